@@ -1,0 +1,51 @@
+# python3, or the first other Python on PATH that MXNet runs on.
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python3.9 python3.8; do \
+	$$p centerloss_mx/_compat.py >/dev/null 2>&1 && { echo $$p; exit; }; done; echo python3)
+
+# One sentence saying why $(PYTHON) cannot be used, or nothing.
+PROBLEM = $(shell sentence=$$($(PYTHON) centerloss_mx/_compat.py 2>/dev/null) || \
+	echo "$${sentence:-$(PYTHON) does not run: name a Python that does, as in make test PYTHON=python3.11}")
+stop = $(if $1,$(error $1))
+
+.PHONY: help mnist test test-all test-versions lint bench clean
+
+help:  ## list what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+
+mnist: .venv/ready  ## train on MNIST with center loss (options: ARGS="--num-epochs 5")
+	.venv/bin/python examples/train_mnist.py $(ARGS)
+
+test: .venv/ready  ## the fast tests
+	.venv/bin/python -m pytest -m 'not slow'
+
+test-all: .venv/ready  ## all tests
+	.venv/bin/python -m pytest
+
+test-versions:  ## the fast tests on every Python and NumPy that MXNet runs on
+	.ci/test-versions
+
+lint: .venv/lint  ## style, format and types
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+bench: .venv/ready  ## time the operator and an epoch
+	.venv/bin/python -m benchmarks.operator
+	.venv/bin/python -m benchmarks.epoch
+
+clean:  ## remove environments, builds and caches
+	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The stamps come last, so that a failed installation is tried again.
+.venv/ready: setup.py requirements.txt centerloss_mx/_compat.py
+	$(call stop,$(PROBLEM))
+	@echo 'Making .venv with $(PYTHON); this takes a minute or two.'
+	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@.venv/bin/python centerloss_mx/_compat.py packages
+	@touch $@
+
+.venv/lint: .venv/ready
+	@.venv/bin/pip install --quiet --disable-pip-version-check -e '.[lint]'
+	@touch $@

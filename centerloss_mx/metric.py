@@ -1,0 +1,185 @@
+"""Metrics that pick their output and label by name: `Accuracy` and `CenterLossMetric`."""
+from __future__ import annotations
+
+from typing import Any, Mapping, Sequence
+
+import numpy as np
+from mxnet import metric as mxmetric
+from mxnet import ndarray as nd
+from mxnet.executor_manager import _split_input_slice
+from mxnet.ndarray import NDArray
+
+from .operator import NORMALIZATIONS
+
+__all__ = ['Accuracy', 'CenterLossMetric']
+
+
+def _check_names(metric: mxmetric.EvalMetric, label: Mapping[str, NDArray], pred: Mapping[str, NDArray]) -> None:
+    for kind, names, arrays in ('label', metric.label_names, label), ('output', metric.output_names, pred):
+        for name in names:
+            if name not in arrays:
+                raise ValueError(
+                    f'metric {metric.name!r}: there is no {kind} {name!r}; the module has {", ".join(arrays)}'
+                )
+
+
+class Accuracy(mxmetric.Accuracy):
+    """Accuracy of one output against one label, both found by name, whatever their position.
+
+    The share of samples with argmax_k p_k = y. Registered as 'centerloss_accuracy'.
+
+    Parameters
+    ----------
+    axis : int
+        The axis of the classes.
+    name : str
+        Name shown in logs.
+    output_names, label_names : list of str
+        One output, probabilities of shape (N, num_class), and one label, shape (N,).
+    ignore_label : float or None
+        Samples with this label are not counted.
+
+    Raises
+    ------
+    ValueError
+        In `update_dict`: the module has no output or label of that name; the message lists those it has.
+
+    References
+    ----------
+    The accuracy of Wen et al. 2016, Section 3.2; averaged over all samples since `reset`.
+
+    Examples
+    --------
+    >>> metric = mx.metric.create('centerloss_accuracy')
+    >>> metric.update_dict({'softmax_label': mx.nd.array([1])}, {'softmax_output': mx.nd.array([[0.1, 0.9]])})
+    >>> metric.get()
+    ('accuracy', 1.0)
+    """
+
+    def __init__(
+        self,
+        axis: int = 1,
+        name: str = 'accuracy',
+        output_names: Sequence[str] = ('softmax_output',),
+        label_names: Sequence[str] = ('softmax_label',),
+        ignore_label: float | None = None,
+    ) -> None:
+        super().__init__(axis, name, list(output_names), list(label_names))
+        self.ignore_label = ignore_label
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `mx.metric.create(**config)` makes an equal metric from."""
+        return {**super().get_config(), 'metric': 'centerloss_accuracy', 'ignore_label': self.ignore_label}
+
+    def update_dict(self, label: Mapping[str, NDArray], pred: Mapping[str, NDArray]) -> None:
+        """Count one batch's named labels and outputs."""
+        _check_names(self, label, pred)
+        super().update_dict(label, pred)
+
+    def update(self, labels: Sequence[NDArray], preds: Sequence[NDArray]) -> None:
+        """Count one batch."""
+        if self.ignore_label is not None:
+            kept = [np.flatnonzero(label.asnumpy() != self.ignore_label) for label in labels]
+            if not all(map(len, kept)):
+                return
+            labels = [label.take(nd.array(rows)) for label, rows in zip(labels, kept)]
+            preds = [pred.take(nd.array(rows, pred.context)) for pred, rows in zip(preds, kept)]
+        super().update(labels, preds)
+
+
+class CenterLossMetric(mxmetric.EvalMetric):
+    """The center loss per sample, 1/2 ||x - c_y||^2, whatever the operator divided by.
+
+    Reads the operator's unscaled loss and undoes its division, over any number of devices. Registered
+    and named 'center_loss'. Reading its value waits for pending center updates: with it among the
+    metrics of `fit`, the centers that `fit` copies at an epoch's end are exact.
+
+    Parameters
+    ----------
+    normalization : {'batch', 'null', 'valid'}
+        What the operator divides by; `joint_supervision` uses 'null'.
+    name : str
+        Name shown in logs.
+    output_names, label_names : list of str
+        The loss, shape (1,) or one number a device, and its label, shape (N,).
+    ignore_label : float or None
+        The operator's, if it has `use_ignore`: samples with this label are not counted.
+
+    Raises
+    ------
+    ValueError
+        An unknown normalization; in `update_dict`, no output or label of that name.
+
+    References
+    ----------
+    Wen et al. 2016, Eq. 2, divided by the number of samples since `reset`.
+
+    Examples
+    --------
+    >>> metric = mx.metric.create('center_loss')
+    >>> metric.update([mx.nd.array([3, 7])], [mx.nd.array([0.25])])
+    >>> metric.get()
+    ('center_loss', 0.25)
+    """
+
+    def __init__(
+        self,
+        normalization: str = 'batch',
+        name: str = 'center_loss',
+        output_names: Sequence[str] = ('center_loss_output',),
+        label_names: Sequence[str] = ('center_label',),
+        ignore_label: float | None = None,
+    ) -> None:
+        if normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f'metric {name!r}: normalization={normalization!r} is not one of {", ".join(NORMALIZATIONS)}'
+            )
+        super().__init__(
+            name,
+            list(output_names),
+            list(label_names),
+            normalization=normalization,
+            ignore_label=ignore_label,
+            has_global_stats=True,
+        )
+        self.normalization = normalization
+        self.ignore_label = ignore_label
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `mx.metric.create(**config)` makes an equal metric from."""
+        return {**super().get_config(), 'metric': 'center_loss'}
+
+    def update_dict(self, label: Mapping[str, NDArray], pred: Mapping[str, NDArray]) -> None:
+        """Add one batch's named labels and outputs."""
+        _check_names(self, label, pred)
+        super().update_dict(label, pred)
+
+    def update(self, labels: Sequence[NDArray], preds: Sequence[NDArray]) -> None:
+        """Add one batch: one label array, and one loss per device that had a slice of it."""
+        (label,), (losses,) = labels, preds
+        label, losses = label.asnumpy(), losses.asnumpy()
+        for loss, part in zip(losses, _split_input_slice(len(label), [1] * len(losses))):
+            size = part.stop - part.start
+            kept = size if self.ignore_label is None else int((label[part] != self.ignore_label).sum())
+            divisor = {'null': 1, 'batch': size, 'valid': max(1, kept)}[self.normalization]
+            self.sum_metric += float(loss) * divisor
+            self.global_sum_metric += float(loss) * divisor
+            self.num_inst += kept
+            self.global_num_inst += kept
+
+    # `fit` reads the metric once between an epoch's last update and its copy of the centers. The engine
+    # does not know that backward moves them, so the wait has to be here.
+    def get(self) -> tuple[str, float]:
+        """Return name and value since `reset` or `reset_local`, after all pending center updates."""
+        nd.waitall()
+        return super().get()
+
+    def get_global(self) -> tuple[str, float]:
+        """Return name and value since `reset`, after all pending center updates."""
+        nd.waitall()
+        return super().get_global()
+
+
+# Not by the decorator alone: the class name `Accuracy` is MXNet's own in its registry.
+mxmetric.alias('centerloss_accuracy')(Accuracy)
+mxmetric.alias('center_loss')(CenterLossMetric)

@@ -1,0 +1,387 @@
+"""The operator `centerloss`: forward emits the center loss, backward its gradient, and moves the centers."""
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from mxnet import operator as mxop
+from mxnet.context import Context
+from mxnet.ndarray import NDArray
+
+from .rows import check_labels, group_by_class, rows_for
+
+__all__ = ['CenterLoss', 'CenterLossProp', 'Parameters']
+
+NORMALIZATIONS = ('null', 'batch', 'valid')
+UPDATES = ('paper', 'moving_average')
+
+
+class Parameters(NamedTuple):
+    """The parameters of the operator `centerloss`, checked.
+
+    Parameters
+    ----------
+    num_class : int
+        Number of classes, > 0. Required.
+    alpha : float
+        Step of the centers, in [0, 1]; 0 keeps them where they are.
+    scale : float
+        Weight of the gradient, finite and >= 0: gradient = scale * (x_i - c_{y_i}), divided as
+        `normalization` says. The loss that forward emits is not scaled. A factor behind the operator,
+        `MakeLoss(grad_scale=...)` included, changes nothing: the operator takes no head gradient.
+    batchsize : int or None
+        Capacity of the diff buffer: any batch up to it runs. None pins the batch to the bound size.
+    normalization : {'batch', 'null', 'valid'}
+        What loss and gradient are divided by: N, 1, or max(1, samples not ignored), of this device's slice.
+    use_ignore : bool
+        Whether rows labelled `ignore_label` take no part.
+    ignore_label : float
+        A whole number.
+    update : {'paper', 'moving_average'}
+        c_j moves by alpha * sum(x_i - c_j) / (1 + n_j), or by alpha * sum(x_i - c_j) / n_j.
+
+    References
+    ----------
+    Wen et al., A Discriminative Feature Learning Approach for Deep Face Recognition, ECCV 2016:
+    Eqs. 2 (loss), 3 (gradient), 4 and Algorithm 1 (`paper` update).
+    """
+
+    num_class: int
+    alpha: float = 0.5
+    scale: float = 1.0
+    batchsize: int | None = None
+    normalization: str = 'batch'
+    use_ignore: bool = False
+    ignore_label: float = -1
+    update: str = 'paper'
+
+    @classmethod
+    def parse(cls, **keywords: Any) -> Parameters:
+        """Check keywords as a symbol holds them, text or values, and convert them.
+
+        Parameters
+        ----------
+        **keywords
+            Fields of this class. Attributes of an `AttrScope` (`__ctx_group__` and the like) arrive
+            here too and are passed over.
+
+        Returns
+        -------
+        Parameters
+
+        Raises
+        ------
+        ValueError
+            A missing, unknown or unusable parameter; the message names it, its value, and what was expected.
+
+        Examples
+        --------
+        >>> Parameters.parse(num_class='10', alpha='0.1').alpha
+        0.1
+        """
+        given = {
+            name: value
+            for name, value in keywords.items()
+            if not (name.startswith('__') and name.endswith('__'))
+        }
+        unknown = sorted(set(given) - set(cls._fields))
+        if unknown:
+            raise ValueError(f'centerloss: unknown parameter {unknown[0]!r}; expected {", ".join(cls._fields)}')
+        if 'num_class' not in given:
+            raise ValueError('centerloss: num_class is missing; expected the number of classes, > 0')
+        return cls(**{name: _PARSERS[name](name, value) for name, value in given.items()})
+
+
+def _refuse(name: str, value: Any, expectation: str) -> ValueError:
+    return ValueError(f'centerloss: {name}={value!r} is not {expectation}')
+
+
+def _positive_int(name: str, value: Any) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = 0
+    if number <= 0:
+        raise _refuse(name, value, 'a whole number > 0')
+    return number
+
+
+def _capacity(name: str, value: Any) -> int | None:
+    return None if str(value) == 'None' else _positive_int(name, value)
+
+
+def _number(name: str, value: Any, expectation: str, accept: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not (math.isfinite(number) and accept(number)):
+        raise _refuse(name, value, expectation)
+    return number
+
+
+def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise _refuse(name, value, f'one of {", ".join(choices)}')
+    return value
+
+
+def _bool(name: str, value: Any) -> bool:
+    text = str(value).lower()
+    if text not in ('true', 'false', '1', '0'):
+        raise _refuse(name, value, 'True or False')
+    return text in ('true', '1')
+
+
+_PARSERS: dict[str, Any] = {
+    'num_class': _positive_int,
+    'alpha': lambda name, value: _number(name, value, 'a number in [0, 1]', lambda a: 0 <= a <= 1),
+    'scale': lambda name, value: _number(name, value, 'a finite number >= 0', lambda s: s >= 0),
+    'batchsize': _capacity,
+    'normalization': lambda name, value: _choice(name, value, NORMALIZATIONS),
+    'use_ignore': _bool,
+    'ignore_label': lambda name, value: _number(name, value, 'a whole number', float.is_integer),
+    'update': lambda name, value: _choice(name, value, UPDATES),
+}
+
+
+class CenterLoss(mxop.CustomOp):
+    """Center loss of one device's slice of the batch; the centers move in backward.
+
+    | forward:  L = 1/2 sum_i ||x_i - c_{y_i}||^2 / z                              (Eq. 2)
+    | backward: dL/dx_i = scale * (x_i - c_{y_i}) / z                              (Eq. 3)
+    |           c_j += alpha * sum_{i: y_i = j} (x_i - c_j) / (1 + n_j)            (Eq. 4, `paper`)
+    |           c_j += alpha * sum_{i: y_i = j} (x_i - c_j) / n_j                  (`moving_average`)
+
+    z is N, 1 or max(1, samples not ignored), as `normalization` says. Every sample of a class sees the
+    same old c_j; classes absent from the batch do not move.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        The operator's parameters.
+    ctx : mxnet.Context
+        The device it runs on.
+
+    References
+    ----------
+    Wen et al. 2016, Eqs. 2 to 4 and Algorithm 1.
+    """
+
+    def __init__(self, parameters: Parameters, ctx: Context) -> None:
+        super().__init__()
+        self.parameters = parameters
+        self.rows = rows_for(ctx)
+
+    def forward(
+        self,
+        is_train: bool,
+        req: list[str],
+        in_data: list[NDArray],
+        out_data: list[NDArray],
+        aux: list[NDArray],
+    ) -> None:
+        """Emit the loss (1,) of features (N, D) and labels (N,), and keep x_i - c_{y_i} for backward.
+
+        Parameters
+        ----------
+        is_train : bool
+            False: nothing is kept, and an unknown label makes the loss NaN instead of an error.
+        req : list of str
+            'write', 'add' or 'null' for the loss.
+        in_data, out_data, aux : list of NDArray
+            Features and labels; the loss; diff, centers and sum.
+
+        Raises
+        ------
+        ValueError
+            In training, a label outside 0..num_class-1 or a loss that is not finite; nothing is written then.
+        """
+        _forget_head_gradient()
+        view = self.rows.view
+        data, loss = view(in_data[0]), view(out_data[0])
+        diff_buffer, centers = view(aux[0]), view(aux[1])
+        try:
+            classes, kept = self._classes(in_data[1])
+        except ValueError:
+            if is_train:
+                raise
+            self.assign(loss, req[0], math.nan)
+            return
+        diff = self.rows.difference(data, centers, classes, kept)
+        value = self.rows.half_square(diff)
+        if is_train:
+            if not math.isfinite(value):
+                raise ValueError(
+                    f'centerloss: the loss of this batch is {value}; expected finite features (the centers '
+                    'were not touched). A lower scale or learning rate keeps training from diverging'
+                )
+            diff_buffer[: len(data)] = diff
+        self.assign(loss, req[0], value / self._divisor(len(data), kept))
+
+    def backward(
+        self,
+        req: list[str],
+        out_grad: list[NDArray],
+        in_data: list[NDArray],
+        out_data: list[NDArray],
+        in_grad: list[NDArray],
+        aux: list[NDArray],
+    ) -> None:
+        """Give the gradient of the features, then move the centers of the classes present.
+
+        Parameters
+        ----------
+        req : list of str
+            'write', 'add' or 'null' for the gradients of features and labels.
+        out_grad, in_data, out_data, in_grad, aux : list of NDArray
+            The head gradient, not used; features and labels; the loss; gradients of features and
+            labels (zeros); diff, centers and sum.
+        """
+        view, parameters = self.rows.view, self.parameters
+        classes, kept = self._classes(in_data[1])
+        diff_buffer, centers, sum_buffer = map(view, aux)
+        diff = diff_buffer[: len(classes)]
+
+        self.rows.assign(view(in_grad[0]), req[0], diff, parameters.scale / self._divisor(len(classes), kept))
+        self.assign(view(in_grad[1]), req[1], 0)
+
+        groups = group_by_class(classes, kept)
+        counts = groups.counts + (1 if parameters.update == 'paper' else 0)
+        self.rows.move(centers, diff, groups, parameters.alpha / counts)
+        sum_buffer[:] = diff.sum(axis=0)
+
+    def _classes(self, label: NDArray) -> tuple[np.ndarray, np.ndarray | None]:
+        ignore_label = self.parameters.ignore_label if self.parameters.use_ignore else None
+        return check_labels(self.rows.host(label), self.parameters.num_class, ignore_label)
+
+    def _divisor(self, batch_size: int, kept: np.ndarray | None) -> int:
+        if self.parameters.normalization == 'null':
+            return 1
+        if self.parameters.normalization == 'batch' or kept is None:
+            return batch_size
+        return max(1, int(kept.sum()))
+
+
+def _forget_head_gradient() -> None:
+    # MXNet keeps the backward inputs of the custom operator parsed last for all of them. When that one
+    # takes a head gradient (index 0), our backward would look for one, which it is never given.
+    mxop._registry.result_deps.discard(0)
+
+
+@mxop.register('centerloss')
+class CenterLossProp(mxop.CustomOpProp):
+    """`mx.sym.Custom(op_type='centerloss')`: what MXNet asks before it runs `CenterLoss`.
+
+    Inputs: `data` (N, D), float16, float32 or float64; `label` (N,), any numeric dtype. Output: `output` (1,),
+    the loss. Auxiliary states: `diff_bias` (batchsize or N, D), `center_bias` (num_class, D), `sum_bias` (D,).
+    Output and states have the features' dtype, and float32 for float16. The names end in `_bias` so
+    that MXNet's initializers zero them.
+
+    Parameters
+    ----------
+    **keywords
+        The fields of `Parameters`. A bad one is reported when the symbol is built.
+
+    References
+    ----------
+    Wen et al. 2016, Eqs. 2 to 4. The form is the raw one: `scale` weighs the gradient alone, and
+    with the default `normalization='batch'` it is divided by N.
+
+    Examples
+    --------
+    >>> loss = mx.sym.Custom(embedding, label, op_type='centerloss', num_class=10, batchsize=128)
+    >>> loss.list_auxiliary_states()
+    ['custom0_diff_bias', 'custom0_center_bias', 'custom0_sum_bias']
+    """
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(need_top_grad=False)
+        self._bound_batch: int | None = None
+        self._error: ValueError | None = None
+        try:
+            self.parameters = Parameters.parse(**keywords)
+        except ValueError as error:
+            # Raised here it would end the process: MXNet's C++ caller does not look. list_arguments is
+            # called next, and does report.
+            self._error = error
+
+    def list_arguments(self) -> list[str]:
+        """Return the inputs' names.
+
+        Raises
+        ------
+        ValueError
+            A parameter that the constructor refused.
+        """
+        if self._error is not None:
+            raise self._error
+        return ['data', 'label']
+
+    def list_outputs(self) -> list[str]:
+        """Return the output's name."""
+        return ['output']
+
+    def list_auxiliary_states(self) -> list[str]:
+        """Return the states' names, in the order of the classic script's checkpoints."""
+        return ['diff_bias', 'center_bias', 'sum_bias']
+
+    def infer_shape(self, in_shape: list[list[int]]) -> tuple[list, list, list]:
+        """Infer all shapes from the features' (N, D).
+
+        Raises
+        ------
+        ValueError
+            Features that are not 2-d; labels that are not (N,); a batch above the capacity.
+        """
+        data_shape, label_shape = in_shape
+        if len(data_shape) != 2:
+            raise ValueError(
+                f'centerloss: data has shape {tuple(data_shape)}; expected 2-d features (N, D). '
+                'mx.sym.Flatten makes them'
+            )
+        batch, dim = data_shape
+        if label_shape and list(label_shape) != [batch]:
+            raise ValueError(f'centerloss: label has shape {tuple(label_shape)}; expected ({batch},)')
+        num_class, capacity = self.parameters.num_class, self.parameters.batchsize
+        if capacity is None:
+            if self._bound_batch not in (None, batch):
+                raise ValueError(
+                    f'centerloss: a batch of {batch} where {self._bound_batch} was bound; expected the same '
+                    f'size. Pass batchsize={max(batch, self._bound_batch)} to run any batch up to it'
+                )
+            capacity = batch
+        if batch > capacity:
+            raise ValueError(
+                f'centerloss: a batch of {batch} is above the capacity batchsize={capacity}; '
+                f'pass batchsize={batch} or more'
+            )
+        return [data_shape, [batch]], [[1]], [[capacity, dim], [num_class, dim], [dim]]
+
+    def infer_type(self, in_type: list[Any]) -> tuple[list, list, list]:
+        """Infer all dtypes from the features' dtype; what is left open is float32.
+
+        Raises
+        ------
+        ValueError
+            Features that are not floating point; a num_class beyond the label dtype's exact integers.
+        """
+        data_type, label_type = (np.dtype(given or np.float32) for given in in_type)
+        if data_type.kind != 'f':
+            raise ValueError(f'centerloss: data is {data_type}; expected float16, float32 or float64')
+        if label_type.kind not in 'fiu':
+            raise ValueError(f'centerloss: label is {label_type}; expected a numeric dtype')
+        most = 2 ** (np.finfo(label_type).nmant + 1) if label_type.kind == 'f' else np.iinfo(label_type).max + 1
+        if self.parameters.num_class > most:
+            raise ValueError(
+                f'centerloss: num_class={self.parameters.num_class} is beyond the exact integers of {label_type} '
+                f'labels, which tell at most {most} classes apart; pass labels of a wider dtype'
+            )
+        wide = np.promote_types(data_type, np.float32).type
+        return [data_type.type, label_type.type], [wide], [wide] * 3
+
+    def create_operator(self, ctx: Context, in_shapes: list[list[int]], in_dtypes: list[int]) -> CenterLoss:
+        """Return the operator for one executor; without `batchsize` its batch is the only one from now on."""
+        self._bound_batch = in_shapes[0][0]
+        return CenterLoss(self.parameters, ctx)

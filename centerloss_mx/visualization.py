@@ -1,0 +1,173 @@
+"""Pictures of embeddings with matplotlib; imported only when asked for."""
+from __future__ import annotations
+
+import os
+from typing import NamedTuple, Sequence
+
+import numpy as np
+
+try:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from PIL import Image
+    from sklearn.decomposition import PCA
+except ImportError as error:
+    raise ImportError(
+        f"centerloss_mx.visualization needs matplotlib and scikit-learn ({error}): "
+        "pip install 'centerloss_mx[examples]'"
+    ) from error
+
+from .evaluation import class_means, cluster_ratio
+from .model import write_whole
+
+__all__ = ['Panel', 'embedding_figure', 'save_animation', 'save_figure']
+
+# Paul Tol's muted scheme: ten colours that the colour-blind tell apart.
+COLORS = (
+    '#332288', '#88ccee', '#44aa99', '#117733', '#999933', '#ddcc77', '#cc6677', '#882255', '#aa4499', '#888888',
+)  # fmt: skip
+
+
+class Panel(NamedTuple):
+    """One embedding to draw.
+
+    Parameters
+    ----------
+    title : str
+        Written above it.
+    features : numpy.ndarray
+        Shape (N, D), D >= 2.
+    labels : numpy.ndarray
+        Shape (N,), whole numbers >= 0.
+    centers : numpy.ndarray or None
+        Shape (num_class, D): the trained centers, drawn as crosses; None: there are none.
+    """
+
+    title: str
+    features: np.ndarray
+    labels: np.ndarray
+    centers: np.ndarray | None = None
+
+
+def embedding_figure(panels: Sequence[Panel], limit: float | None = None) -> Figure:
+    """Draw embeddings side by side on one scale.
+
+    The unit of every panel is the mean distance between its class means, its origin their mean, so that
+    the size of a cluster is what `evaluation.cluster_ratio` measures, and panels of different networks
+    compare. Features of more than two dimensions are projected on their first two principal components.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+        From left to right.
+    limit : float or None
+        Half the width of every panel, in its unit; None: all but the farthest 0.2 % of the features fit.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+
+    Raises
+    ------
+    ValueError
+        A panel with fewer than two classes, or features that are not finite or not (N, D) with D >= 2.
+
+    Examples
+    --------
+    >>> figure = embedding_figure([Panel('test', features, labels)])  # doctest: +SKIP
+    """
+    drawn = [_in_units(panel) for panel in panels]
+    if limit is None:
+        limit = 1.05 * max(float(np.quantile(np.abs(panel.features), 0.998)) for panel in drawn)
+    figure = Figure(figsize=(5.2 * len(panels) + 0.9, 5.6), dpi=100, layout='constrained')
+    for axes, panel in zip(figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0], drawn):
+        _scatter(axes, panel)
+        axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect='equal', title=panel.title)
+        axes.set_xlabel('feature 1 / mean distance between class means')
+    figure.axes[0].set_ylabel('feature 2 / mean distance between class means')
+    handles, names = figure.axes[-1].get_legend_handles_labels()
+    figure.legend(handles, names, loc='outside right center', frameon=False, markerscale=3)
+    return figure
+
+
+def _in_units(panel: Panel) -> Panel:
+    if np.ndim(panel.features) != 2 or panel.features.shape[1] < 2:
+        raise ValueError(f'panel {panel.title!r}: features of shape {panel.features.shape}; expected (N, D), D >= 2')
+    unit = cluster_ratio(panel.features, panel.labels).between
+    origin = class_means(panel.features, panel.labels)[1].mean(axis=0)
+    features = (panel.features - origin) / unit
+    centers = None if panel.centers is None else (panel.centers - origin) / unit
+    if features.shape[1] > 2:
+        pca = PCA(n_components=2).fit(features)
+        features = pca.transform(features)
+        centers = None if centers is None else pca.transform(centers)
+    return panel._replace(features=features, centers=centers)
+
+
+def _scatter(axes: Axes, panel: Panel) -> None:
+    classes, means = class_means(panel.features, panel.labels)
+    for j in classes:
+        of_class = panel.features[panel.labels == j]
+        axes.scatter(*of_class.T, s=2, color=COLORS[int(j) % len(COLORS)], linewidths=0, label=f'{int(j)}')
+    if panel.centers is not None:
+        axes.scatter(
+            *panel.centers.T, marker='P', s=70, color='white', edgecolors='black', linewidths=1, label='center'
+        )
+    for j, mean in zip(classes, means):
+        axes.annotate(
+            f'{int(j)}', 1.18 * mean, ha='center', va='center', fontsize=13, fontweight='bold',
+        )
+
+
+def save_figure(figure: Figure, path: str | os.PathLike) -> None:
+    """Write a figure as PNG, whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    path : path-like
+        The file, ending in .png.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written to.
+
+    Examples
+    --------
+    >>> save_figure(figure, 'embedding.png')  # doctest: +SKIP
+    """
+    write_whole(path, lambda name: figure.savefig(name, format='png'))
+
+
+def save_animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, seconds: float = 0.7) -> None:
+    """Join pictures of one size to an animated GIF that repeats.
+
+    Parameters
+    ----------
+    pictures : sequence of path-like
+        PNG files, in order.
+    path : path-like
+        The file, ending in .gif.
+    seconds : float
+        How long each picture stands, > 0; the last one stands four times as long.
+
+    Raises
+    ------
+    OSError
+        A picture cannot be read, or the folder not be written to.
+
+    Examples
+    --------
+    >>> save_animation(['epoch-001.png', 'epoch-002.png'], 'epochs.gif')  # doctest: +SKIP
+    """
+    frames = [Image.open(picture).convert('P', palette=Image.ADAPTIVE) for picture in pictures]
+    durations = [int(1000 * seconds)] * (len(frames) - 1) + [int(4000 * seconds)]
+    write_whole(
+        path,
+        lambda name: frames[0].save(
+            name, format='GIF', save_all=True, append_images=frames[1:], duration=durations, loop=0
+        ),
+    )

@@ -1,0 +1,330 @@
+"""Train a network on MNIST without and with center loss, and look at its features.
+
+    python examples/train_mnist.py                               # 12,000 digits that come with the package
+    python examples/train_mnist.py --data-dir mnist --num-epochs 20   # all of MNIST, from its idx files
+
+Trains softmax only, then joint supervision (softmax + lambda * center loss) from the same seed through
+`Module.fit`, prints a table, and writes pictures, histories, logs and checkpoints to `runs/mnist`.
+"""
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+# MXNet takes half of the processors unless it is told.
+os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
+
+import centerloss_mx  # before mxnet: it makes newer NumPys work
+import mxnet as mx
+import numpy as np
+from centerloss_mx.callback import ProgressBar
+from centerloss_mx.evaluation import cluster_ratio
+from centerloss_mx.io import load_mnist, mnist_iter
+from centerloss_mx.metric import Accuracy, CenterLossMetric
+from centerloss_mx.model import feature_extractor, latest_checkpoint, save_checkpoint, write_whole
+from centerloss_mx.symbol import joint_supervision
+from centerloss_mx.visualization import Panel, embedding_figure, save_animation, save_figure
+
+NUM_CLASS = 10
+IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
+HISTORY = ['epoch', 'train_accuracy', 'test_accuracy', 'own', 'between', 'ratio', 'seconds']
+
+
+def lenet(embedding_dim: int) -> mx.sym.Symbol:
+    """LeNet as in the classic script, up to the embedding."""
+    net = mx.sym.Variable('data')
+    for i, num_filter in enumerate([20, 50], start=1):
+        net = mx.sym.Convolution(net, kernel=(5, 5), num_filter=num_filter, name=f'conv{i}')
+        net = mx.sym.Activation(net, act_type='tanh', name=f'tanh{i}')
+        net = mx.sym.Pooling(net, pool_type='max', kernel=(2, 2), stride=(2, 2), name=f'pool{i}')
+    net = mx.sym.FullyConnected(mx.sym.Flatten(net), num_hidden=500, name='fc1')
+    net = mx.sym.Activation(net, act_type='tanh', name='tanh3')
+    return mx.sym.FullyConnected(net, num_hidden=embedding_dim, name='embedding')
+
+
+def lenet_plus_plus(embedding_dim: int) -> mx.sym.Symbol:
+    """LeNet++ of Wen et al., Table 1: three pairs of convolutions with PReLU, up to the embedding."""
+    net = mx.sym.Variable('data')
+    for stage, num_filter in enumerate([32, 64, 128], start=1):
+        for i in 1, 2:
+            net = mx.sym.Convolution(net, kernel=(5, 5), pad=(2, 2), num_filter=num_filter, name=f'conv{stage}_{i}')
+            net = mx.sym.LeakyReLU(net, act_type='prelu', name=f'prelu{stage}_{i}')
+        net = mx.sym.Pooling(net, pool_type='max', kernel=(2, 2), stride=(2, 2), name=f'pool{stage}')
+    return mx.sym.FullyConnected(mx.sym.Flatten(net), num_hidden=embedding_dim, name='embedding')
+
+
+NETWORKS = {'lenet': lenet, 'lenet++': lenet_plus_plus}
+
+
+class Digits(NamedTuple):
+    """MNIST as `load_mnist` returns it."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Train on MNIST without and with center loss, and compare the features.',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument('--data-dir', help='folder of the four MNIST idx files, gzipped or not; '
+                        'without it, 10,000 training and 2,000 test digits that come with the package')
+    parser.add_argument('--network', choices=NETWORKS, default='lenet')
+    parser.add_argument('--embedding-dim', type=int, default=2, help='length of a feature, 2 at least')
+    parser.add_argument('--scale', type=float, default=0.1, help="the paper's lambda")
+    parser.add_argument('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
+    parser.add_argument('--batch-size', type=int, default=128)
+    parser.add_argument('--num-epochs', type=int, default=20)
+    parser.add_argument('--lr', type=float, default=0.05, help='learning rate at the start; it falls to 0 by a cosine')
+    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--ctx', default='cpu', help='devices: cpu, gpu:0, cpu:0,cpu:1, ...')
+    parser.add_argument('--kv-store', default='local', help='local or device')
+    parser.add_argument('--output', type=Path, default=Path('runs/mnist'))
+    parser.add_argument('--resume', action='store_true', help='go on after the last whole epoch in --output')
+    args = parser.parse_args()
+    for name in 'embedding_dim', 'batch_size', 'num_epochs':
+        least = 2 if name == 'embedding_dim' else 1
+        if getattr(args, name) < least:
+            parser.error(f'--{name.replace("_", "-")} {getattr(args, name)}: expected {least} or more')
+    if 'dist' in args.kv_store:
+        # Every worker would move centers of its own: auxiliary states are never exchanged.
+        parser.error(f'--kv-store {args.kv_store}: these centers live in one process; expected local or device')
+    try:
+        args.contexts = contexts(args.ctx)
+    except ValueError as error:
+        parser.error(f'--ctx {args.ctx}: {error}')
+    return args
+
+
+def contexts(text: str) -> list[mx.Context]:
+    """'cpu:0,cpu:1' -> [mx.cpu(0), mx.cpu(1)]."""
+    devices = []
+    for part in text.split(','):
+        kind, _, number = part.strip().partition(':')
+        if kind not in ('cpu', 'gpu') or not (number or '0').isdigit():
+            raise ValueError(f'{part!r} is not a device; expected cpu, cpu:0, gpu:0, ...')
+        if kind == 'gpu' and int(number or 0) >= mx.context.num_gpus():
+            raise ValueError(f'{part!r} is not there; this MXNet sees {mx.context.num_gpus()} GPUs')
+        devices.append(mx.Context(kind, int(number or 0)))
+    return devices
+
+
+class Run:
+    """One training: softmax only (`scale` None) or joint supervision, in a folder of its own.
+
+    `fit` calls `epoch_end` after an epoch's training and `evaluated` after its test.
+    """
+
+    def __init__(self, args: argparse.Namespace, digits: Digits, title: str, folder: str, scale: float | None) -> None:
+        self.args, self.digits, self.title, self.scale = args, digits, title, scale
+        self.folder = args.output / folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.prefix = self.folder / args.network
+        self.begin_epoch = self._begin()
+        self.history = self._read_history()
+
+    def _begin(self) -> int:
+        if self.args.resume:
+            return latest_checkpoint(self.prefix) or 0
+        for pattern in 'epoch-*.png', 'epochs.gif', 'history.csv', 'train.log', f'{self.args.network}-*':
+            for stale in self.folder.glob(pattern):
+                stale.unlink()
+        return 0
+
+    def _read_history(self) -> list[dict[str, str]]:
+        if not self.begin_epoch:
+            return []
+        with open(self.folder / 'history.csv', newline='') as file:
+            return list(csv.DictReader(file))[: self.begin_epoch]
+
+    def symbol(self) -> mx.sym.Symbol:
+        embedding = NETWORKS[self.args.network](self.args.embedding_dim)
+        if self.scale is not None:
+            return joint_supervision(
+                embedding, NUM_CLASS, self.scale, self.args.alpha, batchsize=self.args.batch_size,
+                use_ignore=True, ignore_label=IGNORE_LABEL,
+            )
+        return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, name='fc2'), name='softmax')
+
+    def iterator(self, images: np.ndarray, labels: np.ndarray, shuffle: bool) -> mx.io.DataIter:
+        joint = mnist_iter(images, labels, self.args.batch_size, shuffle, ignore_label=IGNORE_LABEL)
+        return joint.data_iter if self.scale is None else joint
+
+    def metric(self) -> mx.metric.EvalMetric:
+        metrics = [Accuracy()]
+        if self.scale is not None:
+            metrics.append(CenterLossMetric(normalization='null', ignore_label=IGNORE_LABEL))
+        return mx.metric.CompositeEvalMetric(metrics)
+
+    def train(self) -> None:
+        """Fit the network, from the beginning or from the last checkpoint."""
+        args = self.args
+        mx.random.seed(args.seed)
+        np.random.seed(args.seed)  # NDArrayIter shuffles with it
+        train_iter = self.iterator(self.digits.train_images, self.digits.train_labels, shuffle=True)
+        test_iter = self.iterator(self.digits.test_images, self.digits.test_labels, shuffle=False)
+        for _ in range(self.begin_epoch):
+            train_iter.reset()  # each epoch shuffles the order of the one before
+        batches = -(-len(self.digits.train_labels) // args.batch_size)
+        symbol = self.symbol()
+        options = {
+            'label_names': [desc.name for desc in train_iter.provide_label],
+            'context': args.contexts,
+            'logger': self._logger(),
+        }
+        trained = {}
+        if self.begin_epoch:
+            module = mx.mod.Module.load(str(self.prefix), self.begin_epoch, load_optimizer_states=True, **options)
+            trained['arg_params'], trained['aux_params'] = module.get_params()
+        else:
+            module = mx.mod.Module(symbol, **options)
+
+        self.module, self.train_metric = module, self.metric()
+        self.bar = ProgressBar(batches * args.num_epochs, self.title, initial=batches * self.begin_epoch)
+        self.start = time.perf_counter()
+        module.fit(
+            train_iter,
+            eval_data=test_iter,
+            eval_metric=self.train_metric,
+            validation_metric=self.metric(),
+            batch_end_callback=self.bar,
+            epoch_end_callback=self.epoch_end,
+            eval_end_callback=self.evaluated,
+            initializer=mx.init.Xavier(),
+            kvstore=args.kv_store,
+            optimizer='sgd',
+            optimizer_params={
+                'learning_rate': args.lr,
+                'momentum': 0.9,
+                'wd': 0.0005,
+                'lr_scheduler': mx.lr_scheduler.CosineScheduler(batches * args.num_epochs, args.lr),
+                'begin_num_update': batches * self.begin_epoch,
+            },
+            begin_epoch=self.begin_epoch,
+            num_epoch=args.num_epochs,
+            force_init=True,
+            **trained,
+        )
+        self.bar.close()
+        pictures = [self.folder / f'epoch-{row["epoch"]:0>3}.png' for row in self.history]
+        save_animation(pictures, self.folder / 'epochs.gif')
+
+    def _logger(self) -> logging.Logger:
+        logger = logging.getLogger(f'{__name__}.{self.folder.name}')
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        handler = logging.FileHandler(self.folder / 'train.log')
+        handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
+        logger.addHandler(handler)
+        return logger
+
+    def epoch_end(self, epoch: int, symbol: mx.sym.Symbol, arg_params: dict, aux_params: dict) -> None:
+        self.seconds = time.perf_counter() - self.start
+
+    def evaluated(self, param: mx.model.BatchEndParam) -> None:
+        """Measure and draw the features, and leave history and checkpoint behind."""
+        epoch = param.epoch + 1
+        panels = self.panels()
+        clusters = cluster_ratio(panels[1].features, panels[1].labels)
+        row = {
+            'epoch': epoch,
+            'train_accuracy': dict(self.train_metric.get_global_name_value())['accuracy'],
+            'test_accuracy': dict(param.eval_metric.get_global_name_value())['accuracy'],
+            **clusters._asdict(),
+            'seconds': self.seconds,
+        }
+        self.history.append({name: str(value) for name, value in row.items()})
+        write_whole(self.folder / 'history.csv', self._write_history)
+        save_figure(embedding_figure(panels, limit=1.5), self.folder / f'epoch-{epoch:03}.png')
+        save_checkpoint(self.module, self.prefix, epoch)
+        for old in self.folder.glob(f'{self.args.network}-*.[ps]*'):
+            if not old.name.endswith(('symbol.json', f'-{epoch:04d}.params', f'-{epoch:04d}.states')):
+                old.unlink()
+        self.bar.write(
+            f'{self.title}, epoch {epoch}: test accuracy {row["test_accuracy"]:.2%}, ratio {clusters.ratio:.3f}, '
+            f'{self.seconds:.1f} s'
+        )
+        self.start = time.perf_counter()
+
+    def panels(self) -> list[Panel]:
+        """Features of the test digits, and of as many training digits, with centers where there are some."""
+        extractor = feature_extractor(
+            self.module.symbol, *self.module.get_params(), (self.args.batch_size, 1, 28, 28), context=self.args.contexts[0]
+        )
+        centers = self.module.get_params()[1].get('center_loss__center_bias')
+        panels = []
+        for name in 'train', 'test':
+            count = len(self.digits.test_labels)
+            images = getattr(self.digits, f'{name}_images')[:count]
+            labels = getattr(self.digits, f'{name}_labels')[:count]
+            samples = mnist_iter(images, labels, self.args.batch_size).data_iter
+            features = extractor.predict(samples).asnumpy()
+            title = f'{self.title}: {name} features'
+            panels.append(Panel(title, features, labels, None if centers is None else centers.asnumpy()))
+        return panels
+
+    def _write_history(self, name: str) -> None:
+        with open(name, 'w', newline='') as file:
+            writer = csv.DictWriter(file, HISTORY)
+            writer.writeheader()
+            writer.writerows(self.history)
+
+
+def check_options(args: argparse.Namespace) -> None:
+    """Keep the options beside the results, and let nobody resume with others: the numbers would differ."""
+    names = ['data_dir', 'network', 'embedding_dim', 'scale', 'alpha', 'batch_size', 'num_epochs', 'lr', 'seed',
+             'ctx', 'kv_store']
+    options = {name: getattr(args, name) for name in names}
+    path = args.output / 'options.json'
+    if args.resume and path.exists():
+        for name, before in json.loads(path.read_text()).items():
+            if options[name] != before:
+                sys.exit(f'--resume: --{name.replace("_", "-")} is {options[name]}, but {args.output} was begun with {before}')
+    args.output.mkdir(parents=True, exist_ok=True)
+    write_whole(path, lambda name: Path(name).write_text(json.dumps(options, indent=2)))
+
+
+def table(runs: list[Run]) -> str:
+    lines = [f'{"":24} test accuracy       own   between   ratio   s/epoch']
+    for run in runs:
+        last = {name: float(value) for name, value in run.history[-1].items()}
+        seconds = np.median([float(row['seconds']) for row in run.history])
+        lines.append(
+            f'{run.title:24} {last["test_accuracy"]:13.2%} {last["own"]:9.3f} {last["between"]:9.3f} '
+            f'{last["ratio"]:7.3f} {seconds:9.1f}'
+        )
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    args = parse_args()
+    check_options(args)
+    digits = Digits(*load_mnist(args.data_dir))
+    runs = [
+        Run(args, digits, 'softmax only', 'softmax', None),
+        Run(args, digits, f'center loss, λ = {args.scale:g}', 'center_loss', args.scale),
+    ]
+    for run in runs:
+        run.train()
+    panels = []
+    for run in runs:
+        last = run.history[-1]
+        title = f'{run.title}\ntest accuracy {float(last["test_accuracy"]):.2%}, ratio {float(last["ratio"]):.3f}'
+        panels.append(run.panels()[1]._replace(title=title))
+    save_figure(embedding_figure(panels), args.output / 'comparison.png')
+    print(table(runs))
+    print(f'Look at {args.output / "comparison.png"}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,39 @@
+import re
+import runpy
+from pathlib import Path
+
+from setuptools import setup
+
+here = Path(__file__).resolve().parent
+init = (here / 'centerloss_mx' / '__init__.py').read_text(encoding='utf-8')
+bounds = runpy.run_path(str(here / 'centerloss_mx' / '_compat.py'))
+examples = ['matplotlib>=3.5,<4', 'scikit-learn>=1.3,<2', 'tqdm>=4.60,<5']
+
+setup(
+    name='centerloss_mx',
+    version=re.search(r"^__version__ = '(.+)'", init, re.MULTILINE).group(1),
+    description='Center loss (Wen et al., ECCV 2016) for Apache MXNet 1.9',
+    long_description=(here / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    author='The centerloss_mx developers',
+    packages=['centerloss_mx'],
+    package_data={'centerloss_mx': ['py.typed', 'data/*']},
+    python_requires=bounds['PYTHON'],
+    install_requires=[
+        'mxnet' + bounds['MXNET'],
+        'numpy' + bounds['NUMPY'],
+        'setuptools; python_version >= "3.12"',  # brings distutils, which MXNet imports
+    ],
+    extras_require={
+        'examples': examples,
+        'test': ['pytest>=7.4,<10', *examples],
+        'lint': ['ruff>=0.12,<1', 'mypy>=1.14,<3'],
+    },
+    classifiers=[
+        'Intended Audience :: Science/Research',
+        'License :: OSI Approved :: Apache Software License',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+    ],
+)

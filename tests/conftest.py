@@ -1,0 +1,81 @@
+"""What several tests need: a bound operator, the oracle's tolerance, networks and digits."""
+from __future__ import annotations
+
+import centerloss_mx  # isort: skip  # before mxnet
+import mxnet as mx
+import numpy as np
+import pytest
+from centerloss_mx import reference
+
+
+class Bound:
+    """The operator `centerloss` bound alone, stepped by hand."""
+
+    def __init__(self, batch, dim, num_class, dtype='float32', label_dtype='float32', grad_req='write', **parameters):
+        parameters = {'batchsize': batch, **parameters}
+        self.symbol = mx.sym.Custom(
+            mx.sym.Variable('data'),
+            mx.sym.Variable('label'),
+            name='c',
+            op_type='centerloss',
+            num_class=num_class,
+            **parameters,
+        )
+        self.executor = self.symbol.simple_bind(
+            mx.cpu(),
+            grad_req={'data': grad_req, 'label': 'write'} if isinstance(grad_req, str) else grad_req,
+            type_dict={'data': dtype, 'label': label_dtype},
+            data=(batch, dim),
+            label=(batch,),
+        )
+
+    @property
+    def centers(self):
+        mx.nd.waitall()  # backward moves them behind the engine's back
+        return self.executor.aux_dict['c_center_bias'].asnumpy()
+
+    @centers.setter
+    def centers(self, value):
+        self.executor.aux_dict['c_center_bias'][:] = value
+
+    @property
+    def states(self):
+        mx.nd.waitall()
+        return {name: array.asnumpy() for name, array in self.executor.aux_dict.items()}
+
+    def forward(self, x, y, is_train=True):
+        self.executor.arg_dict['data'][:] = x
+        # by way of an NDArray of its dtype: a slice assignment of NumPy values goes through float32
+        self.executor.arg_dict['label'][:] = mx.nd.array(y, dtype=self.executor.arg_dict['label'].dtype)
+        return self.executor.forward(is_train=is_train)[0]
+
+    def step(self, x, y):
+        """Forward and backward; the loss and the gradient of the features."""
+        loss = self.forward(x, y)
+        self.executor.backward()
+        gradient = self.executor.grad_dict['data']
+        return loss.asscalar(), None if gradient is None else gradient.asnumpy()
+
+
+@pytest.fixture
+def bound():
+    return Bound
+
+
+def tolerance(value, plain):
+    """Twice the error of plain code in the same dtype, or 8 ulp of the largest value."""
+    value = np.asarray(value, np.float64)
+    largest = np.abs(value).max(initial=0)
+    ulp = np.spacing(np.asarray(largest, plain.dtype)).astype(np.float64)
+    return max(2 * np.abs(plain.astype(np.float64) - value).max(initial=0), 8 * ulp)
+
+
+@pytest.fixture
+def assert_close():
+    def check(actual, expected, plain):
+        """`plain`: what straightforward NumPy gives in the dtype of `actual`."""
+        actual, plain = np.asarray(actual), np.asarray(plain)
+        error = np.abs(actual.astype(np.float64) - expected).max(initial=0)
+        assert error <= tolerance(expected, plain.astype(actual.dtype)), f'off by {error}'
+
+    return check
