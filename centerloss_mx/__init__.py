@@ -3,6 +3,7 @@
 Importing the package registers the operator `centerloss` and the metrics `center_loss` and
 `centerloss_accuracy`. The modules are named after MXNet's own.
 """
+
 from . import _compat  # isort: skip  # first: it makes `import mxnet` work
 from . import callback, evaluation, io, metric, module, operator, symbol
 

@@ -1,6 +1,6 @@
 """What `fit` calls: waiting for centers, a progress bar."""
-from __future__ import annotations
 
+from __future__ import annotations
 
 from mxnet import ndarray as nd
 from mxnet.model import BatchEndParam

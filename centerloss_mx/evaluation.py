@@ -1,4 +1,5 @@
 """NumPy in, numbers out: how tight the clusters of features are."""
+
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -64,7 +65,8 @@ def class_means(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     features, labels = np.asarray(features), np.asarray(labels)
     if features.ndim != 2 or labels.shape != features.shape[:1] or not len(labels):
         raise ValueError(
-            f'features of shape {features.shape} and labels of shape {labels.shape}; expected (N, D) and (N,), N > 0'
+            f'features of shape {features.shape} and labels of shape {labels.shape}; '
+            'expected (N, D) and (N,), N > 0'
         )
     finite = np.isfinite(features).all(axis=1)
     if not finite.all():

@@ -1,4 +1,5 @@
 """Metrics that pick their output and label by name: `Accuracy` and `CenterLossMetric`."""
+
 from __future__ import annotations
 
 from typing import Any, Mapping, Sequence
@@ -14,7 +15,9 @@ from .operator import NORMALIZATIONS
 __all__ = ['Accuracy', 'CenterLossMetric']
 
 
-def _check_names(metric: mxmetric.EvalMetric, label: Mapping[str, NDArray], pred: Mapping[str, NDArray]) -> None:
+def _check_names(
+    metric: mxmetric.EvalMetric, label: Mapping[str, NDArray], pred: Mapping[str, NDArray]
+) -> None:
     for kind, names, arrays in ('label', metric.label_names, label), ('output', metric.output_names, pred):
         for name in names:
             if name not in arrays:

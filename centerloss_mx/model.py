@@ -1,4 +1,5 @@
 """Checkpoints that are whole or not there, and the feature extractor inside a trained network."""
+
 from __future__ import annotations
 
 import os
@@ -140,7 +141,9 @@ def feature_extractor(
     """
     internals = symbol.get_internals()
     if output not in internals.list_outputs():
-        raise ValueError(f'the network has no output {output!r}; it has {", ".join(internals.list_outputs())}')
+        raise ValueError(
+            f'the network has no output {output!r}; it has {", ".join(internals.list_outputs())}'
+        )
     module = Module(internals[output], data_names=['data'], label_names=None, context=context or cpu())
     module.bind(data_shapes=[('data', data_shape)], for_training=False)
     module.set_params(arg_params, aux_params, allow_extra=True)

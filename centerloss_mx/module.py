@@ -1,4 +1,5 @@
 """`Module` that looks before it leaps: `mx.mod.Module` with what a center loss needs checked."""
+
 from __future__ import annotations
 
 import json
@@ -10,7 +11,7 @@ from mxnet.io import DataBatch
 from mxnet.module import Module as MXModule
 from mxnet.symbol import Symbol
 
-from .operator import Parameters
+from .operator import CenterLossParam
 from .rows import check_labels
 
 __all__ = ['Module']
@@ -79,7 +80,7 @@ class Module(MXModule):
         super()._sync_params_from_devices()
 
 
-def _center_losses(symbol: Symbol) -> dict[str, list[Parameters]]:
+def _center_losses(symbol: Symbol) -> dict[str, list[CenterLossParam]]:
     """Return the parameters of the center losses that read each label."""
     nodes = json.loads(symbol.tojson())['nodes']
     found = defaultdict(list)
@@ -87,5 +88,5 @@ def _center_losses(symbol: Symbol) -> dict[str, list[Parameters]]:
         attrs = dict(node.get('attrs', {}))
         if node['op'] == 'Custom' and attrs.pop('op_type') == 'centerloss':
             label = nodes[node['inputs'][1][0]]['name']
-            found[label].append(Parameters.parse(**attrs))
+            found[label].append(CenterLossParam.parse(**attrs))
     return found

@@ -1,4 +1,5 @@
 """The operator `centerloss`: forward emits the center loss, backward its gradient, and moves the centers."""
+
 from __future__ import annotations
 
 import math
@@ -11,13 +12,13 @@ from mxnet.ndarray import NDArray
 
 from .rows import check_labels, group_by_class, rows_for
 
-__all__ = ['CenterLoss', 'CenterLossProp', 'Parameters']
+__all__ = ['CenterLoss', 'CenterLossParam', 'CenterLossProp']
 
 NORMALIZATIONS = ('null', 'batch', 'valid')
 UPDATES = ('paper', 'moving_average')
 
 
-class Parameters(NamedTuple):
+class CenterLossParam(NamedTuple):
     """The parameters of the operator `centerloss`, checked.
 
     Parameters
@@ -57,7 +58,7 @@ class Parameters(NamedTuple):
     update: str = 'paper'
 
     @classmethod
-    def parse(cls, **keywords: Any) -> Parameters:
+    def parse(cls, **keywords: Any) -> CenterLossParam:
         """Check keywords as a symbol holds them, text or values, and convert them.
 
         Parameters
@@ -68,7 +69,7 @@ class Parameters(NamedTuple):
 
         Returns
         -------
-        Parameters
+        CenterLossParam
 
         Raises
         ------
@@ -77,7 +78,7 @@ class Parameters(NamedTuple):
 
         Examples
         --------
-        >>> Parameters.parse(num_class='10', alpha='0.1').alpha
+        >>> CenterLossParam.parse(num_class='10', alpha='0.1').alpha
         0.1
         """
         given = {
@@ -87,7 +88,9 @@ class Parameters(NamedTuple):
         }
         unknown = sorted(set(given) - set(cls._fields))
         if unknown:
-            raise ValueError(f'centerloss: unknown parameter {unknown[0]!r}; expected {", ".join(cls._fields)}')
+            raise ValueError(
+                f'centerloss: unknown parameter {unknown[0]!r}; expected {", ".join(cls._fields)}'
+            )
         if 'num_class' not in given:
             raise ValueError('centerloss: num_class is missing; expected the number of classes, > 0')
         return cls(**{name: _PARSERS[name](name, value) for name, value in given.items()})
@@ -159,7 +162,7 @@ class CenterLoss(mxop.CustomOp):
 
     Parameters
     ----------
-    parameters : Parameters
+    parameters : CenterLossParam
         The operator's parameters.
     ctx : mxnet.Context
         The device it runs on.
@@ -169,7 +172,7 @@ class CenterLoss(mxop.CustomOp):
     Wen et al. 2016, Eqs. 2 to 4 and Algorithm 1.
     """
 
-    def __init__(self, parameters: Parameters, ctx: Context) -> None:
+    def __init__(self, parameters: CenterLossParam, ctx: Context) -> None:
         super().__init__()
         self.parameters = parameters
         self.rows = rows_for(ctx)
@@ -274,15 +277,15 @@ def _forget_head_gradient() -> None:
 class CenterLossProp(mxop.CustomOpProp):
     """`mx.sym.Custom(op_type='centerloss')`: what MXNet asks before it runs `CenterLoss`.
 
-    Inputs: `data` (N, D), float16, float32 or float64; `label` (N,), any numeric dtype. Output: `output` (1,),
-    the loss. Auxiliary states: `diff_bias` (batchsize or N, D), `center_bias` (num_class, D), `sum_bias` (D,).
-    Output and states have the features' dtype, and float32 for float16. The names end in `_bias` so
-    that MXNet's initializers zero them.
+    Inputs: `data` (N, D), float16, float32 or float64; `label` (N,), any numeric dtype. Output: `output`
+    (1,), the loss. Auxiliary states: `diff_bias` (batchsize or N, D), `center_bias` (num_class, D),
+    `sum_bias` (D,). Output and states have the features' dtype, but float32 for float16. The names end
+    in `_bias` so that MXNet's initializers zero them.
 
     Parameters
     ----------
     **keywords
-        The fields of `Parameters`. A bad one is reported when the symbol is built.
+        The fields of `CenterLossParam`. A bad one is reported when the symbol is built.
 
     References
     ----------
@@ -301,7 +304,7 @@ class CenterLossProp(mxop.CustomOpProp):
         self._bound_batch: int | None = None
         self._error: ValueError | None = None
         try:
-            self.parameters = Parameters.parse(**keywords)
+            self.parameters = CenterLossParam.parse(**keywords)
         except ValueError as error:
             # Raised here it would end the process: MXNet's C++ caller does not look. list_arguments is
             # called next, and does report.
@@ -372,11 +375,13 @@ class CenterLossProp(mxop.CustomOpProp):
             raise ValueError(f'centerloss: data is {data_type}; expected float16, float32 or float64')
         if label_type.kind not in 'fiu':
             raise ValueError(f'centerloss: label is {label_type}; expected a numeric dtype')
-        most = 2 ** (np.finfo(label_type).nmant + 1) if label_type.kind == 'f' else np.iinfo(label_type).max + 1
+        most = (
+            2 ** (np.finfo(label_type).nmant + 1) if label_type.kind == 'f' else np.iinfo(label_type).max + 1
+        )
         if self.parameters.num_class > most:
             raise ValueError(
-                f'centerloss: num_class={self.parameters.num_class} is beyond the exact integers of {label_type} '
-                f'labels, which tell at most {most} classes apart; pass labels of a wider dtype'
+                f'centerloss: num_class={self.parameters.num_class} is beyond the exact integers of '
+                f'{label_type} labels, which tell at most {most} classes apart; pass labels of a wider dtype'
             )
         wide = np.promote_types(data_type, np.float32).type
         return [data_type.type, label_type.type], [wide], [wide] * 3

@@ -3,6 +3,7 @@
 Read it beside Wen et al., *A Discriminative Feature Learning Approach for Deep Face Recognition*, ECCV 2016.
 x has shape (N, D), y (N,), c (C, D). `ignored` is the label of samples that take no part.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -17,7 +18,9 @@ __all__ = [
 ]
 
 
-def center_loss(x: np.ndarray, y: np.ndarray, c: np.ndarray, ignored: float | None = None) -> tuple[float, np.ndarray]:
+def center_loss(
+    x: np.ndarray, y: np.ndarray, c: np.ndarray, ignored: float | None = None
+) -> tuple[float, np.ndarray]:
     """Return L_C = 1/2 sum_i ||x_i - c_{y_i}||^2 (Eq. 2) and its gradient x_i - c_{y_i} (Eq. 3)."""
     loss, gradient = 0.0, np.zeros(x.shape)
     for i in range(len(x)):
@@ -55,8 +58,10 @@ def normalizer(y: np.ndarray, normalization: str, ignored: float | None = None) 
     return {'null': 1.0, 'batch': float(len(y)), 'valid': float(max(1, kept))}[normalization]
 
 
-def softmax_cross_entropy(x: np.ndarray, y: np.ndarray, w: np.ndarray, b: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return L_S = -sum_i log softmax(W x_i + b)_{y_i} (Eq. 1), W of shape (C, D), and its gradient to the logits."""
+def softmax_cross_entropy(
+    x: np.ndarray, y: np.ndarray, w: np.ndarray, b: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Return L_S = -sum_i log softmax(W x_i + b)_{y_i} (Eq. 1), W (C, D), and its gradient to the logits."""
     logits = x.astype(np.float64) @ w.astype(np.float64).T + b
     logits -= logits.max(axis=1, keepdims=True)
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -76,7 +81,7 @@ def joint_supervision_gradients(
 
 
 def cluster_ratio(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
-    """Return own = mean_i ||x_i - m_{y_i}||, between = mean_{j<k} ||m_j - m_k||, and own / between; m_j: class means."""
+    """Return own = mean_i ||x_i - m_{y_i}||, between = mean_{j<k} ||m_j - m_k||, own / between."""
     labels = sorted(set(y.tolist()))
     means = {j: x[y == j].astype(np.float64).mean(axis=0) for j in labels}
     own = np.mean([np.sqrt(((x[i] - means[y[i]]) ** 2).sum()) for i in range(len(x))])

@@ -5,6 +5,7 @@ Only the rows of the batch and of its classes are touched, so no cost grows with
 wherever the arrays live. Both have the same functions with the same arguments in the same order;
 `rows_for` picks one by the device.
 """
+
 from __future__ import annotations
 
 import ctypes
@@ -257,9 +258,7 @@ class DeviceRows:
         rows = _indices(classes, centers)
         moved = nd.take(centers, rows) + sums * nd.array(steps[:, np.newaxis], centers.context, centers.dtype)
         # out=centers writes the K rows in place; without it the operator would copy all of them
-        nd._internal._scatter_set_nd(
-            centers, moved, rows.reshape((1, -1)), shape=centers.shape, out=centers
-        )
+        nd._internal._scatter_set_nd(centers, moved, rows.reshape((1, -1)), shape=centers.shape, out=centers)
 
 
 def _indices(values: np.ndarray, like: nd.NDArray) -> nd.NDArray:

@@ -1,10 +1,11 @@
 """Factories that return Symbols: the center loss, and joint supervision with softmax."""
+
 from __future__ import annotations
 
 from mxnet import symbol as mxsym
 from mxnet.symbol import Symbol
 
-from .operator import Parameters
+from .operator import CenterLossParam
 
 __all__ = ['center_loss', 'joint_supervision']
 
@@ -78,7 +79,7 @@ def center_loss(
     >>> loss.list_outputs()
     ['center_loss_output']
     """
-    parameters = Parameters.parse(
+    parameters = CenterLossParam.parse(
         num_class=num_class,
         alpha=alpha,
         scale=scale,
@@ -156,7 +157,9 @@ def joint_supervision(
     ['softmax_output', 'center_loss_output']
     """
     if centers != 'aux':
-        raise ValueError(f"joint_supervision: centers={centers!r} is not 'aux', the one home this version has")
+        raise ValueError(
+            f"joint_supervision: centers={centers!r} is not 'aux', the one home this version has"
+        )
     softmax_label = mxsym.Variable('softmax_label') if softmax_label is None else softmax_label
     center_label = mxsym.Variable('center_label') if center_label is None else center_label
     l_c = center_loss(

@@ -1,19 +1,21 @@
 """Pictures of embeddings with matplotlib; imported only when asked for."""
+
 from __future__ import annotations
 
 import os
-from typing import NamedTuple, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
 try:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
     from PIL import Image
     from sklearn.decomposition import PCA
 except ImportError as error:
     raise ImportError(
-        f"centerloss_mx.visualization needs matplotlib and scikit-learn ({error}): "
+        f'centerloss_mx.visualization needs matplotlib and scikit-learn ({error}): '
         "pip install 'centerloss_mx[examples]'"
     ) from error
 
@@ -24,7 +26,8 @@ __all__ = ['Panel', 'embedding_figure', 'save_animation', 'save_figure']
 
 # Paul Tol's muted scheme: ten colours that the colour-blind tell apart.
 COLORS = (
-    '#332288', '#88ccee', '#44aa99', '#117733', '#999933', '#ddcc77', '#cc6677', '#882255', '#aa4499', '#888888',
+    '#332288', '#88ccee', '#44aa99', '#117733', '#999933',
+    '#ddcc77', '#cc6677', '#882255', '#aa4499', '#888888',
 )  # fmt: skip
 
 
@@ -80,20 +83,25 @@ def embedding_figure(panels: Sequence[Panel], limit: float | None = None) -> Fig
     drawn = [_in_units(panel) for panel in panels]
     if limit is None:
         limit = 1.05 * max(float(np.quantile(np.abs(panel.features), 0.998)) for panel in drawn)
-    figure = Figure(figsize=(5.2 * len(panels) + 0.9, 5.6), dpi=100, layout='constrained')
-    for axes, panel in zip(figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0], drawn):
+    width = 5 * len(panels) + 1.6
+    figure = Figure(figsize=(width, 5.6), dpi=100)
+    figure.subplots_adjust(left=0.8 / width, right=1 - 1 / width, bottom=0.1, top=0.9, wspace=0.05)
+    for axes, panel in zip(
+        figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0], drawn
+    ):
         _scatter(axes, panel)
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect='equal', title=panel.title)
         axes.set_xlabel('feature 1 / mean distance between class means')
     figure.axes[0].set_ylabel('feature 2 / mean distance between class means')
-    handles, names = figure.axes[-1].get_legend_handles_labels()
-    figure.legend(handles, names, loc='outside right center', frameon=False, markerscale=3)
+    figure.legend(handles=_legend(drawn), loc='center right', frameon=False, title='class')
     return figure
 
 
 def _in_units(panel: Panel) -> Panel:
     if np.ndim(panel.features) != 2 or panel.features.shape[1] < 2:
-        raise ValueError(f'panel {panel.title!r}: features of shape {panel.features.shape}; expected (N, D), D >= 2')
+        raise ValueError(
+            f'panel {panel.title!r}: features of shape {panel.features.shape}; expected (N, D), D >= 2'
+        )
     unit = cluster_ratio(panel.features, panel.labels).between
     origin = class_means(panel.features, panel.labels)[1].mean(axis=0)
     features = (panel.features - origin) / unit
@@ -109,15 +117,25 @@ def _scatter(axes: Axes, panel: Panel) -> None:
     classes, means = class_means(panel.features, panel.labels)
     for j in classes:
         of_class = panel.features[panel.labels == j]
-        axes.scatter(*of_class.T, s=2, color=COLORS[int(j) % len(COLORS)], linewidths=0, label=f'{int(j)}')
+        color = COLORS[int(j) % len(COLORS)]
+        axes.scatter(of_class[:, 0], of_class[:, 1], s=2, color=color, linewidths=0)
     if panel.centers is not None:
-        axes.scatter(
-            *panel.centers.T, marker='P', s=70, color='white', edgecolors='black', linewidths=1, label='center'
-        )
+        x, y = panel.centers[:, 0], panel.centers[:, 1]
+        axes.scatter(x, y, marker='P', s=70, color='white', edgecolors='black', linewidths=1)
     for j, mean in zip(classes, means):
-        axes.annotate(
-            f'{int(j)}', 1.18 * mean, ha='center', va='center', fontsize=13, fontweight='bold',
-        )
+        axes.annotate(f'{int(j)}', mean, (9, 9), textcoords='offset points', fontsize=13, fontweight='bold')
+
+
+def _legend(panels: Sequence[Panel]) -> list[Line2D]:
+    classes = np.unique(np.concatenate([panel.labels for panel in panels]))
+    handles = [_mark('o', COLORS[int(j) % len(COLORS)], f'{int(j)}') for j in classes]
+    if any(panel.centers is not None for panel in panels):
+        handles.append(_mark('P', 'white', 'center', markeredgecolor='black', markersize=9))
+    return handles
+
+
+def _mark(marker: str, color: str, label: str, **style: Any) -> Line2D:
+    return Line2D([], [], linestyle='', marker=marker, color=color, label=label, **style)
 
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:
@@ -142,7 +160,9 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> None:
     write_whole(path, lambda name: figure.savefig(name, format='png'))
 
 
-def save_animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLike, seconds: float = 0.7) -> None:
+def save_animation(
+    pictures: Sequence[str | os.PathLike], path: str | os.PathLike, seconds: float = 0.7
+) -> None:
     """Join pictures of one size to an animated GIF that repeats.
 
     Parameters
@@ -163,7 +183,10 @@ def save_animation(pictures: Sequence[str | os.PathLike], path: str | os.PathLik
     --------
     >>> save_animation(['epoch-001.png', 'epoch-002.png'], 'epochs.gif')  # doctest: +SKIP
     """
-    frames = [Image.open(picture).convert('P', palette=Image.ADAPTIVE) for picture in pictures]
+    frames = []
+    for picture in pictures:
+        with Image.open(picture) as image:
+            frames.append(image.convert('P', palette=Image.ADAPTIVE))
     durations = [int(1000 * seconds)] * (len(frames) - 1) + [int(4000 * seconds)]
     write_whole(
         path,

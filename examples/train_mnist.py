@@ -6,6 +6,7 @@
 Trains softmax only, then joint supervision (softmax + lambda * center loss) from the same seed through
 `Module.fit`, prints a table, and writes pictures, histories, logs and checkpoints to `runs/mnist`.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -21,9 +22,6 @@ from typing import NamedTuple
 # MXNet takes half of the processors unless it is told.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
-import centerloss_mx  # before mxnet: it makes newer NumPys work
-import mxnet as mx
-import numpy as np
 from centerloss_mx.callback import ProgressBar
 from centerloss_mx.evaluation import cluster_ratio
 from centerloss_mx.io import load_mnist, mnist_iter
@@ -31,6 +29,9 @@ from centerloss_mx.metric import Accuracy, CenterLossMetric
 from centerloss_mx.model import feature_extractor, latest_checkpoint, save_checkpoint, write_whole
 from centerloss_mx.symbol import joint_supervision
 from centerloss_mx.visualization import Panel, embedding_figure, save_animation, save_figure
+
+import mxnet as mx
+import numpy as np
 
 NUM_CLASS = 10
 IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
@@ -54,7 +55,9 @@ def lenet_plus_plus(embedding_dim: int) -> mx.sym.Symbol:
     net = mx.sym.Variable('data')
     for stage, num_filter in enumerate([32, 64, 128], start=1):
         for i in 1, 2:
-            net = mx.sym.Convolution(net, kernel=(5, 5), pad=(2, 2), num_filter=num_filter, name=f'conv{stage}_{i}')
+            net = mx.sym.Convolution(
+                net, kernel=(5, 5), pad=(2, 2), num_filter=num_filter, name=f'conv{stage}_{i}'
+            )
             net = mx.sym.LeakyReLU(net, act_type='prelu', name=f'prelu{stage}_{i}')
         net = mx.sym.Pooling(net, pool_type='max', kernel=(2, 2), stride=(2, 2), name=f'pool{stage}')
     return mx.sym.FullyConnected(mx.sym.Flatten(net), num_hidden=embedding_dim, name='embedding')
@@ -77,15 +80,20 @@ def parse_args() -> argparse.Namespace:
         description='Train on MNIST without and with center loss, and compare the features.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument('--data-dir', help='folder of the four MNIST idx files, gzipped or not; '
-                        'without it, 10,000 training and 2,000 test digits that come with the package')
+    parser.add_argument(
+        '--data-dir',
+        help='folder of the four MNIST idx files, gzipped or not; '
+        'without it, 10,000 training and 2,000 test digits that come with the package',
+    )
     parser.add_argument('--network', choices=NETWORKS, default='lenet')
     parser.add_argument('--embedding-dim', type=int, default=2, help='length of a feature, 2 at least')
     parser.add_argument('--scale', type=float, default=0.1, help="the paper's lambda")
     parser.add_argument('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
-    parser.add_argument('--batch-size', type=int, default=128)
-    parser.add_argument('--num-epochs', type=int, default=20)
-    parser.add_argument('--lr', type=float, default=0.05, help='learning rate at the start; it falls to 0 by a cosine')
+    parser.add_argument('--batch-size', type=int, default=32)
+    parser.add_argument('--num-epochs', type=int, default=12)
+    parser.add_argument(
+        '--lr', type=float, default=0.05, help='learning rate after a warm-up; it falls to 0 by a cosine'
+    )
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--ctx', default='cpu', help='devices: cpu, gpu:0, cpu:0,cpu:1, ...')
     parser.add_argument('--kv-store', default='local', help='local or device')
@@ -98,7 +106,9 @@ def parse_args() -> argparse.Namespace:
             parser.error(f'--{name.replace("_", "-")} {getattr(args, name)}: expected {least} or more')
     if 'dist' in args.kv_store:
         # Every worker would move centers of its own: auxiliary states are never exchanged.
-        parser.error(f'--kv-store {args.kv_store}: these centers live in one process; expected local or device')
+        parser.error(
+            f'--kv-store {args.kv_store}: these centers live in one process; expected local or device'
+        )
     try:
         args.contexts = contexts(args.ctx)
     except ValueError as error:
@@ -125,7 +135,9 @@ class Run:
     `fit` calls `epoch_end` after an epoch's training and `evaluated` after its test.
     """
 
-    def __init__(self, args: argparse.Namespace, digits: Digits, title: str, folder: str, scale: float | None) -> None:
+    def __init__(
+        self, args: argparse.Namespace, digits: Digits, title: str, folder: str, scale: float | None
+    ) -> None:
         self.args, self.digits, self.title, self.scale = args, digits, title, scale
         self.folder = args.output / folder
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -151,10 +163,17 @@ class Run:
         embedding = NETWORKS[self.args.network](self.args.embedding_dim)
         if self.scale is not None:
             return joint_supervision(
-                embedding, NUM_CLASS, self.scale, self.args.alpha, batchsize=self.args.batch_size,
-                use_ignore=True, ignore_label=IGNORE_LABEL,
+                embedding,
+                NUM_CLASS,
+                self.scale,
+                self.args.alpha,
+                batchsize=self.args.batch_size,
+                use_ignore=True,
+                ignore_label=IGNORE_LABEL,
             )
-        return mx.sym.SoftmaxOutput(mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, name='fc2'), name='softmax')
+        return mx.sym.SoftmaxOutput(
+            mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, name='fc2'), name='softmax'
+        )
 
     def iterator(self, images: np.ndarray, labels: np.ndarray, shuffle: bool) -> mx.io.DataIter:
         joint = mnist_iter(images, labels, self.args.batch_size, shuffle, ignore_label=IGNORE_LABEL)
@@ -184,13 +203,17 @@ class Run:
         }
         trained = {}
         if self.begin_epoch:
-            module = mx.mod.Module.load(str(self.prefix), self.begin_epoch, load_optimizer_states=True, **options)
+            module = mx.mod.Module.load(
+                str(self.prefix), self.begin_epoch, load_optimizer_states=True, **options
+            )
             trained['arg_params'], trained['aux_params'] = module.get_params()
         else:
             module = mx.mod.Module(symbol, **options)
 
         self.module, self.train_metric = module, self.metric()
-        self.bar = ProgressBar(batches * args.num_epochs, self.title, initial=batches * self.begin_epoch)
+        updates = batches * args.num_epochs
+        warmup = min(batches, updates // 4)  # at full speed from the start, center loss was seen to diverge
+        self.bar = ProgressBar(updates, self.title, initial=batches * self.begin_epoch)
         self.start = time.perf_counter()
         module.fit(
             train_iter,
@@ -207,7 +230,7 @@ class Run:
                 'learning_rate': args.lr,
                 'momentum': 0.9,
                 'wd': 0.0005,
-                'lr_scheduler': mx.lr_scheduler.CosineScheduler(batches * args.num_epochs, args.lr),
+                'lr_scheduler': mx.lr_scheduler.CosineScheduler(updates, args.lr, warmup_steps=warmup),
                 'begin_num_update': batches * self.begin_epoch,
             },
             begin_epoch=self.begin_epoch,
@@ -251,15 +274,18 @@ class Run:
             if not old.name.endswith(('symbol.json', f'-{epoch:04d}.params', f'-{epoch:04d}.states')):
                 old.unlink()
         self.bar.write(
-            f'{self.title}, epoch {epoch}: test accuracy {row["test_accuracy"]:.2%}, ratio {clusters.ratio:.3f}, '
-            f'{self.seconds:.1f} s'
+            f'{self.title}, epoch {epoch}: test accuracy {row["test_accuracy"]:.2%}, '
+            f'ratio {clusters.ratio:.3f}, {self.seconds:.1f} s'
         )
         self.start = time.perf_counter()
 
     def panels(self) -> list[Panel]:
         """Features of the test digits, and of as many training digits, with centers where there are some."""
         extractor = feature_extractor(
-            self.module.symbol, *self.module.get_params(), (self.args.batch_size, 1, 28, 28), context=self.args.contexts[0]
+            self.module.symbol,
+            *self.module.get_params(),
+            (self.args.batch_size, 1, 28, 28),
+            context=self.args.contexts[0],
         )
         centers = self.module.get_params()[1].get('center_loss__center_bias')
         panels = []
@@ -282,14 +308,28 @@ class Run:
 
 def check_options(args: argparse.Namespace) -> None:
     """Keep the options beside the results, and let nobody resume with others: the numbers would differ."""
-    names = ['data_dir', 'network', 'embedding_dim', 'scale', 'alpha', 'batch_size', 'num_epochs', 'lr', 'seed',
-             'ctx', 'kv_store']
+    names = [
+        'data_dir',
+        'network',
+        'embedding_dim',
+        'scale',
+        'alpha',
+        'batch_size',
+        'num_epochs',
+        'lr',
+        'seed',
+        'ctx',
+        'kv_store',
+    ]
     options = {name: getattr(args, name) for name in names}
     path = args.output / 'options.json'
     if args.resume and path.exists():
         for name, before in json.loads(path.read_text()).items():
             if options[name] != before:
-                sys.exit(f'--resume: --{name.replace("_", "-")} is {options[name]}, but {args.output} was begun with {before}')
+                sys.exit(
+                    f'--resume: --{name.replace("_", "-")} is {options[name]}, '
+                    f'but {args.output} was begun with {before}'
+                )
     args.output.mkdir(parents=True, exist_ok=True)
     write_whole(path, lambda name: Path(name).write_text(json.dumps(options, indent=2)))
 
@@ -319,7 +359,9 @@ def main() -> None:
     panels = []
     for run in runs:
         last = run.history[-1]
-        title = f'{run.title}\ntest accuracy {float(last["test_accuracy"]):.2%}, ratio {float(last["ratio"]):.3f}'
+        title = (
+            f'{run.title}\ntest accuracy {float(last["test_accuracy"]):.2%}, ratio {float(last["ratio"]):.3f}'
+        )
         panels.append(run.panels()[1]._replace(title=title))
     save_figure(embedding_figure(panels), args.output / 'comparison.png')
     print(table(runs))

@@ -1,17 +1,18 @@
 """What several tests need: a bound operator, the oracle's tolerance, networks and digits."""
+
 from __future__ import annotations
 
-import centerloss_mx  # isort: skip  # before mxnet
 import mxnet as mx
 import numpy as np
 import pytest
-from centerloss_mx import reference
 
 
 class Bound:
     """The operator `centerloss` bound alone, stepped by hand."""
 
-    def __init__(self, batch, dim, num_class, dtype='float32', label_dtype='float32', grad_req='write', **parameters):
+    def __init__(
+        self, batch, dim, num_class, dtype='float32', label_dtype='float32', grad_req='write', **parameters
+    ):
         parameters = {'batchsize': batch, **parameters}
         self.symbol = mx.sym.Custom(
             mx.sym.Variable('data'),

@@ -934,7 +934,7 @@ def test_mnist_is_served_as_floats_in_0_to_1_with_two_labels():
 
 def test_mnist_can_be_shuffled():
     images, labels, _, _ = cio.load_mnist()
-    np.random.seed(SEED)  # noqa: NPY002 - NDArrayIter shuffles with the global generator
+    np.random.seed(SEED)
     served = cio.mnist_iter(images[:50], labels[:50], batch_size=50, shuffle=True)
     batch = served.next()
     data, label = batch.data[0].asnumpy()[:, 0], batch.label[1].asnumpy()

@@ -1,15 +1,16 @@
 """The operator against the oracle, its types, its limits and its errors."""
+
 from __future__ import annotations
 
 import itertools
 import subprocess
 import sys
 
-import centerloss_mx  # isort: skip  # before mxnet
+from centerloss_mx import reference, rows
+
 import mxnet as mx
 import numpy as np
 import pytest
-from centerloss_mx import reference, rows
 
 SEED = 20161008
 IGNORE = -1
@@ -54,11 +55,22 @@ def plain_step(x, y, c, factor, divisor, alpha, update):
     return loss, gradient, c
 
 
-def compare(bound, assert_close, n, dtype, grad_req, update, normalization, ignore, alpha=0.3, scale=0.7, steps=50):
+def compare(
+    bound, assert_close, n, dtype, grad_req, update, normalization, ignore, alpha=0.3, scale=0.7, steps=50
+):
     wide = np.promote_types(dtype, np.float32)
     op = bound(
-        n, DIM, NUM_CLASS, dtype, grad_req=grad_req, alpha=alpha, scale=scale, update=update,
-        normalization=normalization, use_ignore=ignore, ignore_label=IGNORE,
+        n,
+        DIM,
+        NUM_CLASS,
+        dtype,
+        grad_req=grad_req,
+        alpha=alpha,
+        scale=scale,
+        update=update,
+        normalization=normalization,
+        use_ignore=ignore,
+        ignore_label=IGNORE,
     )
     centers = np.random.RandomState(SEED).randn(NUM_CLASS, DIM)
     op.centers = centers.astype(wide)
@@ -91,7 +103,9 @@ def compare(bound, assert_close, n, dtype, grad_req, update, normalization, igno
 @pytest.mark.parametrize('update', ['paper', 'moving_average'])
 @pytest.mark.parametrize('normalization', ['null', 'batch', 'valid'])
 @pytest.mark.parametrize('grad_req', ['write', 'add'])
-def test_fifty_steps_agree_with_the_oracle(backend, bound, assert_close, n, dtype, grad_req, update, normalization):
+def test_fifty_steps_agree_with_the_oracle(
+    backend, bound, assert_close, n, dtype, grad_req, update, normalization
+):
     ignore = normalization == 'valid'
     compare(bound, assert_close, n, dtype, grad_req, update, normalization, ignore)
 
@@ -106,7 +120,9 @@ def test_centers_move_when_only_the_label_asks_for_a_gradient(backend, bound, as
         loss, gradient = op.step(x, y)
         assert gradient is None
         assert (op.executor.grad_dict['label'].asnumpy() == 0).all()
-        assert_close(loss, reference.center_loss(x, y, c)[0] / n, plain_step(x, y, plain, 1, n, 0.5, 'paper')[0])
+        assert_close(
+            loss, reference.center_loss(x, y, c)[0] / n, plain_step(x, y, plain, 1, n, 0.5, 'paper')[0]
+        )
         c, plain = reference.center_update(x, y, c, 0.5), plain_step(x, y, plain, 1, n, 0.5, 'paper')[2]
         assert_close(op.centers, c, plain)
 
@@ -119,13 +135,22 @@ def test_a_broken_formula_fails_the_comparison(backend, bound, assert_close, mon
         lambda *args: group(*args)._replace(counts=group(*args).counts - 1 + 1e-12),
     )
     if backend == 'host':
-        monkeypatch.setattr(rows.HostRows, '_sum_by_class', staticmethod(
-            lambda diff, groups: np.add.reduceat(diff[groups.order], groups.starts, axis=0)))
+        monkeypatch.setattr(
+            rows.HostRows,
+            '_sum_by_class',
+            staticmethod(lambda diff, groups: np.add.reduceat(diff[groups.order], groups.starts, axis=0)),
+        )
     else:
         move = rows.DeviceRows.move
-        monkeypatch.setattr(rows.DeviceRows, 'move', staticmethod(
-            lambda centers, diff, groups, steps: move(
-                centers, diff, groups._replace(counts=np.round(groups.counts + 1).astype(int)), steps)))
+        monkeypatch.setattr(
+            rows.DeviceRows,
+            'move',
+            staticmethod(
+                lambda centers, diff, groups, steps: move(
+                    centers, diff, groups._replace(counts=np.round(groups.counts + 1).astype(int)), steps
+                )
+            ),
+        )
     with pytest.raises(AssertionError, match='off by'):
         compare(bound, assert_close, 7, 'float64', 'write', 'paper', 'null', ignore=False)
 
@@ -167,7 +192,7 @@ def test_absent_classes_do_not_move(backend, bound):
 
 
 def test_many_classes_with_unequal_shares_move_exactly(backend, bound, assert_close):
-    """The host adds rank by rank when classes outnumber the samples of the largest, else segment by segment."""
+    """The host adds rank by rank, and segment by segment where one class is large."""
     rng = np.random.RandomState(SEED)
     for y in (rng.randint(0, 40, 64), np.repeat([3, 38], 32), np.r_[np.zeros(20), 1:40, 5, 5, 5, 9, 9]):
         x = rng.randn(64, DIM)
@@ -217,7 +242,9 @@ def test_a_factor_behind_the_operator_changes_nothing(bound):
     gradients = []
     for grad_scale in 1, 1000:
         data = mx.sym.Variable('data')
-        loss = mx.sym.Custom(data, mx.sym.Variable('label'), op_type='centerloss', num_class=NUM_CLASS, name='c')
+        loss = mx.sym.Custom(
+            data, mx.sym.Variable('label'), op_type='centerloss', num_class=NUM_CLASS, name='c'
+        )
         executor = mx.sym.MakeLoss(loss, grad_scale=grad_scale).simple_bind(mx.cpu(), data=(7, DIM))
         executor.forward(is_train=True, data=mx.nd.array(x), label=mx.nd.array(y))
         executor.backward()
@@ -235,8 +262,14 @@ def classic_symbol(num_class=10, batchsize=128):
     fc2 = mx.symbol.FullyConnected(data=embedding, num_hidden=num_class, name='fc2')
     softmax = mx.symbol.SoftmaxOutput(data=fc2, label=mx.sym.Variable('softmax_label'), name='softmax')
     center_loss_ = mx.symbol.Custom(
-        data=embedding, label=center_label, name='center_loss_', op_type='centerloss',
-        num_class=num_class, alpha=0.5, scale=1.0, batchsize=batchsize,
+        data=embedding,
+        label=center_label,
+        name='center_loss_',
+        op_type='centerloss',
+        num_class=num_class,
+        alpha=0.5,
+        scale=1.0,
+        batchsize=batchsize,
     )
     center_loss = mx.symbol.MakeLoss(name='center_loss', data=center_loss_)
     return mx.symbol.Group([softmax, center_loss])
@@ -257,16 +290,21 @@ def test_a_classic_checkpoint_loads_and_trains_on(tmp_path):
     prefix = str(tmp_path / 'classic')
     centers = mx.nd.array(rng.randn(10, 2))
     classic_symbol(batchsize=64).save(f'{prefix}-symbol.json')
-    mx.nd.save(f'{prefix}-0001.params', {
-        'arg:fc2_weight': mx.nd.array(rng.randn(10, 2)),
-        'arg:fc2_bias': mx.nd.zeros(10),
-        'aux:center_loss__diff_bias': mx.nd.zeros((64, 2)),
-        'aux:center_loss__center_bias': centers,
-        'aux:center_loss__sum_bias': mx.nd.zeros(2),
-    })
+    mx.nd.save(
+        f'{prefix}-0001.params',
+        {
+            'arg:fc2_weight': mx.nd.array(rng.randn(10, 2)),
+            'arg:fc2_bias': mx.nd.zeros(10),
+            'aux:center_loss__diff_bias': mx.nd.zeros((64, 2)),
+            'aux:center_loss__center_bias': centers,
+            'aux:center_loss__sum_bias': mx.nd.zeros(2),
+        },
+    )
     module = mx.mod.Module.load(prefix, 1, label_names=['softmax_label', 'center_label'])
     shapes = [('softmax_label', (64,)), ('center_label', (64,))]
-    module.bind([('data', (64, 2))], shapes, inputs_need_grad=True)  # else backward, and the centers, stand still
+    module.bind(
+        [('data', (64, 2))], shapes, inputs_need_grad=True
+    )  # else backward, and the centers, stand still
     module.init_optimizer()
     x, y = rng.randn(64, 2), rng.randint(0, 10, 64)
     module.forward_backward(mx.io.DataBatch([mx.nd.array(x)], [mx.nd.array(y)] * 2))
@@ -277,9 +315,13 @@ def test_a_classic_checkpoint_loads_and_trains_on(tmp_path):
     np.testing.assert_allclose(after, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize('dtype, wide', [('float16', 'float32'), ('float32', 'float32'), ('float64', 'float64')])
+@pytest.mark.parametrize(
+    'dtype, wide', [('float16', 'float32'), ('float32', 'float32'), ('float64', 'float64')]
+)
 def test_output_and_states_are_float32_at_least_and_open_labels_float32(dtype, wide):
-    symbol = mx.sym.Custom(mx.sym.Variable('data'), mx.sym.Variable('label'), op_type='centerloss', num_class=3)
+    symbol = mx.sym.Custom(
+        mx.sym.Variable('data'), mx.sym.Variable('label'), op_type='centerloss', num_class=3
+    )
     arguments, outputs, states = symbol.infer_type(data=dtype)
     assert arguments == [np.dtype(dtype), np.float32]
     assert outputs == [np.dtype(wide)] and states == [np.dtype(wide)] * 3
@@ -299,7 +341,9 @@ def test_any_batch_up_to_the_capacity_runs(backend, bound, assert_close):
 
 def test_module_runs_a_smaller_last_batch():
     module = mx.mod.Module(classic_symbol(batchsize=64), label_names=['softmax_label', 'center_label'])
-    module.bind([('data', (64, 2))], [('softmax_label', (64,)), ('center_label', (64,))], inputs_need_grad=True)
+    module.bind(
+        [('data', (64, 2))], [('softmax_label', (64,)), ('center_label', (64,))], inputs_need_grad=True
+    )
     module.init_params()
     module.init_optimizer()
     rng, c = np.random.RandomState(SEED), np.zeros((10, 2))
@@ -350,7 +394,9 @@ def both_operators():
 
     def center():
         label = mx.sym.Variable('label')
-        return mx.sym.MakeLoss(mx.sym.Custom(mx.sym.Variable('data'), label, op_type='centerloss', num_class=9))
+        return mx.sym.MakeLoss(
+            mx.sym.Custom(mx.sym.Variable('data'), label, op_type='centerloss', num_class=9)
+        )
 
     return doubler, center
 
@@ -358,7 +404,9 @@ def both_operators():
 @pytest.mark.parametrize('built_first, bound_first', list(itertools.product([0, 1], [0, 1])))
 def test_two_custom_operators_work_in_either_order_of_building_and_binding(built_first, bound_first):
     factories = both_operators()
-    symbols = dict(sorted(((i, factories[i]()) for i in (built_first, 1 - built_first)), key=lambda pair: pair[0]))
+    symbols = dict(
+        sorted(((i, factories[i]()) for i in (built_first, 1 - built_first)), key=lambda pair: pair[0])
+    )
     executors = {i: symbols[i].simple_bind(mx.cpu(), data=(4, 2)) for i in (bound_first, 1 - bound_first)}
     for _ in range(3):
         for i in 0, 1:
@@ -374,11 +422,17 @@ def test_two_custom_operators_work_in_one_symbol():
     for order in 0, 1:
         doubled = mx.sym.Custom(data, op_type='doubler', name='d')
         loss = mx.sym.Custom(doubled, label, op_type='centerloss', num_class=9, normalization='null', alpha=0)
-        symbol = mx.sym.MakeLoss(loss) if order else mx.sym.Group([mx.sym.MakeLoss(loss), mx.sym.MakeLoss(doubled)])
+        symbol = (
+            mx.sym.MakeLoss(loss)
+            if order
+            else mx.sym.Group([mx.sym.MakeLoss(loss), mx.sym.MakeLoss(doubled)])
+        )
         executor = symbol.simple_bind(mx.cpu(), data=(4, 2))
         executor.forward(is_train=True, data=mx.nd.ones((4, 2)))
         executor.backward()
-        assert (executor.grad_dict['data'].asnumpy() == (4 if order else 6)).all()  # 2 (2x - c), and 2 of MakeLoss
+        assert (
+            executor.grad_dict['data'].asnumpy() == (4 if order else 6)
+        ).all()  # 2 (2x - c), and 2 of MakeLoss
 
 
 # --- bad input -----------------------------------------------------------------------------------------
@@ -411,7 +465,9 @@ def test_a_bad_parameter_is_told_when_the_symbol_is_built(capfd, keywords, messa
 
 def test_attributes_of_a_scope_are_no_parameters():
     with mx.AttrScope(__ctx_group__='one', __force_mirroring__='True'):
-        symbol = mx.sym.Custom(mx.sym.Variable('data'), mx.sym.Variable('label'), op_type='centerloss', num_class=3)
+        symbol = mx.sym.Custom(
+            mx.sym.Variable('data'), mx.sym.Variable('label'), op_type='centerloss', num_class=3
+        )
     assert symbol.list_outputs()
 
 
@@ -430,19 +486,29 @@ def test_bad_shapes_are_told_when_the_symbol_is_bound(capfd, shapes, parameters,
     assert message in capfd.readouterr().out
 
 
-@pytest.mark.parametrize('num_class, dtype', [(2049, 'float16'), (2**24 + 1, 'float32'), (129, 'int8'), (257, 'uint8')])
+@pytest.mark.parametrize(
+    'num_class, dtype', [(2049, 'float16'), (2**24 + 1, 'float32'), (129, 'int8'), (257, 'uint8')]
+)
 def test_more_classes_than_the_labels_can_tell_apart_is_an_error(capfd, num_class, dtype):
-    symbol = mx.sym.Custom(mx.sym.Variable('data'), mx.sym.Variable('label'), op_type='centerloss', num_class=num_class)
+    symbol = mx.sym.Custom(
+        mx.sym.Variable('data'), mx.sym.Variable('label'), op_type='centerloss', num_class=num_class
+    )
     with pytest.raises(mx.MXNetError):
         symbol.infer_type(data='float32', label=dtype)
     assert f'num_class={num_class} is beyond the exact integers of {dtype}' in capfd.readouterr().out
-    fits = mx.sym.Custom(mx.sym.Variable('data'), mx.sym.Variable('label'), op_type='centerloss', num_class=num_class - 1)
+    fits = mx.sym.Custom(
+        mx.sym.Variable('data'), mx.sym.Variable('label'), op_type='centerloss', num_class=num_class - 1
+    )
     assert fits.infer_type(data='float32', label=dtype)
 
 
 def test_without_batchsize_another_batch_is_an_error_that_says_what_to_pass(capfd):
     module = mx.mod.Module(
-        mx.sym.MakeLoss(mx.sym.Custom(mx.sym.Variable('data'), mx.sym.Variable('label'), op_type='centerloss', num_class=3)),
+        mx.sym.MakeLoss(
+            mx.sym.Custom(
+                mx.sym.Variable('data'), mx.sym.Variable('label'), op_type='centerloss', num_class=3
+            )
+        ),
         label_names=['label'],
     )
     module.bind([('data', (8, 2))], [('label', (8,))])
@@ -461,7 +527,9 @@ def test_without_batchsize_another_batch_is_an_error_that_says_what_to_pass(capf
     (2.5, 'label 2.5 at row 3 is not a whole number'),
     (1e30, 'label 1e+30 at row 3 is outside'),
 ])  # fmt: skip
-def test_a_bad_label_changes_nothing_and_the_next_batch_trains(capfd, backend, bound, assert_close, label, message):
+def test_a_bad_label_changes_nothing_and_the_next_batch_trains(
+    capfd, backend, bound, assert_close, label, message
+):
     op = bound(7, DIM, NUM_CLASS, 'float64')
     (x, y), (next_x, next_y) = batches(7, 'float64', steps=2)
     op.step(x, y)
@@ -473,7 +541,9 @@ def test_a_bad_label_changes_nothing_and_the_next_batch_trains(capfd, backend, b
     assert message in capfd.readouterr().out
     assert all((before[name] == state).all() for name, state in op.states.items())
     op.step(next_x, next_y)
-    assert_close(op.centers, reference.center_update(next_x, next_y, before['c_center_bias'], 0.5), op.centers)
+    assert_close(
+        op.centers, reference.center_update(next_x, next_y, before['c_center_bias'], 0.5), op.centers
+    )
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, 1e30])
@@ -494,7 +564,7 @@ def test_features_without_a_finite_loss_do_not_poison_the_centers(capfd, backend
 
 def test_a_program_lives_on_after_each_error_and_prints_what_was_wrong():
     """In a process of its own, as a user has it: an error in a constructor would end it."""
-    program = '''
+    program = """
 import centerloss_mx, mxnet as mx
 data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
 for keywords in {}, {'num_class': 'ten'}, {'num_class': 3, 'gamma': 1}:
@@ -508,7 +578,7 @@ try:
 except mx.MXNetError:
     print('caught')
 print('loss', executor.forward(is_train=True, label=mx.nd.array([0, 2]))[0].asscalar())
-'''
+"""
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('caught') == 4 and 'loss 1.0' in done.stdout

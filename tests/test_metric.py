@@ -1,0 +1,136 @@
+"""The metrics: by name, per sample, over devices and epochs."""
+
+from __future__ import annotations
+
+from centerloss_mx import reference
+from centerloss_mx.metric import Accuracy, CenterLossMetric
+from centerloss_mx.symbol import center_loss
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+SEED, N, DIM, NUM_CLASS = 20161008, 12, 3, 4
+
+
+def network(normalization, use_ignore=False):
+    data = mx.sym.Variable('data')
+    embedding = mx.sym.FullyConnected(data, num_hidden=DIM, no_bias=True, name='embedding')
+    loss = center_loss(
+        embedding, mx.sym.Variable('center_label'), NUM_CLASS, alpha=0, batchsize=N,
+        normalization=normalization, use_ignore=use_ignore,
+    )  # fmt: skip
+    logits = mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, name='fc2')
+    softmax = mx.sym.SoftmaxOutput(logits, mx.sym.Variable('softmax_label'), name='softmax')
+    return mx.sym.Group(
+        [loss, mx.sym.BlockGrad(embedding, name='extra'), softmax]
+    )  # softmax is not the first
+
+
+def digits(n=5 * N, ignored=False):
+    rng = np.random.RandomState(SEED)
+    x, y = rng.randn(n, DIM).astype('float32'), rng.randint(0, NUM_CLASS, n).astype('float32')
+    center_y = y.copy()
+    if ignored:
+        center_y[rng.rand(n) < 0.3] = -1
+    return x, y, center_y
+
+
+def fitted_metric(metric, contexts, normalization, ignored=False, **fit):
+    """Train one epoch with learning rate 0 on features that are the data; return module and data."""
+    x, y, center_y = digits(ignored=ignored)
+    iterator = mx.io.NDArrayIter({'data': x}, {'softmax_label': y, 'center_label': center_y}, N)
+    module = mx.mod.Module(
+        network(normalization, ignored), label_names=['center_label', 'softmax_label'], context=contexts
+    )
+    module.fit(
+        iterator, eval_metric=metric, num_epoch=1, optimizer_params={'learning_rate': 0},
+        arg_params={'embedding_weight': mx.nd.array(np.eye(DIM))}, allow_missing=True, **fit,
+    )  # fmt: skip
+    return module, x, y, center_y
+
+
+CONTEXTS = [[mx.cpu()], [mx.cpu(0), mx.cpu(1)], [mx.cpu(i) for i in range(5)]]
+
+
+@pytest.mark.parametrize('contexts', CONTEXTS, ids=len)
+@pytest.mark.parametrize('normalization', ['null', 'batch', 'valid'])
+@pytest.mark.parametrize('ignored', [False, True])
+def test_the_center_loss_is_per_sample_whatever_divides_it_and_on_any_number_of_devices(
+    contexts, normalization, ignored
+):
+    metric = mx.metric.create(
+        'center_loss', normalization=normalization, ignore_label=-1 if ignored else None
+    )
+    _, x, _, y = fitted_metric(metric, contexts, normalization, ignored)
+    loss, _ = reference.center_loss(x, y, np.zeros((NUM_CLASS, DIM)), ignored=-1)
+    name, value = metric.get()
+    assert name == 'center_loss'
+    np.testing.assert_allclose(value, loss / (y != -1).sum(), rtol=1e-6)
+
+
+def test_losses_of_several_devices_in_one_array_count_each_its_slice():
+    """As `Module.get_outputs` merges them: one number a device."""
+    metric = CenterLossMetric('batch')
+    metric.update([mx.nd.zeros(7)], [mx.nd.array([2.0, 4.0])])  # slices of 4 and 3
+    assert metric.get()[1] == pytest.approx((4 * 2 + 3 * 4) / 7)
+
+
+def test_accuracy_finds_output_and_label_by_name():
+    metric = mx.metric.create('centerloss_accuracy')
+    module, x, y, _ = fitted_metric(metric, [mx.cpu()], 'batch')
+    args = {name: value.asnumpy() for name, value in module.get_params()[0].items()}
+    right = (x @ args['fc2_weight'].T + args['fc2_bias']).argmax(axis=1) == y
+    assert metric.get() == ('accuracy', right.mean())
+
+
+def test_accuracy_does_not_count_ignored_samples():
+    metric = Accuracy(ignore_label=-1)
+    metric.update([mx.nd.array([0, -1, 1, 1])], [mx.nd.array([[1, 0], [1, 0], [1, 0], [0, 1]])])
+    assert metric.get()[1] == pytest.approx(2 / 3) and metric.num_inst == 3
+
+
+def test_both_work_by_name_inside_a_composite():
+    composite = mx.metric.create(['centerloss_accuracy', 'center_loss'])
+    fitted_metric(composite, [mx.cpu(0), mx.cpu(1)], 'batch')
+    names, values = composite.get()
+    assert names == ['accuracy', 'center_loss'] and np.isfinite(values).all()
+    assert isinstance(mx.metric.create('accuracy'), mx.metric.Accuracy)
+    assert not isinstance(mx.metric.create('accuracy'), Accuracy)  # MXNet's own name stays MXNet's
+
+
+def test_the_epochs_value_is_not_cut_by_speedometer():
+    whole, cut = (mx.metric.CompositeEvalMetric([Accuracy(), CenterLossMetric('batch')]) for _ in range(2))
+    mx.random.seed(SEED)
+    fitted_metric(whole, [mx.cpu()], 'batch')
+    mx.random.seed(SEED)
+    fitted_metric(cut, [mx.cpu()], 'batch', batch_end_callback=mx.callback.Speedometer(N, 2))
+    assert whole.get_global() == cut.get_global() == whole.get()
+    assert cut.metrics[0].num_inst < cut.metrics[0].global_num_inst  # it did reset
+
+
+@pytest.mark.parametrize('metric', [Accuracy(ignore_label=-1), CenterLossMetric('valid', ignore_label=-1)])
+def test_a_metric_is_made_again_from_its_config(metric):
+    again = mx.metric.create(metric.get_config())
+    assert type(again) is type(metric) and again.get_config() == metric.get_config()
+
+
+def test_reset_forgets_and_no_sample_is_nan():
+    metric = CenterLossMetric()
+    metric.update([mx.nd.zeros(2)], [mx.nd.array([3.0])])
+    metric.reset()
+    assert np.isnan(metric.get()[1]) and np.isnan(metric.get_global()[1])
+
+
+@pytest.mark.parametrize('name, kind', [('centerloss_accuracy', 'softmax'), ('center_loss', 'center')])
+def test_a_missing_output_or_label_is_named_with_those_there_are(name, kind):
+    metric = mx.metric.create(name)
+    with pytest.raises(ValueError, match=f"there is no label '{kind}_label'; the module has other_label"):
+        metric.update_dict({'other_label': mx.nd.zeros(2)}, {})
+    with pytest.raises(ValueError, match=r"there is no output '.*_output'; the module has fc_output"):
+        metric.update_dict({f'{kind}_label': mx.nd.zeros(2)}, {'fc_output': mx.nd.zeros(2)})
+
+
+def test_an_unknown_normalization_is_refused():
+    with pytest.raises(ValueError, match="normalization='mean' is not one of null, batch, valid"):
+        CenterLossMetric('mean')

@@ -1,0 +1,106 @@
+"""Checkpoints are whole or not there; the feature extractor gives the trained network's features."""
+
+from __future__ import annotations
+
+from centerloss_mx.model import feature_extractor, latest_checkpoint, save_checkpoint, write_whole
+from centerloss_mx.symbol import joint_supervision
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+N = 4
+
+
+@pytest.fixture
+def module():
+    data = mx.sym.Variable('data')
+    net = mx.sym.Convolution(data, kernel=(3, 3), num_filter=8, name='conv')
+    net = mx.sym.FullyConnected(mx.sym.Activation(net, act_type='relu'), num_hidden=3, name='embedding')
+    module = mx.mod.Module(
+        joint_supervision(net, 5, 0.1, batchsize=N), label_names=['softmax_label', 'center_label']
+    )
+    module.bind([('data', (N, 1, 8, 8))], [('softmax_label', (N,)), ('center_label', (N,))])
+    module.init_params(mx.init.Xavier())
+    module.init_optimizer(optimizer_params={'momentum': 0.9, 'learning_rate': 0.1})
+    return module
+
+
+def train(module, steps=3):
+    rng = np.random.RandomState(20161008)
+    for _ in range(steps):
+        y = mx.nd.array(rng.randint(0, 5, N))
+        module.forward_backward(mx.io.DataBatch([mx.nd.array(rng.randn(N, 1, 8, 8))], [y, y]))
+        module.update()
+    mx.nd.waitall()
+
+
+def test_a_checkpoint_restores_parameters_centers_and_momentum(module, tmp_path):
+    train(module)
+    save_checkpoint(module, tmp_path / 'net', 3)
+    train(module)
+    again = mx.mod.Module.load(
+        str(tmp_path / 'net'), 3, load_optimizer_states=True, label_names=['softmax_label', 'center_label']
+    )
+    again.bind(module.data_shapes, module.label_shapes)
+    again.init_optimizer(optimizer_params={'momentum': 0.9, 'learning_rate': 0.1})
+    train(again)
+    for expected, restored in zip(module.get_params(), again.get_params()):
+        assert expected.keys() == restored.keys()
+        for name in expected:
+            assert (expected[name].asnumpy() == restored[name].asnumpy()).all(), name
+
+
+def test_the_latest_checkpoint_is_the_last_whole_one(module, tmp_path):
+    prefix = tmp_path / 'net'
+    assert latest_checkpoint(prefix) is None and latest_checkpoint(tmp_path / 'nowhere' / 'net') is None
+    for epoch in 1, 2, 10:
+        save_checkpoint(module, prefix, epoch)
+    (tmp_path / 'net-0011.states').touch()  # interrupted before the parameters
+    (tmp_path / 'net-x-0012.params').touch()
+    assert latest_checkpoint(prefix) == 10
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / 'file'
+    path.write_text('old')
+
+    def fail(name):
+        with open(name, 'w') as file:
+            file.write('half')
+        raise OSError('disk full')
+
+    with pytest.raises(OSError, match='disk full'):
+        write_whole(path, fail)
+    assert path.read_text() == 'old' and [p.name for p in tmp_path.iterdir()] == ['file']
+
+
+def test_the_feature_extractor_follows_the_parameters_it_is_made_of(module):
+    """MXNet's CPU build may serve the first parameters for ever: hence one extractor a set of parameters."""
+    images = np.random.RandomState(0).randn(3 * N + 1, 1, 8, 8).astype('float32')
+    for _ in range(2):
+        train(module)
+        args, aux = module.get_params()
+        features = (
+            feature_extractor(module.symbol, args, aux, (N, 1, 8, 8)).predict(images_iter(images)).asnumpy()
+        )
+        expected = by_hand(images, {name: value.asnumpy() for name, value in args.items()})
+        assert features.shape == (3 * N + 1, 3)
+        np.testing.assert_allclose(features, expected, atol=1e-5)
+
+
+def images_iter(images):
+    return mx.io.NDArrayIter(images, batch_size=N)
+
+
+def by_hand(images, args):
+    windows = np.lib.stride_tricks.as_strided(
+        images, (len(images), 6, 6, 3, 3), images.strides[:1] + images.strides[2:] * 2
+    )
+    maps = np.einsum('nhwij,fij->nfhw', windows, args['conv_weight'][:, 0]) + args['conv_bias'][:, None, None]
+    return np.maximum(maps, 0).reshape(len(images), -1) @ args['embedding_weight'].T + args['embedding_bias']
+
+
+def test_an_unknown_output_is_named_with_those_there_are(module):
+    with pytest.raises(ValueError, match="no output 'features_output'; it has data, conv_weight"):
+        feature_extractor(module.symbol, *module.get_params(), (N, 1, 8, 8), output='features_output')
