@@ -59,8 +59,8 @@ def class_means(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
 
     Examples
     --------
-    >>> class_means(np.array([[0.0], [2.0], [5.0]]), np.array([0, 0, 1]))
-    (array([0, 1]), array([[1.], [5.]]))
+    >>> class_means(np.array([[0.0], [2.0], [5.0]]), np.array([0, 0, 1]))[1].tolist()
+    [[1.0], [5.0]]
     """
     features, labels = np.asarray(features), np.asarray(labels)
     if features.ndim != 2 or labels.shape != features.shape[:1] or not len(labels):

@@ -294,9 +294,10 @@ class CenterLossProp(mxop.CustomOpProp):
 
     Examples
     --------
-    >>> loss = mx.sym.Custom(embedding, label, op_type='centerloss', num_class=10, batchsize=128)
+    >>> data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
+    >>> loss = mx.sym.Custom(data, label, op_type='centerloss', num_class=10, batchsize=128, name='c')
     >>> loss.list_auxiliary_states()
-    ['custom0_diff_bias', 'custom0_center_bias', 'custom0_sum_bias']
+    ['c_diff_bias', 'c_center_bias', 'c_sum_bias']
     """
 
     def __init__(self, **keywords: Any) -> None:

@@ -104,6 +104,8 @@ def parse_args() -> argparse.Namespace:
         least = 2 if name == 'embedding_dim' else 1
         if getattr(args, name) < least:
             parser.error(f'--{name.replace("_", "-")} {getattr(args, name)}: expected {least} or more')
+    if not 0 < args.lr < float('inf'):
+        parser.error(f'--lr {args.lr}: expected a number > 0')
     if 'dist' in args.kv_store:
         # Every worker would move centers of its own: auxiliary states are never exchanged.
         parser.error(
@@ -139,41 +141,38 @@ class Run:
         self, args: argparse.Namespace, digits: Digits, title: str, folder: str, scale: float | None
     ) -> None:
         self.args, self.digits, self.title, self.scale = args, digits, title, scale
+        self.symbol = self._symbol()
         self.folder = args.output / folder
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.prefix = self.folder / args.network
-        self.begin_epoch = self._begin()
-        self.history = self._read_history()
 
-    def _begin(self) -> int:
-        if self.args.resume:
-            return latest_checkpoint(self.prefix) or 0
-        for pattern in 'epoch-*.png', 'epochs.gif', 'history.csv', 'train.log', f'{self.args.network}-*':
-            for stale in self.folder.glob(pattern):
-                stale.unlink()
-        return 0
-
-    def _read_history(self) -> list[dict[str, str]]:
-        if not self.begin_epoch:
-            return []
-        with open(self.folder / 'history.csv', newline='') as file:
-            return list(csv.DictReader(file))[: self.begin_epoch]
-
-    def symbol(self) -> mx.sym.Symbol:
+    def _symbol(self) -> mx.sym.Symbol:
         embedding = NETWORKS[self.args.network](self.args.embedding_dim)
-        if self.scale is not None:
-            return joint_supervision(
-                embedding,
-                NUM_CLASS,
-                self.scale,
-                self.args.alpha,
-                batchsize=self.args.batch_size,
-                use_ignore=True,
-                ignore_label=IGNORE_LABEL,
-            )
-        return mx.sym.SoftmaxOutput(
-            mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, name='fc2'), name='softmax'
+        if self.scale is None:
+            logits = mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, name='fc2')
+            return mx.sym.SoftmaxOutput(logits, name='softmax')
+        return joint_supervision(
+            embedding,
+            NUM_CLASS,
+            self.scale,
+            self.args.alpha,
+            batchsize=self.args.batch_size,
+            use_ignore=True,
+            ignore_label=IGNORE_LABEL,
         )
+
+    def begin(self) -> None:
+        """Find the epoch to go on from, or clear away what an earlier run left."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.begin_epoch, self.history = 0, []
+        if self.args.resume:
+            self.begin_epoch = latest_checkpoint(self.prefix) or 0
+        else:
+            for pattern in 'epoch-*.png', 'epochs.gif', 'history.csv', 'train.log', f'{self.args.network}-*':
+                for stale in self.folder.glob(pattern):
+                    stale.unlink()
+        if self.begin_epoch:
+            with open(self.folder / 'history.csv', newline='') as file:
+                self.history = list(csv.DictReader(file))[: self.begin_epoch]
 
     def iterator(self, images: np.ndarray, labels: np.ndarray, shuffle: bool) -> mx.io.DataIter:
         joint = mnist_iter(images, labels, self.args.batch_size, shuffle, ignore_label=IGNORE_LABEL)
@@ -195,7 +194,6 @@ class Run:
         for _ in range(self.begin_epoch):
             train_iter.reset()  # each epoch shuffles the order of the one before
         batches = -(-len(self.digits.train_labels) // args.batch_size)
-        symbol = self.symbol()
         options = {
             'label_names': [desc.name for desc in train_iter.provide_label],
             'context': args.contexts,
@@ -208,7 +206,7 @@ class Run:
             )
             trained['arg_params'], trained['aux_params'] = module.get_params()
         else:
-            module = mx.mod.Module(symbol, **options)
+            module = mx.mod.Module(self.symbol, **options)
 
         self.module, self.train_metric = module, self.metric()
         updates = batches * args.num_epochs
@@ -348,20 +346,22 @@ def table(runs: list[Run]) -> str:
 
 def main() -> None:
     args = parse_args()
+    try:
+        digits = Digits(*load_mnist(args.data_dir))
+        runs = [
+            Run(args, digits, 'softmax only', 'softmax', None),
+            Run(args, digits, f'center loss, λ = {args.scale:g}', 'center_loss', args.scale),
+        ]
+    except (OSError, ValueError) as error:
+        sys.exit(f'{Path(__file__).name}: {error}')
     check_options(args)
-    digits = Digits(*load_mnist(args.data_dir))
-    runs = [
-        Run(args, digits, 'softmax only', 'softmax', None),
-        Run(args, digits, f'center loss, λ = {args.scale:g}', 'center_loss', args.scale),
-    ]
     for run in runs:
+        run.begin()
         run.train()
     panels = []
     for run in runs:
-        last = run.history[-1]
-        title = (
-            f'{run.title}\ntest accuracy {float(last["test_accuracy"]):.2%}, ratio {float(last["ratio"]):.3f}'
-        )
+        last = {name: float(value) for name, value in run.history[-1].items()}
+        title = f'{run.title}\ntest accuracy {last["test_accuracy"]:.2%}, ratio {last["ratio"]:.3f}'
         panels.append(run.panels()[1]._replace(title=title))
     save_figure(embedding_figure(panels), args.output / 'comparison.png')
     print(table(runs))

@@ -1,0 +1,35 @@
+"""The examples in the docstrings run, and give what they show."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+from pathlib import Path
+
+import centerloss_mx
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+MODULES = sorted(path.stem for path in Path(centerloss_mx.__file__).parent.glob('[a-z]*.py'))
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_the_examples_of_the_docstrings_are_true(name):
+    module = importlib.import_module(f'centerloss_mx.{name}')
+    failed, _ = doctest.testmod(module, extraglobs={'mx': mx, 'np': np})
+    assert failed == 0
+
+
+def test_there_are_examples_to_run():
+    finder = doctest.DocTestFinder()
+    modules = [importlib.import_module(f'centerloss_mx.{name}') for name in MODULES]
+    run = [
+        example
+        for module in modules
+        for test in finder.find(module)
+        for example in test.examples
+        if not example.options.get(doctest.SKIP)
+    ]
+    assert len(run) > 15

@@ -1,0 +1,47 @@
+"""What the README shows runs, and prints what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = Path(__file__).resolve().parents[1] / 'README.md'
+NUMBER = re.compile(r'\d+\.\d+')
+
+
+def blocks():
+    """(code, expected output or None) of each Python block, in order."""
+    found = re.findall(r'```(python|text)\n(.*?)```', README.read_text(encoding='utf-8'), flags=re.DOTALL)
+    for i, (kind, text) in enumerate(found):
+        if kind == 'python':
+            after = found[i + 1] if i + 1 < len(found) else ('', '')
+            yield text, after[1] if after[0] == 'text' else None
+
+
+def test_every_block_runs_and_prints_what_the_readme_says(tmp_path):
+    """In one process, one after the other. Printed decimals may differ a little between machines."""
+    marker = '--- next block ---'
+    program = f'\nprint({marker!r})\n'.join(code for code, _ in blocks())
+    done = subprocess.run(
+        [sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = done.stdout.split(f'{marker}\n')
+    expected = [output for _, output in blocks()]
+    assert len(printed) == len(expected) >= 4
+    for actual, shown in zip(printed, expected):
+        if shown is not None:
+            assert NUMBER.sub('#', actual) == NUMBER.sub('#', shown)
+            close = pytest.approx([float(number) for number in NUMBER.findall(shown)], rel=0.05)
+            assert [float(number) for number in NUMBER.findall(actual)] == close
+
+
+def test_the_pictures_and_files_it_names_are_there():
+    links = re.findall(r'\]\((?!http)([^)]+)\)', README.read_text(encoding='utf-8'))
+    assert links
+    for link in links:
+        assert (README.parent / link).exists(), link

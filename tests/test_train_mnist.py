@@ -1,0 +1,147 @@
+"""The main job, run as a user runs it: in processes, on digits in files, killed and resumed."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from centerloss_mx.io import load_mnist
+
+import mxnet as mx
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = [sys.executable, str(ROOT / 'examples' / 'train_mnist.py')]
+
+
+@pytest.fixture(scope='module')
+def data_dir(tmp_path_factory):
+    """The first 600 and 200 digits of the package as idx files, one gzipped."""
+    folder = tmp_path_factory.mktemp('mnist')
+    names = 'train-images-idx3', 'train-labels-idx1', 't10k-images-idx3', 't10k-labels-idx1'
+    for name, array, count in zip(names, load_mnist(), (600, 600, 200, 200)):
+        header = bytes([0, 0, 8, array.ndim]) + b''.join(
+            size.to_bytes(4, 'big') for size in (count, *array.shape[1:])
+        )
+        content = header + array[:count].tobytes()
+        if name.startswith('train-images'):
+            (folder / f'{name}-ubyte.gz').write_bytes(gzip.compress(content))
+        else:
+            (folder / f'{name}-ubyte').write_bytes(content)
+    return folder
+
+
+def command(data_dir, output, *options):
+    fixed = ['--data-dir', data_dir, '--output', output, '--batch-size', 32, '--num-epochs', 3]
+    return SCRIPT + [str(option) for option in (*fixed, *options)]
+
+
+def run(data_dir, output, *options):
+    done = subprocess.run(command(data_dir, output, *options), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def numbers(output):
+    """All that a run leaves, but for times: the history and every parameter, as text and bytes."""
+    histories, parameters = {}, {}
+    for name in 'softmax', 'center_loss':
+        with open(output / name / 'history.csv', newline='') as file:
+            rows = list(csv.DictReader(file))
+        histories[name] = [{k: v for k, v in row.items() if k != 'seconds'} for row in rows]
+        for key, value in mx.nd.load(str(output / name / 'lenet-0003.params')).items():
+            parameters[name, key] = value.asnumpy().tobytes()
+    return histories, parameters
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(data_dir, tmp_path_factory):
+    output = tmp_path_factory.mktemp('uninterrupted')
+    return output, run(data_dir, output)
+
+
+@pytest.mark.slow
+def test_it_leaves_pictures_history_log_and_checkpoint_and_prints_the_table(uninterrupted):
+    output, printed = uninterrupted
+    with Image.open(output / 'comparison.png') as picture:
+        assert picture.size[0] > 1000
+    for name in 'softmax', 'center_loss':
+        folder = output / name
+        names = {path.name for path in folder.iterdir()}
+        assert names == {
+            *(f'epoch-{epoch:03}.png' for epoch in (1, 2, 3)), 'epochs.gif', 'history.csv', 'train.log',
+            'lenet-symbol.json', 'lenet-0003.params', 'lenet-0003.states',
+        }  # fmt: skip
+        with Image.open(folder / 'epochs.gif') as animation:
+            assert animation.n_frames == 3
+        assert 'Epoch[2] Validation-accuracy=' in (folder / 'train.log').read_text()
+    heading, softmax, center_loss = printed.splitlines()[-4:-1]
+    assert heading.split() == ['test', 'accuracy', 'own', 'between', 'ratio', 's/epoch']
+    assert softmax.startswith('softmax only') and center_loss.startswith('center loss, λ = 0.1')
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_numbers_bit_for_bit(data_dir, uninterrupted, tmp_path):
+    run(data_dir, tmp_path)
+    assert numbers(tmp_path) == numbers(uninterrupted[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('during', ['softmax', 'center_loss'])
+def test_killed_and_resumed_it_ends_with_the_numbers_of_an_uninterrupted_run(
+    data_dir, uninterrupted, tmp_path, during
+):
+    process = subprocess.Popen(
+        command(data_dir, tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    first = tmp_path / during / 'lenet-0001.params'
+    last = tmp_path / during / 'lenet-0003.params'
+    while process.poll() is None and not (first.exists() or last.exists()):
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, 'it ended before it could be killed'
+    assert not last.exists()
+    run(data_dir, tmp_path, '--resume')
+    assert numbers(tmp_path) == numbers(uninterrupted[0])
+    assert len(list((tmp_path / during).glob('epoch-*.png'))) == 3
+
+
+@pytest.mark.slow
+def test_it_refuses_to_resume_with_other_options(data_dir, uninterrupted):
+    done = subprocess.run(
+        command(data_dir, uninterrupted[0], '--resume', '--lr', 0.01), capture_output=True, text=True
+    )
+    assert done.returncode == 1 and '--lr is 0.01' in done.stderr and 'was begun with 0.05' in done.stderr
+
+
+@pytest.mark.slow
+def test_several_devices_more_dimensions_and_another_network_run(data_dir, tmp_path):
+    run(data_dir, tmp_path, '--ctx', 'cpu:0,cpu:1', '--kv-store', 'device', '--embedding-dim', 3)
+    assert json.loads((tmp_path / 'options.json').read_text())['ctx'] == 'cpu:0,cpu:1'
+    parameters = mx.nd.load(str(tmp_path / 'center_loss' / 'lenet-0003.params'))
+    assert parameters['aux:center_loss__center_bias'].shape == (10, 3)
+    run(data_dir, tmp_path, '--network', 'lenet++', '--num-epochs', 1, '--lr', 0.01)
+    assert (tmp_path / 'center_loss' / 'lenet++-0001.params').exists()
+
+
+@pytest.mark.parametrize('options, message', [
+    (['--kv-store', 'dist_sync'], 'these centers live in one process; expected local or device'),
+    (['--ctx', 'tpu:0'], "'tpu:0' is not a device; expected cpu, cpu:0, gpu:0"),
+    (['--ctx', 'cpu:0,gpu:9'], "'gpu:9' is not there"),
+    (['--embedding-dim', '1'], '--embedding-dim 1: expected 2 or more'),
+    (['--data-dir', '/nowhere'], 'train-images-idx3-ubyte'),
+    (['--alpha', '2'], "alpha=2.0 is not a number in [0, 1]"),
+])  # fmt: skip
+def test_bad_options_end_in_one_sentence(tmp_path, options, message):
+    done = subprocess.run(
+        [*SCRIPT, '--output', str(tmp_path), *options], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode != 0 and message in done.stderr
+    assert 'Traceback' not in done.stderr
