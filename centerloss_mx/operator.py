@@ -176,6 +176,7 @@ class CenterLoss(mxop.CustomOp):
         super().__init__()
         self.parameters = parameters
         self.rows = rows_for(ctx)
+        self.diff: np.ndarray | NDArray | None = None
 
     def forward(
         self,
@@ -201,7 +202,8 @@ class CenterLoss(mxop.CustomOp):
         ValueError
             In training, a label outside 0..num_class-1 or a loss that is not finite; nothing is written then.
         """
-        _forget_head_gradient()
+        if is_train:
+            self.diff = None  # until this batch has proved good
         view = self.rows.view
         data, loss = view(in_data[0]), view(out_data[0])
         diff_buffer, centers = view(aux[0]), view(aux[1])
@@ -220,6 +222,7 @@ class CenterLoss(mxop.CustomOp):
                     f'centerloss: the loss of this batch is {value}; expected finite features (the centers '
                     'were not touched). A lower scale or learning rate keeps training from diverging'
                 )
+            self.diff = diff
             diff_buffer[: len(data)] = diff
         self.assign(loss, req[0], value / self._divisor(len(data), kept))
 
@@ -243,12 +246,15 @@ class CenterLoss(mxop.CustomOp):
             labels (zeros); diff, centers and sum.
         """
         view, parameters = self.rows.view, self.parameters
-        classes, kept = self._classes(in_data[1])
-        diff_buffer, centers, sum_buffer = map(view, aux)
-        diff = diff_buffer[: len(classes)]
-
-        self.rows.assign(view(in_grad[0]), req[0], diff, parameters.scale / self._divisor(len(classes), kept))
         self.assign(view(in_grad[1]), req[1], 0)
+        if self.diff is None:
+            # Forward has refused this batch. Once its error has been read, MXNet runs the rest all the same.
+            self.assign(view(in_grad[0]), req[0], 0)
+            return
+        # Not the buffer: operators that share their states, as two calls of one block do, share that, too.
+        diff, centers, sum_buffer = self.diff, view(aux[1]), view(aux[2])
+        classes, kept = self._classes(in_data[1])
+        self.rows.assign(view(in_grad[0]), req[0], diff, parameters.scale / self._divisor(len(classes), kept))
 
         groups = group_by_class(classes, kept)
         counts = groups.counts + (1 if parameters.update == 'paper' else 0)
@@ -267,13 +273,6 @@ class CenterLoss(mxop.CustomOp):
         return max(1, int(kept.sum()))
 
 
-def _forget_head_gradient() -> None:
-    # MXNet keeps the backward inputs of the custom operator parsed last for all of them. When that one
-    # takes a head gradient (index 0), our backward would look for one, which it is never given.
-    mxop._registry.result_deps.discard(0)
-
-
-@mxop.register('centerloss')
 class CenterLossProp(mxop.CustomOpProp):
     """`mx.sym.Custom(op_type='centerloss')`: what MXNet asks before it runs `CenterLoss`.
 
@@ -391,3 +390,22 @@ class CenterLossProp(mxop.CustomOpProp):
         """Return the operator for one executor; without `batchsize` its batch is the only one from now on."""
         self._bound_batch = in_shapes[0][0]
         return CenterLoss(self.parameters, ctx)
+
+
+def _dense_array(handle: Any, writable: bool = True, stype: Any = None) -> NDArray:
+    return NDArray(handle, writable=writable)
+
+
+def _register(name: str, prop: type[mxop.CustomOpProp]) -> None:
+    # MXNet keeps the backward inputs of the custom operator that was parsed last, for all of them. If that
+    # one takes a head gradient, MXNet asks for the storage type of ours, which was never given one, and
+    # fails. All arrays of this operator are dense; nothing needs to be asked.
+    asking = mxop._ndarray_cls, mxop._np_ndarray_cls
+    mxop._ndarray_cls = mxop._np_ndarray_cls = _dense_array
+    try:
+        mxop.register(name)(prop)
+    finally:
+        mxop._ndarray_cls, mxop._np_ndarray_cls = asking
+
+
+_register('centerloss', CenterLossProp)

@@ -24,7 +24,7 @@ class Bound:
         )
         self.executor = self.symbol.simple_bind(
             mx.cpu(),
-            grad_req={'data': grad_req, 'label': 'write'} if isinstance(grad_req, str) else grad_req,
+            grad_req={'data': grad_req, 'label': 'write'},  # without any gradient, backward is left out
             type_dict={'data': dtype, 'label': label_dtype},
             data=(batch, dim),
             label=(batch,),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from centerloss_mx import reference
+from centerloss_mx.io import CenterLossIter
+from centerloss_mx.metric import CenterLossMetric
 from centerloss_mx.module import Module
 from centerloss_mx.symbol import joint_supervision
 
@@ -68,3 +70,45 @@ def test_parameters_read_right_after_backward_hold_the_update():
             features, data.label[1].asnumpy(), before['center_loss__center_bias'], 0.5
         )
         np.testing.assert_allclose(numbers(module)['center_loss__center_bias'], expected, atol=1e-5)
+
+
+def test_under_plain_fit_the_sentence_is_on_standard_output(capfd):
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
+    net = joint_supervision(embedding, NUM_CLASS, 0.1, batchsize=N)
+    module = mx.mod.Module(net, label_names=['softmax_label', 'center_label'])
+    labels = np.array([0, 1, 2, 3, 0, 12, 2, 3])
+    iterator = CenterLossIter(mx.io.NDArrayIter(np.ones((8, 2)), labels, N))
+    with pytest.raises(mx.MXNetError, match='Check failed'):
+        module.fit(iterator, eval_metric=CenterLossMetric('null'), num_epoch=1)
+    assert 'label 12 at row 1 is outside 0..4 (num_class=5)' in capfd.readouterr().out
+    ours = Module(net, label_names=['softmax_label', 'center_label'])
+    with pytest.raises(ValueError, match=r'center_label: label 12 at row 1 is outside 0..4 \(num_class=5\)'):
+        iterator.reset()
+        ours.fit(iterator, eval_metric=CenterLossMetric('null'), num_epoch=1)
+
+
+def test_a_softmax_checkpoint_is_fine_tuned_and_its_centers_start_at_zero(tmp_path):
+    rng = np.random.RandomState(20161008)
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
+    logits = mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, name='fc2')
+    x, y = rng.randn(2 * N, 2).astype('float32'), rng.randint(0, NUM_CLASS, 2 * N)
+    iterator = CenterLossIter(mx.io.NDArrayIter(x, y, N))
+    softmax = mx.mod.Module(mx.sym.SoftmaxOutput(logits, name='softmax'))
+    softmax.fit(iterator.data_iter, num_epoch=1, initializer=mx.init.Normal(1))
+    softmax.save_checkpoint(str(tmp_path / 'softmax'), 1)
+
+    _, arg_params, aux_params = mx.model.load_checkpoint(str(tmp_path / 'softmax'), 1)
+    module = Module(
+        joint_supervision(embedding, NUM_CLASS, 0.1, batchsize=N),
+        label_names=['softmax_label', 'center_label'],
+    )
+    iterator.reset()
+    module.fit(
+        iterator, eval_metric=CenterLossMetric('null'), num_epoch=1, optimizer_params={'learning_rate': 0},
+        arg_params=arg_params, aux_params=aux_params, allow_missing=True,
+    )  # fmt: skip
+    features = x @ arg_params['embedding_weight'].asnumpy().T + arg_params['embedding_bias'].asnumpy()
+    centers = np.zeros((NUM_CLASS, DIM))
+    for rows in slice(0, N), slice(N, 2 * N):
+        centers = reference.center_update(features[rows], y[rows], centers, 0.5)
+    np.testing.assert_allclose(numbers(module)['center_loss__center_bias'], centers, atol=1e-5)
