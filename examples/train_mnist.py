@@ -255,7 +255,7 @@ class Run:
     def evaluated(self, param: mx.model.BatchEndParam) -> None:
         """Measure and draw the features, and leave history and checkpoint behind."""
         epoch = param.epoch + 1
-        panels = self.panels()
+        panels = self.panels(f', epoch {epoch}')
         clusters = cluster_ratio(panels[1].features, panels[1].labels)
         row = {
             'epoch': epoch,
@@ -277,7 +277,7 @@ class Run:
         )
         self.start = time.perf_counter()
 
-    def panels(self) -> list[Panel]:
+    def panels(self, when: str = '') -> list[Panel]:
         """Features of the test digits, and of as many training digits, with centers where there are some."""
         extractor = feature_extractor(
             self.module.symbol,
@@ -293,7 +293,7 @@ class Run:
             labels = getattr(self.digits, f'{name}_labels')[:count]
             samples = mnist_iter(images, labels, self.args.batch_size).data_iter
             features = extractor.predict(samples).asnumpy()
-            title = f'{self.title}: {name} features'
+            title = f'{self.title}{when}: {name} features'
             panels.append(Panel(title, features, labels, None if centers is None else centers.asnumpy()))
         return panels
 
