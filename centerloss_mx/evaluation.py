@@ -97,7 +97,8 @@ def cluster_ratio(features: np.ndarray, labels: np.ndarray) -> ClusterRatio:
     Raises
     ------
     ValueError
-        Fewer than two classes, shapes that do not fit, or features that are not finite.
+        Fewer than two classes, class means that all coincide, shapes that do not fit, or features that are
+        not finite.
 
     References
     ----------
@@ -116,4 +117,6 @@ def cluster_ratio(features: np.ndarray, labels: np.ndarray) -> ClusterRatio:
     own = np.linalg.norm(features - means[np.searchsorted(classes, labels)], axis=1).mean()
     pairs = len(classes) * (len(classes) - 1) / 2
     between = sum(np.linalg.norm(m_j - means[j + 1 :], axis=1).sum() for j, m_j in enumerate(means)) / pairs
+    if between == 0:
+        raise ValueError('all class means coincide: the features have collapsed; expected different ones')
     return ClusterRatio(float(own), float(between), float(own / between))

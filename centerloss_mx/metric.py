@@ -81,13 +81,15 @@ class Accuracy(mxmetric.Accuracy):
 
     def update(self, labels: Sequence[NDArray], preds: Sequence[NDArray]) -> None:
         """Count one batch."""
-        if self.ignore_label is not None:
-            kept = [np.flatnonzero(label.asnumpy() != self.ignore_label) for label in labels]
-            if not all(map(len, kept)):
-                return
-            labels = [label.take(nd.array(rows)) for label, rows in zip(labels, kept)]
-            preds = [pred.take(nd.array(rows, pred.context)) for pred, rows in zip(preds, kept)]
-        super().update(labels, preds)
+        labels, preds = mxmetric.check_label_shapes(labels, preds, wrap=True)
+        for label, pred in zip(labels, preds):
+            if self.ignore_label is not None:
+                kept = np.flatnonzero(label.asnumpy() != self.ignore_label)
+                if not len(kept):
+                    continue
+                label = label.take(nd.array(kept, label.context))
+                pred = pred.take(nd.array(kept, pred.context))
+            super().update([label], [pred])
 
 
 class CenterLossMetric(mxmetric.EvalMetric):
@@ -158,9 +160,14 @@ class CenterLossMetric(mxmetric.EvalMetric):
         super().update_dict(label, pred)
 
     def update(self, labels: Sequence[NDArray], preds: Sequence[NDArray]) -> None:
-        """Add one batch: one label array, and one loss per device that had a slice of it."""
-        (label,), (losses,) = labels, preds
-        label, losses = label.asnumpy(), losses.asnumpy()
+        """Add label arrays, each with the losses of the devices that had a slice of it."""
+        if isinstance(labels, NDArray):
+            labels, preds = [labels], [preds]
+        mxmetric.check_label_shapes(labels, preds)
+        for label, losses in zip(labels, preds):
+            self._add(label.asnumpy(), losses.asnumpy())
+
+    def _add(self, label: np.ndarray, losses: np.ndarray) -> None:
         for loss, part in zip(losses, _split_input_slice(len(label), [1] * len(losses))):
             size = part.stop - part.start
             kept = size if self.ignore_label is None else int((label[part] != self.ignore_label).sum())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Callable
 
 from mxnet import cpu
+from mxnet import ndarray as nd
 from mxnet.context import Context
 from mxnet.module import Module
 from mxnet.ndarray import NDArray
@@ -29,13 +30,15 @@ def write_whole(path: str | os.PathLike, write: Callable[[str], object]) -> None
     Raises
     ------
     OSError
-        The folder cannot be written to. What `write` raises is passed on; the old file stays.
+        The folder is not there or cannot be written to. What `write` raises is passed on; the old file stays.
 
     Examples
     --------
     >>> write_whole('net.json', symbol.save)  # doctest: +SKIP
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f'{path.parent} is not a folder; expected one to write {path.name} to')
     partial = path.with_name(f'.{os.getpid()}-{path.name}')
     try:
         write(str(partial))
@@ -62,13 +65,20 @@ def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> No
 
     Raises
     ------
+    ValueError
+        An epoch outside 0..9999, or a module without an optimizer; nothing is written then.
     OSError
-        The folder cannot be written to.
+        The folder is not there or cannot be written to.
 
     Examples
     --------
     >>> save_checkpoint(mod, 'runs/lenet', epoch=3)  # doctest: +SKIP
     """
+    if not 0 <= epoch <= 9999:
+        raise ValueError(f'epoch {epoch} is outside 0..9999')
+    if not module.optimizer_initialized:
+        raise ValueError('the module has no optimizer yet; init_optimizer or fit gives it one')
+    nd.waitall()  # the engine does not know that backward moves the centers
     write_whole(f'{prefix}-symbol.json', module.symbol.save)
     write_whole(f'{prefix}-{epoch:04d}.states', module.save_optimizer_states)
     write_whole(f'{prefix}-{epoch:04d}.params', module.save_params)
@@ -94,7 +104,8 @@ def latest_checkpoint(prefix: str | os.PathLike) -> int | None:
     """
     prefix = Path(prefix)
     pattern = re.compile(re.escape(prefix.name) + r'-(\d{4})\.params')
-    matches = map(pattern.fullmatch, os.listdir(prefix.parent) if prefix.parent.is_dir() else [])
+    names = [path.name for path in prefix.parent.glob('*.params') if path.is_file()]
+    matches = map(pattern.fullmatch, names)
     return max((int(match.group(1)) for match in matches if match), default=None)
 
 

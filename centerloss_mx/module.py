@@ -8,6 +8,7 @@ from typing import Any
 
 from mxnet import ndarray as nd
 from mxnet.io import DataBatch
+from mxnet.model import load_checkpoint
 from mxnet.module import Module as MXModule
 from mxnet.symbol import Symbol
 
@@ -21,8 +22,10 @@ class Module(MXModule):
     """`mx.mod.Module` for networks with center loss; trains the same numbers.
 
     Two promises beyond MXNet's: the labels of a center loss are checked on the host before anything of a
-    training batch is pushed, so that a bad one raises `ValueError` with its row and value; and parameters
-    are copied from the devices (`fit`, `get_params`, `save_checkpoint`) only after pending center updates.
+    training batch is pushed, so that a bad one raises `ValueError` with its row and value and changes nothing
+    on any device; and parameters are copied from the devices (`fit`, `get_params` after an update,
+    `save_checkpoint`) only after pending center updates. A label that passes through another operator on
+    its way to the center loss is not seen here; the center loss itself checks it.
 
     Parameters
     ----------
@@ -47,6 +50,32 @@ class Module(MXModule):
         super().__init__(symbol, *args, **kwargs)
         self._center_losses = _center_losses(symbol)
 
+    @staticmethod
+    def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
+        """Make a module of a checkpoint, as `mx.mod.Module.load` does, but of this class.
+
+        Parameters
+        ----------
+        prefix : str
+            Beginning of the files' names.
+        epoch : int
+            The checkpoint's epoch.
+        load_optimizer_states : bool
+            Whether to load the optimizer's states, too.
+        **kwargs
+            For the constructor.
+
+        Returns
+        -------
+        Module
+        """
+        symbol, arg_params, aux_params = load_checkpoint(prefix, epoch)
+        module = Module(symbol, **kwargs)
+        module._arg_params, module._aux_params, module.params_initialized = arg_params, aux_params, True
+        if load_optimizer_states:
+            module._preload_opt_states = f'{prefix}-{epoch:04d}.states'
+        return module
+
     def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
         """Run forward as `mx.mod.Module` does, after a look at the labels when training.
 
@@ -63,7 +92,8 @@ class Module(MXModule):
             A label outside 0..num_class-1 that is not the ignored one.
         """
         if self.for_training if is_train is None else is_train:
-            self._check_labels(data_batch)
+            for batch in data_batch if isinstance(data_batch, list) else [data_batch]:
+                self._check_labels(batch)
         super().forward(data_batch, is_train)
 
     def _check_labels(self, data_batch: DataBatch) -> None:

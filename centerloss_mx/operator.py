@@ -58,7 +58,7 @@ class CenterLossParam(NamedTuple):
     update: str = 'paper'
 
     @classmethod
-    def parse(cls, **keywords: Any) -> CenterLossParam:
+    def parse(cls, /, **keywords: Any) -> CenterLossParam:
         """Check keywords as a symbol holds them, text or values, and convert them.
 
         Parameters
@@ -105,8 +105,8 @@ def _positive_int(name: str, value: Any) -> int:
         number = int(str(value))
     except ValueError:
         number = 0
-    if number <= 0:
-        raise _refuse(name, value, 'a whole number > 0')
+    if not 0 < number < 2**31:  # what MXNet's shapes hold
+        raise _refuse(name, value, 'a whole number > 0 and < 2^31')
     return number
 
 
@@ -215,16 +215,16 @@ class CenterLoss(mxop.CustomOp):
             self.assign(loss, req[0], math.nan)
             return
         diff = self.rows.difference(data, centers, classes, kept)
-        value = self.rows.half_square(diff)
+        value = self.rows.half_square(diff) / self._divisor(len(data), kept)
         if is_train:
-            if not math.isfinite(value):
+            if not value <= np.finfo(loss.dtype).max:
                 raise ValueError(
                     f'centerloss: the loss of this batch is {value}; expected finite features (the centers '
                     'were not touched). A lower scale or learning rate keeps training from diverging'
                 )
             self.diff = diff
             diff_buffer[: len(data)] = diff
-        self.assign(loss, req[0], value / self._divisor(len(data), kept))
+        self.assign(loss, req[0], value)
 
     def backward(
         self,
@@ -299,7 +299,7 @@ class CenterLossProp(mxop.CustomOpProp):
     ['c_diff_bias', 'c_center_bias', 'c_sum_bias']
     """
 
-    def __init__(self, **keywords: Any) -> None:
+    def __init__(self, /, **keywords: Any) -> None:  # `/`: an attribute may be called self
         super().__init__(need_top_grad=False)
         self._bound_batch: int | None = None
         self._error: ValueError | None = None

@@ -67,11 +67,11 @@ def check_labels(
             classes[ignored] = 0
     if wrong.any():
         row = int(wrong.argmax())
+        label = labels[row].item()
+        whole = isinstance(label, int) or label.is_integer()
         raise ValueError(
-            f'label {labels[row]:g} at row {row} is outside 0..{num_class - 1} (num_class={num_class})'
-            if np.isfinite(labels[row]) and labels[row] == np.floor(labels[row])
-            else f'label {labels[row]:g} at row {row} is not a whole number in 0..{num_class - 1} '
-            f'(num_class={num_class})'
+            f'label {int(label) if whole else label} at row {row} is '
+            f'{"outside" if whole else "not a whole number in"} 0..{num_class - 1} (num_class={num_class})'
         )
     return classes, kept
 

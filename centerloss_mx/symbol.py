@@ -115,7 +115,8 @@ def joint_supervision(
     Parameters
     ----------
     embedding : Symbol
-        Features x, shape (N, D).
+        Features x, shape (N, D), float32, or float64 with labels of that dtype. Cast float16 ones to float32:
+        MXNet's `SoftmaxOutput` takes data and labels of one dtype only.
     num_class : int
         Number of classes, > 0.
     scale : float

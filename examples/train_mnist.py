@@ -106,8 +106,10 @@ def parse_args() -> argparse.Namespace:
             parser.error(f'--{name.replace("_", "-")} {getattr(args, name)}: expected {least} or more')
     if not 0 < args.lr < float('inf'):
         parser.error(f'--lr {args.lr}: expected a number > 0')
-    if 'dist' in args.kv_store:
-        # Every worker would move centers of its own: auxiliary states are never exchanged.
+    if not 0 <= args.seed < 2**32:
+        parser.error(f'--seed {args.seed}: expected 0 to 2^32 - 1')
+    if args.kv_store not in ('local', 'device'):
+        # With dist_*, every worker would move centers of its own: auxiliary states are never exchanged.
         parser.error(
             f'--kv-store {args.kv_store}: these centers live in one process; expected local or device'
         )
@@ -115,6 +117,8 @@ def parse_args() -> argparse.Namespace:
         args.contexts = contexts(args.ctx)
     except ValueError as error:
         parser.error(f'--ctx {args.ctx}: {error}')
+    if args.batch_size < len(args.contexts):
+        parser.error(f'--batch-size {args.batch_size}: expected one sample or more for each of the devices')
     return args
 
 
@@ -134,7 +138,7 @@ def contexts(text: str) -> list[mx.Context]:
 class Run:
     """One training: softmax only (`scale` None) or joint supervision, in a folder of its own.
 
-    `fit` calls `epoch_end` after an epoch's training and `evaluated` after its test.
+    `fit` calls `epoch_end` after each epoch.
     """
 
     def __init__(
@@ -174,11 +178,7 @@ class Run:
             with open(self.folder / 'history.csv', newline='') as file:
                 self.history = list(csv.DictReader(file))[: self.begin_epoch]
 
-    def iterator(self, images: np.ndarray, labels: np.ndarray, shuffle: bool) -> mx.io.DataIter:
-        joint = mnist_iter(images, labels, self.args.batch_size, shuffle, ignore_label=IGNORE_LABEL)
-        return joint.data_iter if self.scale is None else joint
-
-    def metric(self) -> mx.metric.EvalMetric:
+    def _metric(self) -> mx.metric.EvalMetric:
         metrics = [Accuracy()]
         if self.scale is not None:
             metrics.append(CenterLossMetric(normalization='null', ignore_label=IGNORE_LABEL))
@@ -189,8 +189,12 @@ class Run:
         args = self.args
         mx.random.seed(args.seed)
         np.random.seed(args.seed)  # NDArrayIter shuffles with it
-        train_iter = self.iterator(self.digits.train_images, self.digits.train_labels, shuffle=True)
-        test_iter = self.iterator(self.digits.test_images, self.digits.test_labels, shuffle=False)
+        digits = self.digits
+        train_iter = mnist_iter(
+            digits.train_images, digits.train_labels, args.batch_size, shuffle=True, ignore_label=IGNORE_LABEL
+        )
+        if self.scale is None:
+            train_iter = train_iter.data_iter  # with the one label that softmax needs
         for _ in range(self.begin_epoch):
             train_iter.reset()  # each epoch shuffles the order of the one before
         batches = -(-len(self.digits.train_labels) // args.batch_size)
@@ -208,19 +212,16 @@ class Run:
         else:
             module = mx.mod.Module(self.symbol, **options)
 
-        self.module, self.train_metric = module, self.metric()
+        self.module, self.metric = module, self._metric()
         updates = batches * args.num_epochs
         warmup = min(batches, updates // 4)  # at full speed from the start, center loss was seen to diverge
         self.bar = ProgressBar(updates, self.title, initial=batches * self.begin_epoch)
         self.start = time.perf_counter()
         module.fit(
             train_iter,
-            eval_data=test_iter,
-            eval_metric=self.train_metric,
-            validation_metric=self.metric(),
+            eval_metric=self.metric,
             batch_end_callback=self.bar,
             epoch_end_callback=self.epoch_end,
-            eval_end_callback=self.evaluated,
             initializer=mx.init.Xavier(),
             kvstore=args.kv_store,
             optimizer='sgd',
@@ -250,19 +251,18 @@ class Run:
         return logger
 
     def epoch_end(self, epoch: int, symbol: mx.sym.Symbol, arg_params: dict, aux_params: dict) -> None:
-        self.seconds = time.perf_counter() - self.start
-
-    def evaluated(self, param: mx.model.BatchEndParam) -> None:
         """Measure and draw the features, and leave history and checkpoint behind."""
-        epoch = param.epoch + 1
+        seconds = time.perf_counter() - self.start
+        epoch += 1
         panels = self.panels(f', epoch {epoch}')
         clusters = cluster_ratio(panels[1].features, panels[1].labels)
+        accuracy = self.test_accuracy(panels[1].features)
         row = {
             'epoch': epoch,
-            'train_accuracy': dict(self.train_metric.get_global_name_value())['accuracy'],
-            'test_accuracy': dict(param.eval_metric.get_global_name_value())['accuracy'],
+            'train_accuracy': dict(self.metric.get_global_name_value())['accuracy'],
+            'test_accuracy': accuracy,
             **clusters._asdict(),
-            'seconds': self.seconds,
+            'seconds': seconds,
         }
         self.history.append({name: str(value) for name, value in row.items()})
         write_whole(self.folder / 'history.csv', self._write_history)
@@ -271,11 +271,16 @@ class Run:
         for old in self.folder.glob(f'{self.args.network}-*.[ps]*'):
             if not old.name.endswith(('symbol.json', f'-{epoch:04d}.params', f'-{epoch:04d}.states')):
                 old.unlink()
-        self.bar.write(
-            f'{self.title}, epoch {epoch}: test accuracy {row["test_accuracy"]:.2%}, '
-            f'ratio {clusters.ratio:.3f}, {self.seconds:.1f} s'
-        )
+        line = f'test accuracy {accuracy:.2%}, ratio {clusters.ratio:.3f}, {seconds:.1f} s'
+        self.module.logger.info('Epoch[%d] %s', epoch - 1, line)
+        self.bar.write(f'{self.title}, epoch {epoch}: {line}')
         self.start = time.perf_counter()
+
+    def test_accuracy(self, features: np.ndarray) -> float:
+        """The class layer on the test features; unlike `Module.score`, it counts no padded row."""
+        arg_params, _ = self.module.get_params()
+        weight, bias = (arg_params[f'fc2_{name}'].asnumpy() for name in ('weight', 'bias'))
+        return float(((features @ weight.T + bias).argmax(axis=1) == self.digits.test_labels).mean())
 
     def panels(self, when: str = '') -> list[Panel]:
         """Features of the test digits, and of as many training digits, with centers where there are some."""
@@ -346,14 +351,11 @@ def table(runs: list[Run]) -> str:
 
 def main() -> None:
     args = parse_args()
-    try:
-        digits = Digits(*load_mnist(args.data_dir))
-        runs = [
-            Run(args, digits, 'softmax only', 'softmax', None),
-            Run(args, digits, f'center loss, λ = {args.scale:g}', 'center_loss', args.scale),
-        ]
-    except (OSError, ValueError) as error:
-        sys.exit(f'{Path(__file__).name}: {error}')
+    digits = Digits(*load_mnist(args.data_dir))
+    runs = [
+        Run(args, digits, 'softmax only', 'softmax', None),
+        Run(args, digits, f'center loss, λ = {args.scale:g}', 'center_loss', args.scale),
+    ]
     check_options(args)
     for run in runs:
         run.begin()
@@ -369,4 +371,8 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except (OSError, ValueError, mx.MXNetError) as error:
+        # MXNet's own message ends in the check that failed; the operator's is printed above it.
+        sys.exit(f'{Path(__file__).name}: {error}')

@@ -41,6 +41,7 @@ def test_class_means_are_the_means_of_the_classes_present():
     (np.ones((0, 2)), [], 'N > 0'),
     (np.array([[1.0], [np.nan]]), [0, 1], 'features at row 1 are not finite'),
     (np.ones((2, 2)), [3, 3], 'labels hold one class, 3; expected two at least'),
+    (np.ones((2, 2)), [3, 4], 'all class means coincide: the features have collapsed'),
 ])  # fmt: skip
 def test_bad_input_is_refused(features, labels, message):
     with pytest.raises(ValueError, match=message):

@@ -90,6 +90,20 @@ def test_accuracy_does_not_count_ignored_samples():
     assert metric.get()[1] == pytest.approx(2 / 3) and metric.num_inst == 3
 
 
+def test_lists_of_devices_and_bare_arrays_count_alike():
+    labels, preds = [mx.nd.array([-1, -1]), mx.nd.array([0, 1])], [mx.nd.array([[1, 0], [1, 0]])] * 2
+    accuracy, loss = Accuracy(ignore_label=-1), CenterLossMetric('batch')
+    accuracy.update(labels, preds)
+    assert accuracy.get()[1] == 0.5 and accuracy.num_inst == 2
+    accuracy.reset()
+    accuracy.update(mx.nd.array([0, -1]), preds[0])
+    assert accuracy.get()[1] == 1 and accuracy.num_inst == 1
+    loss.update(labels, [mx.nd.array([1]), mx.nd.array([3])])
+    assert loss.get()[1] == 2
+    loss.update(labels[0], mx.nd.array([8]))
+    assert loss.get()[1] == 4
+
+
 def test_both_work_by_name_inside_a_composite():
     composite = mx.metric.create(['centerloss_accuracy', 'center_loss'])
     fitted_metric(composite, [mx.cpu(0), mx.cpu(1)], 'batch')

@@ -104,3 +104,38 @@ def by_hand(images, args):
 def test_an_unknown_output_is_named_with_those_there_are(module):
     with pytest.raises(ValueError, match="no output 'features_output'; it has data, conv_weight"):
         feature_extractor(module.symbol, *module.get_params(), (N, 1, 8, 8), output='features_output')
+
+
+def test_a_checkpoint_of_plain_module_holds_the_last_update(tmp_path):
+    """The engine does not know that backward writes the centers; saving waits for it."""
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=256, name='embedding')
+    net = joint_supervision(embedding, 2000, 0.1, batchsize=64)
+    module = mx.mod.Module(net, label_names=['softmax_label', 'center_label'])
+    module.bind([('data', (64, 256))], [('softmax_label', (64,)), ('center_label', (64,))])
+    module.init_params(mx.init.Xavier())
+    module.init_optimizer()
+    y = mx.nd.arange(64)
+    for epoch in range(10):
+        module.forward_backward(mx.io.DataBatch([mx.nd.ones((64, 256))], [y, y]))
+        module.update()
+        save_checkpoint(module, tmp_path / 'net', epoch)
+        _, _, saved = mx.model.load_checkpoint(str(tmp_path / 'net'), epoch)
+        mx.nd.waitall()
+        centers = module._exec_group.execs[0].aux_dict['center_loss__center_bias'].asnumpy()
+        assert (saved['center_loss__center_bias'].asnumpy() == centers).all()
+
+
+@pytest.mark.parametrize('epoch', [-1, 10000])
+def test_an_epoch_that_its_name_cannot_hold_is_refused(module, tmp_path, epoch):
+    with pytest.raises(ValueError, match=f'epoch {epoch} is outside 0..9999'):
+        save_checkpoint(module, tmp_path / 'net', epoch)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_module_without_optimizer_or_a_missing_folder_is_refused(module, tmp_path):
+    with pytest.raises(FileNotFoundError, match='nowhere is not a folder'):
+        save_checkpoint(module, tmp_path / 'nowhere' / 'net', 1)
+    bare = mx.mod.Module(module.symbol, label_names=['softmax_label', 'center_label'])
+    with pytest.raises(ValueError, match='no optimizer yet'):
+        save_checkpoint(bare, tmp_path / 'net', 1)
+    assert not list(tmp_path.iterdir())

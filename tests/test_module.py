@@ -112,3 +112,28 @@ def test_a_softmax_checkpoint_is_fine_tuned_and_its_centers_start_at_zero(tmp_pa
     for rows in slice(0, N), slice(N, 2 * N):
         centers = reference.center_update(features[rows], y[rows], centers, 0.5)
     np.testing.assert_allclose(numbers(module)['center_loss__center_bias'], centers, atol=1e-5)
+
+
+def test_a_loaded_module_keeps_its_promises_and_its_optimizer_states(tmp_path):
+    module = make()
+    module.forward_backward(batch([0, 1, 2, 3]))
+    module.update()
+    module.save_checkpoint(str(tmp_path / 'net'), 1, save_optimizer_states=True)
+    loaded = Module.load(str(tmp_path / 'net'), 1, True, label_names=['softmax_label', 'center_label'])
+    loaded.bind(module.data_shapes, module.label_shapes)
+    loaded.init_optimizer(optimizer_params={'learning_rate': 0.1})
+    assert type(loaded) is Module
+    with pytest.raises(ValueError, match='center_label: label 5 at row 2'):
+        loaded.forward_backward(batch([0, 1, 5, 3]))
+    for one in module, loaded:
+        one.forward_backward(batch([0, 1, 1, 3]))
+        one.update()
+    ours, theirs = numbers(loaded), numbers(module)
+    assert all((ours[name] == value).all() for name, value in theirs.items())
+
+
+def test_a_list_of_batches_is_looked_at_batch_by_batch():
+    module = make(contexts=[mx.cpu(0), mx.cpu(1)])
+    half = mx.io.DataBatch([mx.nd.ones((N // 2, 2))], [mx.nd.array([0, 5])] * 2)
+    with pytest.raises(ValueError, match='center_label: label 5 at row 1'):
+        module.forward([half, half], is_train=True)

@@ -81,7 +81,8 @@ def test_it_leaves_pictures_history_log_and_checkpoint_and_prints_the_table(unin
         }  # fmt: skip
         with Image.open(folder / 'epochs.gif') as animation:
             assert animation.n_frames == 3
-        assert 'Epoch[2] Validation-accuracy=' in (folder / 'train.log').read_text()
+        log = (folder / 'train.log').read_text()
+        assert 'Epoch[2] Train-accuracy=' in log and 'Epoch[2] test accuracy ' in log
     heading, softmax, center_loss = printed.splitlines()[-4:-1]
     assert heading.split() == ['test', 'accuracy', 'own', 'between', 'ratio', 's/epoch']
     assert softmax.startswith('softmax only') and center_loss.startswith('center loss, λ = 0.1')
@@ -132,6 +133,9 @@ def test_several_devices_more_dimensions_and_another_network_run(data_dir, tmp_p
 
 
 @pytest.mark.parametrize('options, message', [
+    (['--seed', '-1'], '--seed -1: expected 0 to 2^32 - 1'),
+    (['--batch-size', '1', '--ctx', 'cpu:0,cpu:1'], '--batch-size 1: expected one sample or more for each'),
+    (['--output', __file__], 'test_train_mnist.py'),
     (['--kv-store', 'dist_sync'], 'these centers live in one process; expected local or device'),
     (['--ctx', 'tpu:0'], "'tpu:0' is not a device; expected cpu, cpu:0, gpu:0"),
     (['--ctx', 'cpu:0,gpu:9'], "'gpu:9' is not there"),
