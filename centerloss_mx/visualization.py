@@ -118,7 +118,7 @@ def _scatter(axes: Axes, panel: Panel) -> None:
     for j in classes:
         of_class = panel.features[panel.labels == j]
         color = COLORS[int(j) % len(COLORS)]
-        axes.scatter(of_class[:, 0], of_class[:, 1], s=2, color=color, linewidths=0)
+        axes.scatter(of_class[:, 0], of_class[:, 1], s=4, color=color, linewidths=0)
     if panel.centers is not None:
         x, y = panel.centers[:, 0], panel.centers[:, 1]
         axes.scatter(x, y, marker='P', s=70, color='white', edgecolors='black', linewidths=1)
