@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import centerloss_mx  # noqa: F401  mxnet alone would not import with newer NumPys
+
 import mxnet as mx
 import numpy as np
 import pytest
