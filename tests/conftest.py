@@ -65,20 +65,19 @@ def bound():
     return Bound
 
 
-def tolerance(value, plain):
-    """Twice the error of plain code in the same dtype, or 8 ulp of the largest value."""
-    value = np.asarray(value, np.float64)
-    largest = np.abs(value).max(initial=0)
-    ulp = np.spacing(np.asarray(largest, plain.dtype)).astype(np.float64)
-    return max(2 * np.abs(plain.astype(np.float64) - value).max(initial=0), 8 * ulp)
+def error(actual, expected):
+    return np.abs(np.asarray(actual, np.float64) - expected).max(initial=0)
 
 
 @pytest.fixture
 def assert_close():
-    def check(actual, expected, plain):
-        """`plain`: what straightforward NumPy gives in the dtype of `actual`."""
-        actual, plain = np.asarray(actual), np.asarray(plain)
-        error = np.abs(actual.astype(np.float64) - expected).max(initial=0)
-        assert error <= tolerance(expected, plain.astype(actual.dtype)), f'off by {error}'
+    def check(actual, expected, plain=None):
+        """Within 8 ulp of the largest value, or twice the error of `plain` code in the dtype of `actual`."""
+        dtype = np.asarray(actual).dtype
+        largest = np.asarray(np.abs(expected).max(initial=0), dtype)
+        allowed = 8 * float(np.spacing(largest))
+        if plain is not None:
+            allowed = max(allowed, 2 * error(np.asarray(plain, dtype), expected))
+        assert error(actual, expected) <= allowed, f'off by {error(actual, expected)}'
 
     return check

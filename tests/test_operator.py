@@ -94,7 +94,7 @@ def compare(
         c = reference.center_update(x, y, c, alpha, update, IGNORE if ignore else None)
         assert_close(op.centers, c, plain_c)
         _, own = reference.center_loss(x, y, before, IGNORE if ignore else None)
-        assert_close(op.states['c_diff_bias'], own, own)
+        assert_close(op.states['c_diff_bias'], own)
         assert_close(op.states['c_sum_bias'], own.sum(axis=0), own.astype(wide).sum(axis=0))
     assert op.states['c_diff_bias'].dtype == op.centers.dtype == loss.dtype == wide
 
@@ -104,10 +104,10 @@ def compare(
 @pytest.mark.parametrize('update', ['paper', 'moving_average'])
 @pytest.mark.parametrize('normalization', ['null', 'batch', 'valid'])
 @pytest.mark.parametrize('grad_req', ['write', 'add', 'null'])
+@pytest.mark.parametrize('ignore', [False, True])
 def test_fifty_steps_agree_with_the_oracle(
-    backend, bound, assert_close, n, dtype, grad_req, update, normalization
+    backend, bound, assert_close, n, dtype, grad_req, update, normalization, ignore
 ):
-    ignore = normalization == 'valid'
     compare(bound, assert_close, n, dtype, grad_req, update, normalization, ignore)
 
 
@@ -136,7 +136,7 @@ def test_labels_may_have_any_numeric_dtype(backend, bound, assert_close, dtype):
     for x, y in batches(7, 'float64', ignore, steps=5, label_dtype=dtype):
         op.step(x, y)
         c = reference.center_update(x, y, c, 0.5, ignored=IGNORE if ignore else None)
-        assert_close(op.centers, c, c)
+        assert_close(op.centers, c)
         assert op.executor.grad_dict['label'].dtype == np.dtype(dtype)
 
 
@@ -171,7 +171,7 @@ def test_many_classes_with_unequal_shares_move_exactly(backend, bound, assert_cl
         x = rng.randn(64, DIM)
         op = bound(64, DIM, 40, 'float64')
         op.step(x, y)
-        assert_close(op.centers, reference.center_update(x, y, np.zeros((40, DIM)), 0.5), op.centers)
+        assert_close(op.centers, reference.center_update(x, y, np.zeros((40, DIM)), 0.5))
 
 
 def test_a_batch_whose_labels_are_all_ignored_changes_nothing(backend, bound):
@@ -307,9 +307,9 @@ def test_any_batch_up_to_the_capacity_runs(backend, bound, assert_close):
         op.executor = op.executor.reshape(allow_up_sizing=True, data=(n, DIM), label=(n,))
         x, y = next(batches(n, 'float64'))
         loss, _ = op.step(x, y)
-        assert_close(loss, reference.center_loss(x, y, c)[0] / n, loss)
+        assert_close(loss, reference.center_loss(x, y, c)[0] / n)
         c = reference.center_update(x, y, c, 0.5)
-        assert_close(op.centers, c, c)
+        assert_close(op.centers, c)
 
 
 def test_module_runs_a_smaller_last_batch():
@@ -547,9 +547,7 @@ def test_a_bad_label_changes_nothing_and_the_next_batch_trains(
     assert message in capfd.readouterr().out
     assert all((before[name] == state).all() for name, state in op.states.items())
     op.step(next_x, next_y)
-    assert_close(
-        op.centers, reference.center_update(next_x, next_y, before['c_center_bias'], 0.5), op.centers
-    )
+    assert_close(op.centers, reference.center_update(next_x, next_y, before['c_center_bias'], 0.5))
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, 1e30, 2.5e19])
@@ -565,7 +563,7 @@ def test_features_without_a_finite_loss_do_not_poison_the_centers(capfd, backend
     assert all((before[name] == state).all() for name, state in op.states.items())
     op.step(next_x, next_y)
     expected = reference.center_update(next_x, next_y, before['c_center_bias'], 0.5)
-    assert_close(op.centers, expected, expected)
+    assert_close(op.centers, expected)
 
 
 @pytest.mark.parametrize('feature, label', [(np.nan, 0), (1, NUM_CLASS)])
