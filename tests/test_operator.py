@@ -167,7 +167,7 @@ def test_absent_classes_do_not_move(backend, bound):
 def test_many_classes_with_unequal_shares_move_exactly(backend, bound, assert_close):
     """The host adds rank by rank, and segment by segment where one class is large."""
     rng = np.random.RandomState(SEED)
-    for y in (rng.randint(0, 40, 64), np.repeat([3, 38], 32), np.r_[np.zeros(20), 1:40, 5, 5, 5, 9, 9]):
+    for y in (rng.randint(0, 40, 64), np.tile([3, 38], 32), np.r_[np.zeros(20), 1:40, 5, 5, 5, 9, 9]):
         x = rng.randn(64, DIM)
         op = bound(64, DIM, 40, 'float64')
         op.step(x, y)
