@@ -17,12 +17,13 @@ def network(scale, **options):
     return joint_supervision(embedding, NUM_CLASS, scale, batchsize=N, **options)
 
 
-def one_step(contexts, scale, learning_rate=0.1):
+def one_step(contexts, net, learning_rate=0.1):
     """Parameters before and after one `Module` step with its default rescale_grad, and the batch."""
     rng = np.random.RandomState(SEED)
     x, y = rng.randn(N, IN).astype('float32'), rng.randint(0, NUM_CLASS, N)
-    module = mx.mod.Module(network(scale), label_names=['softmax_label', 'center_label'], context=contexts)
+    module = mx.mod.Module(net, label_names=['softmax_label', 'center_label'], context=contexts)
     module.bind([('data', (N, IN))], [('softmax_label', (N,)), ('center_label', (N,))])
+    mx.random.seed(SEED)
     module.init_params(mx.init.Normal(0.5))
     centers = mx.nd.array(rng.randn(NUM_CLASS, DIM))
     args, aux = module.get_params()
@@ -42,7 +43,7 @@ def one_step(contexts, scale, learning_rate=0.1):
 @pytest.mark.parametrize('scale', [0.0, 0.3, 2.0])
 def test_scale_is_the_papers_lambda_in_one_sgd_step_of_module(contexts, scale):
     """W <- W - lr / N * d(L_S + lambda L_C)/dW, Eq. 5, on any number of devices."""
-    before, after, c, x, y = one_step(contexts, scale)
+    before, after, c, x, y = one_step(contexts, network(scale))
     features = x @ before['embedding_weight'].T + before['embedding_bias']
     to_x, to_w, to_b = reference.joint_supervision_gradients(
         features, y, before['fc2_weight'], before['fc2_bias'], c, scale
@@ -55,6 +56,33 @@ def test_scale_is_the_papers_lambda_in_one_sgd_step_of_module(contexts, scale):
     }
     for name, gradient in gradients.items():
         np.testing.assert_allclose(after[name], before[name] - 0.1 * gradient / N, atol=2e-6, err_msg=name)
+
+
+def test_the_raw_operator_needs_n_times_the_scale_as_the_readme_says():
+    """Its gradient is divided by N, and by Module's rescale_grad once more."""
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
+    logits = mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, name='fc2')
+    softmax = mx.sym.SoftmaxOutput(logits, mx.sym.Variable('softmax_label'), name='softmax')
+    raw = center_loss(embedding, mx.sym.Variable('center_label'), NUM_CLASS, scale=0.3 * N, batchsize=N)
+    _, classic, *_ = one_step([mx.cpu()], mx.sym.Group([softmax, raw]))
+    _, joint, *_ = one_step([mx.cpu()], network(0.3))
+    for name, value in joint.items():
+        np.testing.assert_allclose(classic[name], value, atol=1e-6, err_msg=name)
+
+
+def test_keras_loss_weights_of_one_and_half_lambda_give_lambda_as_the_readme_says():
+    """The mean of w ||x - c||^2 per sample has the gradient 2 w (x - c) / N."""
+    rng = np.random.RandomState(SEED)
+    x, c, y = rng.randn(N, DIM), rng.randn(NUM_CLASS, DIM), rng.randint(0, NUM_CLASS, N)
+    for weights, lambda_ in ((1, 0.05), 0.1), ((5, 1), 0.4):
+        weight, step = weights[1] / weights[0], 1e-6
+        _, gradient = reference.center_loss(x, y, c)
+        for index in np.ndindex(x.shape):
+            ahead, behind = x.copy(), x.copy()
+            ahead[index] += step
+            behind[index] -= step
+            slope = weight * (((ahead - c[y]) ** 2).sum() - ((behind - c[y]) ** 2).sum()) / N / (2 * step)
+            assert abs(slope - lambda_ * gradient[index] / N) < 1e-6
 
 
 def test_the_oracles_gradients_are_those_of_its_losses_by_finite_differences():
