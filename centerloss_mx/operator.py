@@ -29,8 +29,7 @@ class CenterLossParam(NamedTuple):
         Step of the centers, in [0, 1]; 0 keeps them where they are.
     scale : float
         Weight of the gradient, finite and >= 0: gradient = scale * (x_i - c_{y_i}), divided as
-        `normalization` says. The loss that forward emits is not scaled. A factor behind the operator,
-        `MakeLoss(grad_scale=...)` included, changes nothing: the operator takes no head gradient.
+        `normalization` says. The loss that forward emits is not scaled.
     batchsize : int or None
         Capacity of the diff buffer: any batch up to it runs. None pins the batch to the bound size.
     normalization : {'batch', 'null', 'valid'}
@@ -275,6 +274,9 @@ class CenterLoss(mxop.CustomOp):
 
 class CenterLossProp(mxop.CustomOpProp):
     """`mx.sym.Custom(op_type='centerloss')`: what MXNet asks before it runs `CenterLoss`.
+
+    The operator takes no head gradient: `scale` is its only weight, and a factor behind it,
+    `MakeLoss(grad_scale=...)` included, changes nothing.
 
     Inputs: `data` (N, D), float16, float32 or float64; `label` (N,), any numeric dtype. Output: `output`
     (1,), the loss. Auxiliary states: `diff_bias` (batchsize or N, D), `center_bias` (num_class, D),

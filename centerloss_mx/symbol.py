@@ -25,6 +25,8 @@ def center_loss(
 ) -> Symbol:
     """Center loss with running centers: the operator `centerloss` under a `MakeLoss`.
 
+    It takes no head gradient: `scale` is its only weight, and a factor behind it changes nothing.
+
     L_C = 1/2 sum_i ||x_i - c_{y_i}||^2; the features get scale * (x_i - c_{y_i}), both divided as
     `normalization` says; backward moves the centers by c_j += alpha * sum(x_i - c_j) / (1 + n_j).
     This is the raw form of the classic script: `scale` weighs the gradient alone (the output stays
@@ -108,6 +110,8 @@ def joint_supervision(
     update: str = 'paper',
 ) -> Symbol:
     """Joint supervision, L = L_S + scale * L_C: class layer, softmax and center loss on one embedding.
+
+    Neither loss takes a head gradient: `scale` is the only weight, and a factor behind them changes nothing.
 
     `scale` is the paper's lambda, under Module's default `rescale_grad` = 1/batch_size: both losses sum
     over the batch here (`normalization='null'`), and Module divides the sum of both once.
