@@ -11,6 +11,7 @@ try:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
+    from matplotlib.patheffects import withStroke
     from PIL import Image
     from sklearn.decomposition import PCA
 except ImportError as error:
@@ -64,7 +65,7 @@ def embedding_figure(panels: Sequence[Panel], limit: float | None = None) -> Fig
     panels : sequence of Panel
         From left to right.
     limit : float or None
-        Half the width of every panel, in its unit; None: all but the farthest 0.2 % of the features fit.
+        Half the width of every panel, in its unit; None: all but the farthest 0.05 % of the features fit.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def embedding_figure(panels: Sequence[Panel], limit: float | None = None) -> Fig
     """
     drawn = [_in_units(panel) for panel in panels]
     if limit is None:
-        limit = 1.05 * max(float(np.quantile(np.abs(panel.features), 0.998)) for panel in drawn)
+        limit = 1.05 * max(float(np.quantile(np.abs(panel.features), 0.9995)) for panel in drawn)
     width = 5 * len(panels) + 1.6
     figure = Figure(figsize=(width, 5.6), dpi=100)
     figure.subplots_adjust(left=0.8 / width, right=1 - 1 / width, bottom=0.1, top=0.9, wspace=0.05)
@@ -91,10 +92,14 @@ def embedding_figure(panels: Sequence[Panel], limit: float | None = None) -> Fig
     ):
         _scatter(axes, panel)
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect='equal', title=panel.title)
-        axes.set_xlabel('feature 1 / mean distance between class means')
-    figure.axes[0].set_ylabel('feature 2 / mean distance between class means')
+        axes.set_xlabel(f'{_axis(panels)} 1 / mean distance between class means')
+    figure.axes[0].set_ylabel(f'{_axis(panels)} 2 / mean distance between class means')
     figure.legend(handles=_legend(drawn), loc='center right', frameon=False, title='class')
     return figure
+
+
+def _axis(panels: Sequence[Panel]) -> str:
+    return 'feature' if all(panel.features.shape[1] == 2 for panel in panels) else 'principal component'
 
 
 def _in_units(panel: Panel) -> Panel:
@@ -121,9 +126,12 @@ def _scatter(axes: Axes, panel: Panel) -> None:
         axes.scatter(of_class[:, 0], of_class[:, 1], s=4, color=color, linewidths=0)
     if panel.centers is not None:
         x, y = panel.centers[:, 0], panel.centers[:, 1]
-        axes.scatter(x, y, marker='P', s=70, color='white', edgecolors='black', linewidths=1)
+        axes.scatter(x, y, marker='P', s=45, color='white', edgecolors='black', linewidths=1)
     for j, mean in zip(classes, means):
-        axes.annotate(f'{int(j)}', mean, (9, 9), textcoords='offset points', fontsize=13, fontweight='bold')
+        text = axes.annotate(
+            f'{int(j)}', mean, (9, 9), textcoords='offset points', fontsize=13, fontweight='bold'
+        )
+        text.set_path_effects([withStroke(linewidth=3, foreground='white')])
 
 
 def _legend(panels: Sequence[Panel]) -> list[Line2D]:

@@ -64,6 +64,7 @@ def lenet_plus_plus(embedding_dim: int) -> mx.sym.Symbol:
 
 
 NETWORKS = {'lenet': lenet, 'lenet++': lenet_plus_plus}
+LEARNING_RATES = {'lenet': 0.05, 'lenet++': 0.01}  # LeNet++ was seen to diverge at 0.045
 
 
 class Digits(NamedTuple):
@@ -75,31 +76,48 @@ class Digits(NamedTuple):
     test_labels: np.ndarray
 
 
+class Help(argparse.ArgumentDefaultsHelpFormatter):
+    def _get_help_string(self, action: argparse.Action) -> str:
+        return super()._get_help_string(action) if action.default else action.help
+
+
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Train on MNIST without and with center loss, and compare the features.',
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=Help,
     )
     parser.add_argument(
         '--data-dir',
         help='folder of the four MNIST idx files, gzipped or not; '
         'without it, 10,000 training and 2,000 test digits that come with the package',
     )
-    parser.add_argument('--network', choices=NETWORKS, default='lenet')
+    parser.add_argument(
+        '--network', choices=NETWORKS, default='lenet', help="the classic script's, or the paper's"
+    )
     parser.add_argument('--embedding-dim', type=int, default=2, help='length of a feature, 2 at least')
     parser.add_argument('--scale', type=float, default=0.1, help="the paper's lambda")
     parser.add_argument('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
-    parser.add_argument('--batch-size', type=int, default=32)
-    parser.add_argument('--num-epochs', type=int, default=12)
+    parser.add_argument('--batch-size', type=int, default=32, help='samples a batch, over all devices')
+    parser.add_argument('--num-epochs', type=int, default=12, help='epochs of each of the two runs')
     parser.add_argument(
-        '--lr', type=float, default=0.05, help='learning rate after a warm-up; it falls to 0 by a cosine'
+        '--lr',
+        type=float,
+        help='learning rate after a warm-up; it falls to 0 by a cosine (default: 0.05, for lenet++ 0.01)',
     )
-    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument(
+        '--seed', type=int, default=1, help='of the initial weights and the order of the digits'
+    )
     parser.add_argument('--ctx', default='cpu', help='devices: cpu, gpu:0, cpu:0,cpu:1, ...')
     parser.add_argument('--kv-store', default='local', help='local or device')
-    parser.add_argument('--output', type=Path, default=Path('runs/mnist'))
+    parser.add_argument(
+        '--output',
+        type=Path,
+        default=Path('runs/mnist'),
+        help='folder of the results; an earlier run in it is replaced',
+    )
     parser.add_argument('--resume', action='store_true', help='go on after the last whole epoch in --output')
     args = parser.parse_args()
+    args.lr = LEARNING_RATES[args.network] if args.lr is None else args.lr
     for name in 'embedding_dim', 'batch_size', 'num_epochs':
         least = 2 if name == 'embedding_dim' else 1
         if getattr(args, name) < least:
@@ -170,6 +188,7 @@ class Run:
         self.begin_epoch, self.history = 0, []
         if self.args.resume:
             self.begin_epoch = latest_checkpoint(self.prefix) or 0
+            print(f'{self.title}: going on after epoch {self.begin_epoch}', flush=True)
         else:
             for pattern in 'epoch-*.png', 'epochs.gif', 'history.csv', 'train.log', f'{self.args.network}-*':
                 for stale in self.folder.glob(pattern):
@@ -255,7 +274,14 @@ class Run:
         seconds = time.perf_counter() - self.start
         epoch += 1
         panels = self.panels(f', epoch {epoch}')
-        clusters = cluster_ratio(panels[1].features, panels[1].labels)
+        try:
+            clusters = cluster_ratio(panels[1].features, panels[1].labels)
+        except ValueError as error:
+            raise ValueError(
+                f'{self.title}, epoch {epoch}: training diverged ({error}); '
+                f'lower --lr ({self.args.lr:g}) or --scale'
+            ) from None
+        panels[1] = panels[1]._replace(title=f'{panels[1].title}, ratio {clusters.ratio:.3f}')
         accuracy = self.test_accuracy(panels[1].features)
         row = {
             'epoch': epoch,
@@ -373,6 +399,8 @@ def main() -> None:
 if __name__ == '__main__':
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit('interrupted; --resume with the same options goes on after the last whole epoch')
     except (OSError, ValueError, mx.MXNetError) as error:
         # MXNet's own message ends in the check that failed; the operator's is printed above it.
         sys.exit(f'{Path(__file__).name}: {error}')
