@@ -123,6 +123,15 @@ def test_it_refuses_to_resume_with_other_options(data_dir, uninterrupted):
 
 
 @pytest.mark.slow
+def test_divergence_ends_in_one_sentence_that_says_what_to_lower(data_dir, tmp_path):
+    done = subprocess.run(
+        command(data_dir, tmp_path, '--lr', 1000), capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 1 and 'Traceback' not in done.stderr
+    assert 'softmax only, epoch 1: training diverged' in done.stderr and 'lower --lr (1000)' in done.stderr
+
+
+@pytest.mark.slow
 def test_several_devices_more_dimensions_and_another_network_run(data_dir, tmp_path):
     run(data_dir, tmp_path, '--ctx', 'cpu:0,cpu:1', '--kv-store', 'device', '--embedding-dim', 3)
     assert json.loads((tmp_path / 'options.json').read_text())['ctx'] == 'cpu:0,cpu:1'
