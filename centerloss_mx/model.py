@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Callable
 
+import numpy as np
 from mxnet import cpu
 from mxnet import ndarray as nd
 from mxnet.context import Context
+from mxnet.io import DataIter
 from mxnet.module import Module
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-__all__ = ['feature_extractor', 'latest_checkpoint', 'save_checkpoint', 'write_whole']
+from .rows import HostRows, check_labels, group_by_class
+
+__all__ = ['feature_extractor', 'latest_checkpoint', 'save_checkpoint', 'start_centers', 'write_whole']
 
 
 def write_whole(path: str | os.PathLike, write: Callable[[str], object]) -> None:
@@ -159,3 +164,94 @@ def feature_extractor(
     module.bind(data_shapes=[('data', data_shape)], for_training=False)
     module.set_params(arg_params, aux_params, allow_extra=True)
     return module
+
+
+def start_centers(
+    module: Module,
+    data_iter: DataIter,
+    num_batches: int = 20,
+    name: str = 'center_loss',
+    label_name: str = 'center_label',
+    ignore_label: float | None = None,
+    output: str = 'embedding_output',
+) -> np.ndarray:
+    """Start the centers at the class means of the first batches: c_j = mean_{i: y_i = j} x_i.
+
+    Centers that start at 0 pull all features there. Where features are already large, as after training with
+    softmax only, that pull can end in NaN, or in all features at one point. Call this between `init_params`
+    and `fit`.
+
+    Parameters
+    ----------
+    module : mxnet.module.Module
+        Bound, with parameters: fresh ones, or a checkpoint's (`init_params(..., allow_missing=True)`).
+    data_iter : mxnet.io.DataIter
+        What the module will train on; it is reset before and after.
+    num_batches : int
+        Number of batches to look at, > 0; fewer where the iterator ends before.
+    name : str
+        The name given to the loss: its centers are the state `<name>__center_bias` or the parameter
+        `<name>_center_weight`.
+    label_name : str
+        The iterator's label that holds the classes. Rows that only pad the last batch are left out.
+    ignore_label : float or None
+        Samples with this label are left out, too.
+    output : str
+        Name of the internal output that is the loss's feature.
+
+    Returns
+    -------
+    numpy.ndarray
+        The classes seen, ascending; the centers of the others stay where they are.
+
+    Raises
+    ------
+    ValueError
+        A module without parameters, no such centers, label or output, a label that is no class, or features
+        that are not finite; no center has moved then.
+
+    Examples
+    --------
+    >>> mod.bind(train.provide_data, train.provide_label)  # doctest: +SKIP
+    >>> mod.init_params(mx.init.Xavier())  # doctest: +SKIP
+    >>> start_centers(mod, train)  # doctest: +SKIP
+    >>> mod.fit(train, num_epoch=10)  # doctest: +SKIP
+    """
+    if not (module.binded and module.params_initialized):
+        raise ValueError('the module has no parameters yet; call bind and init_params first')
+    if num_batches < 1:
+        raise ValueError(f'num_batches={num_batches} is not a whole number > 0')
+    label_names = [desc[0] for desc in data_iter.provide_label]
+    if label_name not in label_names:
+        raise ValueError(f'the iterator has no label {label_name!r}; it has {", ".join(label_names)}')
+    arg_params, aux_params = module.get_params()
+    homes = [(aux_params, f'{name}__center_bias'), (arg_params, f'{name}_center_weight')]
+    found = [(params, key) for params, key in homes if key in params]
+    if not found:
+        raise ValueError(
+            f'the module has neither {homes[0][1]} nor {homes[1][1]}; name={name!r} is no loss of it'
+        )
+    params, key = found[0]
+
+    shape = module.data_shapes[0][1]
+    extractor = feature_extractor(module.symbol, arg_params, aux_params, shape, output, module._context[0])
+    num_class, dim = params[key].shape
+    sums, counts = np.zeros((num_class, dim)), np.zeros(num_class, int)
+    data_iter.reset()
+    for batch in islice(data_iter, num_batches):
+        extractor.forward(batch, is_train=False)
+        size = shape[0] - (batch.pad or 0)
+        features = extractor.get_outputs()[0].asnumpy()[:size].astype(np.float64)
+        labels = batch.label[label_names.index(label_name)].asnumpy()[:size]
+        groups = group_by_class(*check_labels(labels, num_class, ignore_label))
+        HostRows.move(sums, features, groups, np.ones(len(groups.classes)))
+        counts[groups.classes] += groups.counts
+    data_iter.reset()
+    if not np.isfinite(sums).all():
+        raise ValueError(f'the output {output!r} is not finite')
+    seen = np.flatnonzero(counts)
+    centers = params[key].asnumpy()
+    centers[seen] = sums[seen] / counts[seen, np.newaxis]
+    params[key][:] = centers
+    module.set_params(arg_params, aux_params)
+    return seen

@@ -22,10 +22,11 @@ class Module(MXModule):
     """`mx.mod.Module` for networks with center loss; trains the same numbers.
 
     Two promises beyond MXNet's: the labels of a center loss are checked on the host before anything of a
-    training batch is pushed, so that a bad one raises `ValueError` with its row and value and changes nothing
-    on any device; and parameters are copied from the devices (`fit`, `get_params` after an update,
-    `save_checkpoint`) only after pending center updates. A label that passes through another operator on
-    its way to the center loss is not seen here; the center loss itself checks it.
+    training batch is pushed, so that a bad one raises `ValueError` with its row and value and changes
+    nothing on any device, whichever of the losses in `symbol` reads it; and parameters are copied from the
+    devices (`fit`, `get_params` after an update, `save_checkpoint`) only after pending center updates. A
+    label that passes through another operator on its way to a loss is not seen here: the operator
+    `centerloss` itself refuses it, and the other losses become NaN.
 
     Parameters
     ----------
@@ -98,10 +99,9 @@ class Module(MXModule):
 
     def _check_labels(self, data_batch: DataBatch) -> None:
         for desc, label in zip(self.label_shapes or (), data_batch.label or ()):
-            for parameters in self._center_losses.get(desc.name, ()):
-                ignore_label = parameters.ignore_label if parameters.use_ignore else None
+            for num_class, ignore_label in self._center_losses.get(desc.name, ()):
                 try:
-                    check_labels(label.asnumpy(), parameters.num_class, ignore_label)
+                    check_labels(label.asnumpy(), num_class, ignore_label)
                 except ValueError as error:
                     raise ValueError(f'{desc.name}: {error}') from None
 
@@ -110,13 +110,19 @@ class Module(MXModule):
         super()._sync_params_from_devices()
 
 
-def _center_losses(symbol: Symbol) -> dict[str, list[CenterLossParam]]:
-    """Return the parameters of the center losses that read each label."""
+def _center_losses(symbol: Symbol) -> dict[str, list[tuple[int, float | None]]]:
+    """Return num_class and the ignored label of the center losses that read each label."""
     nodes = json.loads(symbol.tojson())['nodes']
     found = defaultdict(list)
     for node in nodes:
         attrs = dict(node.get('attrs', {}))
         if node['op'] == 'Custom' and attrs.pop('op_type') == 'centerloss':
             label = nodes[node['inputs'][1][0]]['name']
-            found[label].append(CenterLossParam.parse(**attrs))
+            parameters = CenterLossParam.parse(**attrs)
+            ignore_label = parameters.ignore_label if parameters.use_ignore else None
+            found[label].append((parameters.num_class, ignore_label))
+        elif '__num_class__' in attrs:  # of the losses in `symbol` that are no custom operator
+            label = nodes[node['inputs'][0][0]]['name']
+            ignored = attrs.get('__ignore_label__')
+            found[label].append((int(attrs['__num_class__']), None if ignored is None else float(ignored)))
     return found

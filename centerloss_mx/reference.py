@@ -12,7 +12,11 @@ __all__ = [
     'center_loss',
     'center_update',
     'cluster_ratio',
+    'contrastive_center_loss',
+    'island_loss',
     'joint_supervision_gradients',
+    'large_margin_gaussian_mixture',
+    'learned_center_loss',
     'normalizer',
     'softmax_cross_entropy',
 ]
@@ -78,6 +82,98 @@ def joint_supervision_gradients(
     _, to_logits = softmax_cross_entropy(x, y, w, b)
     _, to_features = center_loss(x, y, c)
     return to_logits @ w + lambda_ * to_features, to_logits.T @ x, to_logits.sum(axis=0)
+
+
+def learned_center_loss(
+    x: np.ndarray, y: np.ndarray, c: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ||x_i - c_{y_i}||^2 for each i, and the gradients of half its sum, L_C (Eq. 2), to x and c."""
+    values, to_x, to_c = np.zeros(len(x)), np.zeros(x.shape), np.zeros(c.shape)
+    for i, j in enumerate(y.astype(int)):
+        values[i] = ((x[i] - c[j]) ** 2).sum()
+        to_x[i] = x[i] - c[j]
+        to_c[j] -= x[i] - c[j]
+    return values, to_x, to_c
+
+
+def island_loss(
+    x: np.ndarray, y: np.ndarray, c: np.ndarray, inter_scale: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return 1/2 ||x_i - c_{y_i}||^2 + lambda_1 P for each i, and the gradients of its sum to x and c.
+
+    P = sum_{j != k} (c_j . c_k / (||c_j|| ||c_k||) + 1) (Cai et al., FG 2018: L_IL). A cosine with a center
+    shorter than 1e-6 is 0, and its gradient too.
+    """
+    squares, to_x, to_c = learned_center_loss(x, y, c)
+    pairs = 0.0
+    for j in range(len(c)):
+        for k in range(len(c)):
+            if j == k:
+                continue
+            length_j, length_k = np.sqrt((c[j] ** 2).sum()), np.sqrt((c[k] ** 2).sum())
+            if min(length_j, length_k) <= 1e-6:
+                pairs += 1
+                continue
+            cosine = (c[j] * c[k]).sum() / (length_j * length_k)
+            pairs += cosine + 1
+            # the pairs (j, k) and (k, j) both have this gradient to c_j; every sample carries P
+            to_c[j] += len(x) * inter_scale * 2 * (c[k] / length_k - cosine * c[j] / length_j) / length_j
+    return 0.5 * squares + inter_scale * pairs, to_x, to_c
+
+
+def contrastive_center_loss(
+    x: np.ndarray, y: np.ndarray, c: np.ndarray, delta: float = 1.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return 1/2 ||x_i - c_{y_i}||^2 / (sum_{j != y_i} ||x_i - c_j||^2 + delta) for each i, and gradients.
+
+    Qi and Su, ICIP 2017: L_ct-c.
+    """
+    values, to_x, to_c = np.zeros(len(x)), np.zeros(x.shape), np.zeros(c.shape)
+    for i, own in enumerate(y.astype(int)):
+        others = [j for j in range(len(c)) if j != own]
+        above = ((x[i] - c[own]) ** 2).sum()
+        below = sum(((x[i] - c[j]) ** 2).sum() for j in others) + delta
+        values[i] = 0.5 * above / below
+        to_x[i] += (x[i] - c[own]) / below
+        to_c[own] -= (x[i] - c[own]) / below
+        for j in others:
+            to_x[i] -= above / below**2 * (x[i] - c[j])
+            to_c[j] += above / below**2 * (x[i] - c[j])
+    return values, to_x, to_c
+
+
+def large_margin_gaussian_mixture(
+    x: np.ndarray, y: np.ndarray, c: np.ndarray, log_variance: np.ndarray, scale: float, margin: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return L_cls + lambda L_lkd for each i, the posterior (N, C), and gradients to x, c and log_variance.
+
+    Wan et al., CVPR 2018: a margin on the own distance, a likelihood without its constant, equal priors.
+    """
+    values, posterior = np.zeros(len(x)), np.zeros((len(x), len(c)))
+    to_x, to_c, to_v = np.zeros(x.shape), np.zeros(c.shape), np.zeros(c.shape)
+    for i, own in enumerate(y.astype(int)):
+        distance = np.array(
+            [0.5 * ((x[i] - c[k]) ** 2 / np.exp(log_variance[k])).sum() for k in range(len(c))]
+        )
+        half_log_det = 0.5 * log_variance.sum(axis=1)
+        stretch = np.array([1 + margin if k == own else 1.0 for k in range(len(c))])
+        posterior[i] = _softmax(-distance - half_log_det)
+        p = _softmax(-stretch * distance - half_log_det)
+        values[i] = -np.log(p[own]) + scale * (distance[own] + half_log_det[own])
+        for k in range(len(c)):
+            to_logit = p[k] - (k == own)
+            to_distance = -to_logit * stretch[k] + scale * (k == own)
+            to_half_log_det = -to_logit + scale * (k == own)
+            pull = (x[i] - c[k]) / np.exp(log_variance[k])
+            to_x[i] += to_distance * pull
+            to_c[k] -= to_distance * pull
+            to_v[k] += 0.5 * to_half_log_det - to_distance * 0.5 * pull * (x[i] - c[k])
+    return values, posterior, to_x, to_c, to_v
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    exponentials = np.exp(logits - logits.max())
+    return exponentials / exponentials.sum()
 
 
 def cluster_ratio(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:

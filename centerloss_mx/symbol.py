@@ -1,13 +1,27 @@
-"""Factories that return Symbols: the center loss, and joint supervision with softmax."""
+"""Factories that return Symbols: the center loss, joint supervision, and the other forms of center loss.
+
+`center_loss` and `joint_supervision` have running centers, which the operator moves. In the other losses the
+centers are a parameter that the base optimizer moves by its gradient.
+"""
 
 from __future__ import annotations
+
+import math
+from typing import Any
 
 from mxnet import symbol as mxsym
 from mxnet.symbol import Symbol
 
 from .operator import CenterLossParam
 
-__all__ = ['center_loss', 'joint_supervision']
+__all__ = [
+    'center_loss',
+    'contrastive_center_loss',
+    'island_loss',
+    'joint_supervision',
+    'large_margin_gaussian_mixture',
+    'learned_center_loss',
+]
 
 
 def center_loss(
@@ -189,3 +203,472 @@ def joint_supervision(
         name='softmax',
     )
     return mxsym.Group([l_s, l_c])
+
+
+def learned_center_loss(
+    data: Symbol,
+    label: Symbol,
+    num_class: int,
+    embedding_dim: int,
+    scale: float = 1.0,
+    lr_mult: float = 1.0,
+    dtype: str = 'float32',
+    sparse_grad: bool = True,
+    use_ignore: bool = False,
+    ignore_label: float = -1,
+    name: str = 'learned_center_loss',
+) -> Symbol:
+    """Center loss with learned centers: an `Embedding` of the labels, moved by the base optimizer.
+
+    | output:    ||x_i - c_{y_i}||^2                                         per sample
+    | gradients: scale * (x_i - c_{y_i}), and scale * sum_{i: y_i = j} (c_j - x_i) to c_j
+
+    This is the Keras recipe of two inputs, `Embedding(num_class, dim)` and the output ||x - c||^2, in which
+    `scale` is the paper's lambda: the output weighs scale / 2, as Keras's does with loss weights 1 :
+    lambda/2 (5 : 1 is lambda = 0.4). The gradients sum over the batch; Module divides them by its size. A
+    factor behind this loss changes nothing.
+
+    Such a center is much slower than one that moves by the paper's rule. One step of plain SGD under Module
+    with learning rate eta and batches of N moves c_j by eta * lr_mult * scale / N times sum(x_i - c_j); the
+    paper's rule moves it by alpha / (1 + n_j) times that sum. They agree for lr_mult = alpha * N / (eta *
+    scale * (1 + n_j)): about 930 for eta = 0.05, scale = 0.1, N = 128, n_j = 12.8 and alpha = 0.5. Momentum
+    mu multiplies the way in the long run by 1 / (1 - mu); Adam and its like step by about eta * lr_mult
+    whatever the distance.
+
+    Parameters
+    ----------
+    data : Symbol
+        Features x, shape (N, embedding_dim), of the given dtype.
+    label : Symbol
+        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype. A symbol cannot raise: a
+        row with another label takes no part in training and makes its loss NaN; `module.Module` raises
+        `ValueError`.
+    num_class : int
+        Number of classes, > 0.
+    embedding_dim : int
+        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+    scale : float
+        The paper's lambda, >= 0: weight of the gradients to features and centers. The output is not scaled.
+    lr_mult : float
+        Multiplies the centers' learning rate, >= 0; 0 keeps them where they are. They have no weight decay.
+    dtype : {'float32', 'float64'}
+        Of features and centers.
+    sparse_grad : bool
+        True: the centers' gradient is row_sparse and has the rows of the batch's classes only. Then several
+        devices need a KVStore that updates, 'device', or 'local' below 2^24 elements, and `grad_req='add'`
+        ends in an `MXNetError`: MXNet cannot add such gradients. False: it is dense, as large as the
+        centers.
+    use_ignore : bool
+        Whether rows labelled `ignore_label` take no part; they may hold anything, and their loss is 0.
+    ignore_label : float
+        A whole number.
+    name : str
+        Name of the MakeLoss node.
+
+    Returns
+    -------
+    Symbol
+        One output `<name>_output`, shape (N,). Parameter `<name>_center_weight`, shape (num_class,
+        embedding_dim), which the module's initializer starts.
+
+    Raises
+    ------
+    ValueError
+        A parameter that is out of its range. Features that are not finite are not noticed: losses and
+        gradients are not finite either.
+
+    References
+    ----------
+    Wen et al., ECCV 2016, Eqs. 2 and 3; the centers follow the gradient of Eq. 2 in place of Eq. 4.
+
+    Examples
+    --------
+    >>> loss = learned_center_loss(mx.sym.Variable('embedding'), mx.sym.Variable('center_label'), 10, 2)
+    >>> loss.list_arguments()
+    ['center_label', 'embedding', 'learned_center_loss_center_weight']
+    """
+    _check(name, num_class, embedding_dim, scale, lr_mult, use_ignore, ignore_label)
+    if dtype not in ('float32', 'float64'):
+        raise ValueError(f'{name}: dtype={dtype!r} is not one of float32, float64')
+    rows = _Rows(label, num_class, use_ignore, ignore_label)
+    centers = mxsym.Embedding(
+        rows.label,
+        _centers(name, num_class, embedding_dim, lr_mult),
+        input_dim=num_class,
+        output_dim=embedding_dim,
+        dtype=dtype,
+        sparse_grad=sparse_grad,
+        name=f'{name}_center',
+    )
+    square = _square(rows.keep(data - centers))
+    return rows.make_loss(square, scale / 2, name)
+
+
+def island_loss(
+    data: Symbol,
+    label: Symbol,
+    num_class: int,
+    embedding_dim: int,
+    scale: float = 1.0,
+    inter_scale: float = 1.0,
+    lr_mult: float = 1.0,
+    use_ignore: bool = False,
+    ignore_label: float = -1,
+    name: str = 'island_loss',
+) -> Symbol:
+    """Island loss: center loss, and the cosines between all centers; learned centers.
+
+    | P = sum over pairs j != k of (cos(c_j, c_k) + 1) = ||sum_j u_j||^2 + C^2 - 2C,  u_j = c_j / ||c_j||
+    | output:    1/2 ||x_i - c_{y_i}||^2 + inter_scale * P                     per sample
+    | gradients: scale * d(sum of the output)
+
+    `scale` is lambda of L = L_S + lambda * L_IL, `inter_scale` is lambda_1. The gradients sum over the
+    batch, and Module divides them by its size. P has no sum over samples; here every sample carries it, so
+    that the step under Module is that of mean_i(1/2 ||x_i - c_{y_i}||^2) + lambda_1 * P for any batch and
+    any number of devices. The source adds P once to a sum over the batch: its lambda_1 is N times this one.
+    A factor behind this loss changes nothing.
+
+    The source moves the centers by a rule of its own: alpha times the mean pull of Wen et al., Eq. 4, plus
+    lambda_1 / (C - 1) times the gradient of the cosines. Here the base optimizer moves them along the
+    gradient.
+
+    A center shorter than 1e-6 has no direction: its cosines count as 0 and do not push it. The gradient of a
+    cosine grows as 1 / ||c||, so start the centers well away from 0, with `mx.init.Xavier()` or
+    `model.start_centers`.
+
+    Parameters
+    ----------
+    data : Symbol
+        Features x, shape (N, embedding_dim), float32 or float64.
+    label : Symbol
+        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype. A symbol cannot raise: a
+        row with another label takes no part in training and makes its loss NaN; `module.Module` raises
+        `ValueError`.
+    num_class : int
+        Number of classes C, > 0.
+    embedding_dim : int
+        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+    scale : float
+        lambda, >= 0: weight of all gradients. The output is not scaled.
+    inter_scale : float
+        lambda_1, >= 0: weight of P beside the center loss of one sample.
+    lr_mult : float
+        Multiplies the centers' learning rate, >= 0. They have no weight decay.
+    use_ignore : bool
+        Whether rows labelled `ignore_label` take no part; they may hold anything, and their loss is 0.
+    ignore_label : float
+        A whole number.
+    name : str
+        Name of the MakeLoss node.
+
+    Returns
+    -------
+    Symbol
+        One output `<name>_output`, shape (N,). Parameter `<name>_center_weight`, shape (num_class,
+        embedding_dim), which the module's initializer starts. Its gradient is dense; no C x C matrix is
+        made.
+
+    Raises
+    ------
+    ValueError
+        A parameter that is out of its range. Features that are not finite are not noticed: losses and
+        gradients are not finite either.
+
+    References
+    ----------
+    Cai et al., Island Loss for Learning Discriminative Features in Facial Expression Recognition, FG 2018: the
+    definition of L_IL.
+
+    Examples
+    --------
+    >>> loss = island_loss(mx.sym.Variable('embedding'), mx.sym.Variable('center_label'), 10, 2, scale=0.01)
+    >>> loss.list_outputs()
+    ['island_loss_output']
+    """
+    _check(name, num_class, embedding_dim, scale, lr_mult, use_ignore, ignore_label, inter_scale=inter_scale)
+    rows = _Rows(label, num_class, use_ignore, ignore_label)
+    centers = _centers(name, num_class, embedding_dim, lr_mult)
+    own = 0.5 * _square(rows.keep(data - mxsym.take(centers, rows.label)))
+
+    length = _square(centers)  # (C,)
+    directed = length > 1e-12
+    length = mxsym.sqrt(mxsym.where(directed, length, mxsym.ones_like(length)))
+    unit = mxsym.broadcast_div(centers, mxsym.expand_dims(length, axis=1))
+    unit = mxsym.where(directed, unit, mxsym.zeros_like(unit))
+    cosines = mxsym.sum(mxsym.square(mxsym.sum(unit, axis=0))) - mxsym.sum(directed)
+    pairs = cosines + num_class * (num_class - 1)  # (1,)
+    return rows.make_loss(mxsym.broadcast_add(own, inter_scale * pairs), scale, name)
+
+
+def contrastive_center_loss(
+    data: Symbol,
+    label: Symbol,
+    num_class: int,
+    embedding_dim: int,
+    scale: float = 1.0,
+    delta: float = 1.0,
+    lr_mult: float = 1.0,
+    use_ignore: bool = False,
+    ignore_label: float = -1,
+    name: str = 'contrastive_center_loss',
+) -> Symbol:
+    """Contrastive-center loss: the distance to the own center over those to all others; learned centers.
+
+    | output:    1/2 ||x_i - c_{y_i}||^2 / (sum_{j != y_i} ||x_i - c_j||^2 + delta)     per sample
+    | gradients: scale * d(sum of the output)
+
+    `scale` is lambda of L = L_S + lambda * L_ct-c. The gradients sum over the batch, and Module divides them
+    by its size. A factor behind this loss changes nothing.
+
+    The sum over all centers is C ||x_i - m||^2 + sum_j ||c_j - m||^2, with m the mean of the centers; no N x
+    C matrix is made.
+
+    The source moves the centers along this gradient with a rate of their own; here the base optimizer
+    does, with its learning rate times `lr_mult` and the weight `scale`, and with its momentum.
+
+    Parameters
+    ----------
+    data : Symbol
+        Features x, shape (N, embedding_dim), float32 or float64.
+    label : Symbol
+        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype. A symbol cannot raise: a
+        row with another label takes no part in training and makes its loss NaN; `module.Module` raises
+        `ValueError`.
+    num_class : int
+        Number of classes C, > 1.
+    embedding_dim : int
+        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+    scale : float
+        lambda, >= 0: weight of all gradients. The output is not scaled.
+    delta : float
+        Keeps the quotient finite where all other centers coincide with the feature, > 0; the source's is 1.
+    lr_mult : float
+        Multiplies the centers' learning rate, >= 0. They have no weight decay.
+    use_ignore : bool
+        Whether rows labelled `ignore_label` take no part; they may hold anything, and their loss is 0.
+    ignore_label : float
+        A whole number.
+    name : str
+        Name of the MakeLoss node.
+
+    Returns
+    -------
+    Symbol
+        One output `<name>_output`, shape (N,). Parameter `<name>_center_weight`, shape (num_class,
+        embedding_dim), which the module's initializer starts. Its gradient is dense.
+
+    Raises
+    ------
+    ValueError
+        A parameter that is out of its range. Features that are not finite are not noticed: losses and
+        gradients are not finite either.
+
+    References
+    ----------
+    Qi and Su, Contrastive-Center Loss for Deep Neural Networks, ICIP 2017: the definition of L_ct-c.
+
+    Examples
+    --------
+    >>> data, label = mx.sym.Variable('embedding'), mx.sym.Variable('center_label')
+    >>> contrastive_center_loss(data, label, num_class=10, embedding_dim=2).list_outputs()
+    ['contrastive_center_loss_output']
+    """
+    _check(name, num_class, embedding_dim, scale, lr_mult, use_ignore, ignore_label, least_class=2)
+    if not (_is_number(delta) and delta > 0):
+        raise ValueError(f'{name}: delta={delta!r} is not a finite number > 0')
+    rows = _Rows(label, num_class, use_ignore, ignore_label)
+    centers = _centers(name, num_class, embedding_dim, lr_mult)
+    data = rows.keep(data)
+    own = _square(data - mxsym.take(centers, rows.label))
+
+    mean = mxsym.mean(centers, axis=0, keepdims=True)  # (1, D)
+    spread = mxsym.sum(_square(mxsym.broadcast_sub(centers, mean)))  # (1,)
+    total = mxsym.broadcast_add(num_class * _square(mxsym.broadcast_sub(data, mean)), spread)
+    others = mxsym.maximum(total - own, 0)  # rounding can take it below 0, and delta with it
+    return rows.make_loss(0.5 * own / (others + delta), scale, name)
+
+
+def large_margin_gaussian_mixture(
+    data: Symbol,
+    label: Symbol,
+    num_class: int,
+    embedding_dim: int,
+    scale: float = 0.1,
+    margin: float = 1.0,
+    covariance: str = 'identity',
+    lr_mult: float = 1.0,
+    use_ignore: bool = False,
+    ignore_label: float = -1,
+    name: str = 'gaussian_mixture',
+) -> Symbol:
+    """Large-margin Gaussian mixture loss, L-GM: a Gaussian for each class in place of `fc2` and softmax.
+
+    | d_k = 1/2 (x_i - c_k)^T S_k^-1 (x_i - c_k),   m_k = -(1 + margin * [k = y_i]) d_k - 1/2 log|S_k|
+    | output:    -log softmax(m)_{y_i} + scale * (d_{y_i} + 1/2 log|S_{y_i}|)          per sample
+    | `softmax_output`: softmax(-d_k - 1/2 log|S_k|), the posterior, without margin
+
+    L_GM = L_cls + lambda * L_lkd with classes of equal prior; `scale` is lambda and weighs the likelihood
+    term alone, which is the center loss when S_k is the identity. The gradients sum over the batch, and
+    Module divides them by its size. A factor behind this loss changes nothing.
+
+    The source trains means and covariances by gradient, as here. Here the covariance is kept as its
+    logarithm, so that no step can make it negative; constants of L_lkd are left out.
+
+    Parameters
+    ----------
+    data : Symbol
+        Features x, shape (N, embedding_dim), float32 or float64.
+    label : Symbol
+        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype. A symbol cannot raise: a
+        row with another label takes no part in training and makes its loss NaN; `module.Module` raises
+        `ValueError`.
+    num_class : int
+        Number of classes C, > 0.
+    embedding_dim : int
+        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+    scale : float
+        lambda, >= 0: weight of the likelihood term; with 0 nothing keeps features near their centers but the
+        margin.
+    margin : float
+        alpha of the source, >= 0: how much farther the own center is made to look in training.
+    covariance : {'identity', 'diagonal'}
+        S_k: the identity, or the diagonal matrix exp(`<name>_log_variance_bias`[k]), which is learned.
+    lr_mult : float
+        Multiplies the learning rate of centers and covariances, >= 0. They have no weight decay.
+    use_ignore : bool
+        Whether rows labelled `ignore_label` take no part; they may hold anything, and their loss is 0.
+    ignore_label : float
+        A whole number.
+    name : str
+        Name of the MakeLoss node.
+
+    Returns
+    -------
+    Symbol
+        Outputs `softmax_output` (N, num_class), probabilities, without gradient, and `<name>_output` (N,),
+        the loss. Parameter `<name>_center_weight`, shape (num_class, embedding_dim), which the module's
+        initializer starts; with 'diagonal' also `<name>_log_variance_bias` of this shape, which MXNet's
+        initializers start at 0. Distances are an N x C matrix, as logits are.
+
+    Raises
+    ------
+    ValueError
+        A parameter that is out of its range. Features that are not finite are not noticed: losses and
+        gradients are not finite either.
+
+    References
+    ----------
+    Wan et al., Rethinking Feature Distribution for Loss Functions in Image
+    Classification, CVPR 2018, Section 3: the definitions of L_cls with margin, L_lkd and L_GM.
+
+    Examples
+    --------
+    >>> data, label = mx.sym.Variable('embedding'), mx.sym.Variable('softmax_label')
+    >>> net = large_margin_gaussian_mixture(data, label, num_class=10, embedding_dim=2)
+    >>> net.list_outputs()
+    ['softmax_output', 'gaussian_mixture_output']
+    """
+    _check(name, num_class, embedding_dim, scale, lr_mult, use_ignore, ignore_label, margin=margin)
+    if covariance not in ('identity', 'diagonal'):
+        raise ValueError(f'{name}: covariance={covariance!r} is not one of identity, diagonal')
+    rows = _Rows(label, num_class, use_ignore, ignore_label)
+    centers = _centers(name, num_class, embedding_dim, lr_mult)
+    log_variance = None
+    if covariance == 'diagonal':
+        log_variance = mxsym.Variable(
+            f'{name}_log_variance_bias', shape=(num_class, embedding_dim), lr_mult=lr_mult, wd_mult=0
+        )
+    half_log_det = 0 if log_variance is None else 0.5 * mxsym.sum(log_variance, axis=1)  # (C,)
+
+    def minus(distance: Symbol) -> Symbol:
+        return -distance if log_variance is None else -mxsym.broadcast_add(distance, half_log_det)
+
+    distance = _mahalanobis(rows.keep(data), centers, log_variance)  # (N, C)
+    own = mxsym.one_hot(rows.label, depth=num_class)
+    with_margin = mxsym.where(own, (1 + margin) * distance, distance)
+    classification = -mxsym.pick(mxsym.log_softmax(minus(with_margin)), rows.label)
+    likelihood = -mxsym.pick(minus(distance), rows.label)
+    loss = rows.make_loss(classification + scale * likelihood, 1.0, name)
+
+    # Of all rows: who scores without labels still wants probabilities.
+    posterior = mxsym.softmax(minus(_mahalanobis(data, centers, log_variance)))
+    return mxsym.Group([mxsym.BlockGrad(posterior, name='softmax'), loss])
+
+
+def _mahalanobis(data: Symbol, centers: Symbol, log_variance: Symbol | None) -> Symbol:
+    """1/2 (x_i - c_k)^T S_k^-1 (x_i - c_k), shape (N, C), without an N x C x D array."""
+    if log_variance is None:
+        cross = mxsym.dot(data, centers, transpose_b=True)
+        squares = mxsym.broadcast_add(mxsym.sum(mxsym.square(data), axis=1, keepdims=True), _square(centers))
+    else:
+        precision = mxsym.exp(-log_variance)
+        weighted = centers * precision
+        cross = mxsym.dot(data, weighted, transpose_b=True)
+        squares = mxsym.dot(mxsym.square(data), precision, transpose_b=True)
+        squares = mxsym.broadcast_add(squares, mxsym.sum(centers * weighted, axis=1))
+    return 0.5 * squares - cross
+
+
+class _Rows:
+    """The rows of a batch that take part in a loss: those whose label is a class, and is not ignored."""
+
+    def __init__(self, label: Symbol, num_class: int, use_ignore: bool, ignore_label: float) -> None:
+        # The attributes tell module.Module what to check on the host.
+        attributes = {'__num_class__': str(num_class)}
+        if use_ignore:
+            attributes['__ignore_label__'] = str(ignore_label)
+        label = mxsym.BlockGrad(label, attr=attributes)
+        self.known = self.kept = (label >= 0) * (label <= num_class - 1) * (label % 1 == 0)
+        if use_ignore:
+            ignored = label == ignore_label
+            self.known = mxsym.maximum(self.known, ignored)
+            self.kept = self.kept * (1 - ignored)
+        # A class in any case: a sparse gradient fails on an index that is none.
+        self.label = mxsym.where(self.kept, label, mxsym.zeros_like(label))
+
+    def keep(self, array: Symbol) -> Symbol:
+        """Zeros, and no gradient, where a row takes no part, even if it holds NaN."""
+        return mxsym.where(self.kept, array, mxsym.zeros_like(array))
+
+    def make_loss(self, value: Symbol, grad_scale: float, name: str) -> Symbol:
+        """The loss per sample, (N,): 0 where it is ignored, NaN where the label is no class."""
+        nothing = mxsym.zeros_like(value)
+        instead = mxsym.where(self.known, nothing, nothing * math.nan)
+        return mxsym.MakeLoss(mxsym.where(self.kept, value, instead), grad_scale=grad_scale, name=name)
+
+
+def _centers(name: str, num_class: int, embedding_dim: int, lr_mult: float) -> Symbol:
+    shape = (num_class, embedding_dim)
+    return mxsym.Variable(f'{name}_center_weight', shape=shape, lr_mult=lr_mult, wd_mult=0)
+
+
+def _square(array: Symbol) -> Symbol:
+    """Squared Euclidean length of each row."""
+    return mxsym.sum(mxsym.square(array), axis=1)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _check(
+    name: str,
+    num_class: int,
+    embedding_dim: int,
+    scale: float,
+    lr_mult: float,
+    use_ignore: bool,
+    ignore_label: float,
+    least_class: int = 1,
+    **weights: float,
+) -> None:
+    for key, size, least in ('num_class', num_class, least_class), ('embedding_dim', embedding_dim, 1):
+        if not (isinstance(size, int) and least <= size < 2**31):
+            raise ValueError(f'{name}: {key}={size!r} is not a whole number >= {least} and < 2^31')
+    for key, value in {'scale': scale, 'lr_mult': lr_mult, **weights}.items():
+        if not (_is_number(value) and value >= 0):
+            raise ValueError(f'{name}: {key}={value!r} is not a finite number >= 0')
+    if use_ignore not in (True, False):
+        raise ValueError(f'{name}: use_ignore={use_ignore!r} is not True or False')
+    if not (_is_number(ignore_label) and float(ignore_label).is_integer()):
+        raise ValueError(f'{name}: ignore_label={ignore_label!r} is not a whole number')

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from centerloss_mx.model import feature_extractor, latest_checkpoint, save_checkpoint, write_whole
-from centerloss_mx.symbol import joint_supervision
+from centerloss_mx.evaluation import class_means
+from centerloss_mx.io import CenterLossIter
+from centerloss_mx.model import (
+    feature_extractor,
+    latest_checkpoint,
+    save_checkpoint,
+    start_centers,
+    write_whole,
+)
+from centerloss_mx.symbol import joint_supervision, learned_center_loss
 
 import mxnet as mx
 import numpy as np
@@ -139,3 +147,85 @@ def test_a_module_without_optimizer_or_a_missing_folder_is_refused(module, tmp_p
     with pytest.raises(ValueError, match='no optimizer yet'):
         save_checkpoint(bare, tmp_path / 'net', 1)
     assert not list(tmp_path.iterdir())
+
+
+def samples(count=10, wrong=None):
+    """Class 4 is absent; the last batch of 4 is padded with 2 rows."""
+    rng = np.random.RandomState(20161008)
+    x, y = rng.randn(count, 1, 8, 8).astype('float32'), np.arange(count) % 4
+    if wrong is not None:
+        y[-1] = wrong
+    return x, y, CenterLossIter(mx.io.NDArrayIter(x, y.astype('float32'), N), ignore_label=-1)
+
+
+def features_of(module, x):
+    extractor = feature_extractor(module.symbol, *module.get_params(), (len(x), 1, 8, 8))
+    return extractor.predict(mx.io.NDArrayIter(x, batch_size=len(x))).asnumpy()
+
+
+@pytest.mark.parametrize('contexts', [1, 2], ids='{} devices'.format)
+@pytest.mark.parametrize('num_batches, count', [(2, 8), (3, 10), (99, 10)])
+def test_centers_start_at_the_class_means_of_the_first_batches(contexts, num_batches, count):
+    x, y, data_iter = samples()
+    data = mx.sym.Variable('data')
+    embedding = mx.sym.FullyConnected(mx.sym.Flatten(data), num_hidden=3, name='embedding')
+    module = mx.mod.Module(
+        joint_supervision(embedding, 5, 0.1, batchsize=N),
+        label_names=['softmax_label', 'center_label'],
+        context=[mx.cpu(i) for i in range(contexts)],
+    )
+    module.bind(data_iter.provide_data, data_iter.provide_label)
+    module.init_params(mx.init.Xavier())
+    args, aux = module.get_params()
+    aux['center_loss__center_bias'][4] = 7
+    module.set_params(args, aux)
+    next(data_iter)  # a used iterator is reset before
+    assert start_centers(module, data_iter, num_batches).tolist() == [0, 1, 2, 3]
+
+    _, means = class_means(features_of(module, x)[:count], y[:count])
+    centers = module.get_params()[1]['center_loss__center_bias'].asnumpy()
+    np.testing.assert_allclose(centers[:4], means, 1e-5, 1e-6)
+    assert (centers[4] == 7).all(), 'an absent class has moved'
+    assert (next(data_iter).data[0].asnumpy() == x[:N]).all(), 'the iterator is not at its beginning'
+    for executor in module._exec_group.execs:  # on every device
+        np.testing.assert_array_equal(executor.aux_dict['center_loss__center_bias'].asnumpy(), centers)
+
+
+def test_learned_centers_start_there_too():
+    x, y, _ = samples()
+    data_iter = mx.io.NDArrayIter(x, y.astype('float32'), N, label_name='label')
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=3, name='embedding')
+    net = learned_center_loss(embedding, mx.sym.Variable('label'), 5, 3, name='learned')
+    module = mx.mod.Module(net, label_names=['label'])
+    module.bind(data_iter.provide_data, data_iter.provide_label)
+    module.init_params(mx.init.Xavier())
+    start_centers(module, data_iter, name='learned', label_name='label')
+    centers = module.get_params()[0]['learned_center_weight'].asnumpy()
+    np.testing.assert_allclose(centers[:4], class_means(features_of(module, x), y)[1], 1e-5, 1e-6)
+
+
+@pytest.mark.parametrize('options, wrong, message', [
+    ({'num_batches': 0}, None, 'num_batches=0 is not a whole number > 0'),
+    ({'name': 'other'}, None, 'neither other__center_bias nor other_center_weight'),
+    ({'label_name': 'y'}, None, "no label 'y'; it has softmax_label, center_label"),
+    ({'output': 'fc9_output'}, None, "no output 'fc9_output'; it has data"),
+    ({}, 9, 'label 9 at row 1 is outside 0..4'),
+])  # fmt: skip
+def test_centers_stay_where_they_are_when_they_cannot_be_started(module, options, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        start_centers(module, samples(wrong=wrong)[2], **options)
+    assert not module.get_params()[1]['center_loss__center_bias'].asnumpy().any()
+
+
+def test_features_that_are_not_finite_start_no_center(module):
+    args, aux = module.get_params()
+    args['embedding_bias'][:] = np.nan
+    module.set_params(args, aux)
+    with pytest.raises(ValueError, match="the output 'embedding_output' is not finite"):
+        start_centers(module, samples()[2])
+    assert not module.get_params()[1]['center_loss__center_bias'].asnumpy().any()
+
+
+def test_a_module_without_parameters_has_no_centers_to_start(module):
+    with pytest.raises(ValueError, match='call bind and init_params first'):
+        start_centers(mx.mod.Module(module.symbol), samples()[2])

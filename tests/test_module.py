@@ -6,7 +6,13 @@ from centerloss_mx import reference
 from centerloss_mx.io import CenterLossIter
 from centerloss_mx.metric import CenterLossMetric
 from centerloss_mx.module import Module
-from centerloss_mx.symbol import joint_supervision
+from centerloss_mx.symbol import (
+    contrastive_center_loss,
+    island_loss,
+    joint_supervision,
+    large_margin_gaussian_mixture,
+    learned_center_loss,
+)
 
 import mxnet as mx
 import numpy as np
@@ -56,6 +62,30 @@ def test_an_ignored_label_passes_and_scoring_takes_any():
     module.forward_backward(batch([0, 1, -1, 3]))
     module.forward(batch([0, 1, 77, 3]), is_train=False)
     assert np.isnan(module.get_outputs()[1].asscalar())
+
+
+@pytest.mark.parametrize(
+    'factory', [learned_center_loss, island_loss, contrastive_center_loss, large_margin_gaussian_mixture]
+)
+@pytest.mark.parametrize('use_ignore', [False, True])
+def test_the_labels_of_every_loss_are_looked_at(factory, use_ignore):
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
+    net = factory(embedding, mx.sym.Variable('label'), NUM_CLASS, DIM, use_ignore=use_ignore)
+    module = Module(net, label_names=['label'])
+    module.bind([('data', (N, 2))], [('label', (N,))])
+    module.init_params(mx.init.Normal(1))
+    module.init_optimizer()
+    data = batch([0, 1, 5, 3])
+    data.label = data.label[:1]
+    with pytest.raises(ValueError, match=r'label: label 5 at row 2 is outside 0\.\.4'):
+        module.forward_backward(data)
+    data.label = [mx.nd.array([0, 1, -1, 3])]
+    if use_ignore:
+        module.forward_backward(data)
+    else:
+        with pytest.raises(ValueError, match=r'label: label -1 at row 2 is outside 0\.\.4'):
+            module.forward_backward(data)
+    module.forward(data, is_train=False)  # scoring takes any
 
 
 def test_parameters_read_right_after_backward_hold_the_update():
