@@ -5,7 +5,7 @@ Importing the package registers the operator `centerloss` and the metrics `cente
 """
 
 from . import _compat  # isort: skip  # first: it makes `import mxnet` work
-from . import callback, evaluation, io, metric, model, module, operator, symbol
+from . import callback, evaluation, gluon, io, metric, model, module, operator, symbol
 
 __version__ = '0.1.0'
-__all__ = ['callback', 'evaluation', 'io', 'metric', 'model', 'module', 'operator', 'symbol']
+__all__ = ['callback', 'evaluation', 'gluon', 'io', 'metric', 'model', 'module', 'operator', 'symbol']

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,13 @@ from mxnet.ndarray import NDArray
 
 from .rows import check_labels, group_by_class, rows_for
 
-__all__ = ['CenterLoss', 'CenterLossParam', 'CenterLossProp']
+__all__ = [
+    'CenterLoss',
+    'CenterLossParam',
+    'CenterLossPerSample',
+    'CenterLossPerSampleProp',
+    'CenterLossProp',
+]
 
 NORMALIZATIONS = ('null', 'batch', 'valid')
 UPDATES = ('paper', 'moving_average')
@@ -148,6 +155,22 @@ _PARSERS: dict[str, Any] = {
 }
 
 
+class _Batch(NamedTuple):
+    """What forward hands to backward. Not through the states: calls of one block share those."""
+
+    diff: np.ndarray | NDArray  # (N, D): x_i - c_{y_i}
+    squares: np.ndarray | NDArray  # (N,)
+    classes: np.ndarray  # (N,), and who takes part, as `check_labels` returns them
+    kept: np.ndarray | None
+    divisor: int
+    loss: float
+
+
+# To the engine, backward only reads the centers: it may run two at a time that share them, as calls of one
+# block do, and a move would be lost.
+_moving = threading.Lock()
+
+
 class CenterLoss(mxop.CustomOp):
     """Center loss of one device's slice of the batch; the centers move in backward.
 
@@ -175,7 +198,7 @@ class CenterLoss(mxop.CustomOp):
         super().__init__()
         self.parameters = parameters
         self.rows = rows_for(ctx)
-        self.diff: np.ndarray | NDArray | None = None
+        self.batch: _Batch | None = None
 
     def forward(
         self,
@@ -202,28 +225,14 @@ class CenterLoss(mxop.CustomOp):
             In training, a label outside 0..num_class-1 or a loss that is not finite; nothing is written then.
         """
         if is_train:
-            self.diff = None  # until this batch has proved good
+            self.batch = None  # until this batch has proved good
         view = self.rows.view
-        data, loss = view(in_data[0]), view(out_data[0])
-        diff_buffer, centers = view(aux[0]), view(aux[1])
-        try:
-            classes, kept = self._classes(in_data[1])
-        except ValueError:
-            if is_train:
-                raise
-            self.assign(loss, req[0], math.nan)
-            return
-        diff = self.rows.difference(data, centers, classes, kept)
-        value = self.rows.half_square(diff) / self._divisor(len(data), kept)
+        loss, diff_buffer = view(out_data[0]), view(aux[0])
+        batch = self._measure(is_train, in_data, aux[1])
         if is_train:
-            if not value <= np.finfo(loss.dtype).max:
-                raise ValueError(
-                    f'centerloss: the loss of this batch is {value}; expected finite features (the centers '
-                    'were not touched). A lower scale or learning rate keeps training from diverging'
-                )
-            self.diff = diff
-            diff_buffer[: len(data)] = diff
-        self.assign(loss, req[0], value)
+            self.batch = batch
+            diff_buffer[: len(batch.diff)] = batch.diff
+        self.assign(loss, req[0], batch.loss)
 
     def backward(
         self,
@@ -244,25 +253,32 @@ class CenterLoss(mxop.CustomOp):
             The head gradient, not used; features and labels; the loss; gradients of features and
             labels (zeros); diff, centers and sum.
         """
-        view, parameters = self.rows.view, self.parameters
-        self.assign(view(in_grad[1]), req[1], 0)
-        if self.diff is None:
-            # Forward has refused this batch. Once its error has been read, MXNet runs the rest all the same.
-            self.assign(view(in_grad[0]), req[0], 0)
-            return
-        # Not the buffer: operators that share their states, as two calls of one block do, share that, too.
-        diff, centers, sum_buffer = self.diff, view(aux[1]), view(aux[2])
-        classes, kept = self._classes(in_data[1])
-        self.rows.assign(view(in_grad[0]), req[0], diff, parameters.scale / self._divisor(len(classes), kept))
+        self._assign_gradients(req, in_grad)
+        if self.batch is not None:
+            self._move(self.batch, aux[1])
+            self.rows.view(aux[2])[:] = self.batch.diff.sum(axis=0)
 
-        groups = group_by_class(classes, kept)
-        counts = groups.counts + (1 if parameters.update == 'paper' else 0)
-        self.rows.move(centers, diff, groups, parameters.alpha / counts)
-        sum_buffer[:] = diff.sum(axis=0)
-
-    def _classes(self, label: NDArray) -> tuple[np.ndarray, np.ndarray | None]:
+    def _measure(self, is_train: bool, in_data: list[NDArray], center_bias: NDArray) -> _Batch:
+        data, centers = self.rows.view(in_data[0]), self.rows.view(center_bias)
         ignore_label = self.parameters.ignore_label if self.parameters.use_ignore else None
-        return check_labels(self.rows.host(label), self.parameters.num_class, ignore_label)
+        try:
+            classes, kept = check_labels(self.rows.host(in_data[1]), self.parameters.num_class, ignore_label)
+        except ValueError:
+            if is_train:
+                raise
+            classes, kept = np.zeros(len(data), np.intp), None
+            diff = data.astype(centers.dtype) * math.nan
+        else:
+            diff = self.rows.difference(data, centers, classes, kept)
+        squares = self.rows.squares(diff)
+        divisor = self._divisor(len(data), kept)
+        loss = 0.5 * self.rows.total(squares) / divisor
+        if is_train and not loss <= np.finfo(diff.dtype).max:
+            raise ValueError(
+                f'centerloss: the loss of this batch is {loss}; expected finite features (the centers '
+                'were not touched). A lower scale or learning rate keeps training from diverging'
+            )
+        return _Batch(diff, squares, classes, kept, divisor, loss)
 
     def _divisor(self, batch_size: int, kept: np.ndarray | None) -> int:
         if self.parameters.normalization == 'null':
@@ -270,6 +286,99 @@ class CenterLoss(mxop.CustomOp):
         if self.parameters.normalization == 'batch' or kept is None:
             return batch_size
         return max(1, int(kept.sum()))
+
+    def _assign_gradients(
+        self, req: list[str], in_grad: list[NDArray], head: float | np.ndarray | NDArray = 1
+    ) -> None:
+        data_grad, label_grad = (self.rows.view(gradient) for gradient in in_grad)
+        self.assign(label_grad, req[1], 0)
+        if self.batch is None:
+            # Forward has refused this batch. Once its error has been read, MXNet runs the rest all the same.
+            self.assign(data_grad, req[0], 0)
+        else:
+            factor = head * (self.parameters.scale / self.batch.divisor)
+            self.rows.assign(data_grad, req[0], self.batch.diff, factor)
+
+    def _move(self, batch: _Batch, center_bias: NDArray) -> None:
+        groups = group_by_class(batch.classes, batch.kept)
+        counts = groups.counts + (1 if self.parameters.update == 'paper' else 0)
+        with _moving:
+            self.rows.move(self.rows.view(center_bias), batch.diff, groups, self.parameters.alpha / counts)
+
+
+class CenterLossPerSample(CenterLoss):
+    """The center loss as a function of the head gradient: what `gluon.CenterLoss` runs.
+
+    | forward:  l_i = scale * 1/2 ||x_i - c_{y_i}||^2 / z                          (the terms of Eq. 2)
+    | backward: dL/dx_i = dL/dl_i * scale * (x_i - c_{y_i}) / z                    (Eq. 3)
+
+    z and the rule of the centers are those of `CenterLoss`; the head gradient dL/dl_i does not weigh the
+    centers' move.
+
+    Parameters
+    ----------
+    parameters : CenterLossParam
+        The operator's parameters.
+    ctx : mxnet.Context
+        The device it runs on.
+
+    References
+    ----------
+    Wen et al. 2016, Eqs. 2 to 4 and Algorithm 1.
+    """
+
+    def forward(
+        self,
+        is_train: bool,
+        req: list[str],
+        in_data: list[NDArray],
+        out_data: list[NDArray],
+        aux: list[NDArray],
+    ) -> None:
+        """Emit the losses (N,) of features (N, D) and labels (N,), and keep x_i - c_{y_i} for backward.
+
+        Parameters
+        ----------
+        is_train : bool
+            False: backward will leave the centers alone, and an unknown label makes the losses NaN instead
+            of an error.
+        req : list of str
+            'write', 'add' or 'null' for the losses.
+        in_data, out_data, aux : list of NDArray
+            Features and labels; the losses; the centers.
+
+        Raises
+        ------
+        ValueError
+            In training, a label outside 0..num_class-1 or a loss that is not finite; nothing is written then.
+        """
+        self.batch, self.is_train = None, is_train
+        losses = self.rows.view(out_data[0])
+        self.batch = batch = self._measure(is_train, in_data, aux[0])
+        self.assign(losses, req[0], batch.squares * (0.5 * self.parameters.scale / batch.divisor))
+
+    def backward(
+        self,
+        req: list[str],
+        out_grad: list[NDArray],
+        in_data: list[NDArray],
+        out_data: list[NDArray],
+        in_grad: list[NDArray],
+        aux: list[NDArray],
+    ) -> None:
+        """Give the gradient of the features, then move the centers if forward was one of training.
+
+        Parameters
+        ----------
+        req : list of str
+            'write', 'add' or 'null' for the gradients of features and labels.
+        out_grad, in_data, out_data, in_grad, aux : list of NDArray
+            The head gradient (N,); features and labels; the losses; gradients of features and labels
+            (zeros); the centers.
+        """
+        self._assign_gradients(req, in_grad, head=self.rows.view(out_grad[0]).reshape((-1, 1)))
+        if self.batch is not None and self.is_train:
+            self._move(self.batch, aux[0])
 
 
 class CenterLossProp(mxop.CustomOpProp):
@@ -301,8 +410,10 @@ class CenterLossProp(mxop.CustomOpProp):
     ['c_diff_bias', 'c_center_bias', 'c_sum_bias']
     """
 
+    _need_top_grad = False
+
     def __init__(self, /, **keywords: Any) -> None:  # `/`: an attribute may be called self
-        super().__init__(need_top_grad=False)
+        super().__init__(self._need_top_grad)
         self._bound_batch: int | None = None
         self._error: ValueError | None = None
         try:
@@ -388,10 +499,64 @@ class CenterLossProp(mxop.CustomOpProp):
         wide = np.promote_types(data_type, np.float32).type
         return [data_type.type, label_type.type], [wide], [wide] * 3
 
+    def declare_backward_dependency(
+        self, out_grad: list[int], in_data: list[int], out_data: list[int]
+    ) -> list[int]:
+        """Return the numbers of the arrays that backward needs."""
+        return [_Dependency(n) for n in super().declare_backward_dependency(out_grad, in_data, out_data)]
+
     def create_operator(self, ctx: Context, in_shapes: list[list[int]], in_dtypes: list[int]) -> CenterLoss:
         """Return the operator for one executor; without `batchsize` its batch is the only one from now on."""
         self._bound_batch = in_shapes[0][0]
         return CenterLoss(self.parameters, ctx)
+
+
+class CenterLossPerSampleProp(CenterLossProp):
+    """`op_type='_centerloss_per_sample'`: what MXNet asks before it runs `CenterLossPerSample`.
+
+    Inputs as for `centerloss`. Output: `output` (N,), one loss a sample, weighed by `scale`. Auxiliary
+    state: `center_bias` (num_class, D) alone; it needs no capacity, any batch runs.
+
+    Parameters
+    ----------
+    **keywords
+        The fields of `CenterLossParam`. A bad one is reported when the symbol is built.
+
+    References
+    ----------
+    Wen et al. 2016, Eqs. 2 to 4, one sample's loss at a time.
+    """
+
+    _need_top_grad = True
+
+    def list_auxiliary_states(self) -> list[str]:
+        """Return the state's name."""
+        return ['center_bias']
+
+    def infer_shape(self, in_shape: list[list[int]]) -> tuple[list, list, list]:
+        """Infer all shapes from the features' (N, D)."""
+        arguments, _, states = super().infer_shape(in_shape)
+        return arguments, arguments[1:], states[1:2]
+
+    def infer_type(self, in_type: list[Any]) -> tuple[list, list, list]:
+        """Infer all dtypes from the features' dtype."""
+        arguments, outputs, states = super().infer_type(in_type)
+        return arguments, outputs, states[1:2]
+
+    def create_operator(
+        self, ctx: Context, in_shapes: list[list[int]], in_dtypes: list[int]
+    ) -> CenterLossPerSample:
+        """Return the operator for one call or executor."""
+        return CenterLossPerSample(self.parameters, ctx)
+
+
+# MXNet keeps the numbers of the backward inputs of the custom operator that was parsed last, for all of them,
+# and asks for the storage type of the arrays so numbered. One that takes no head gradient was never given
+# that array, and its backward fails.
+class _Dependency(int):
+    # C++ reads the number; as no lookup finds it, MXNet asks other operators for nothing in our name.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
 
 def _dense_array(handle: Any, writable: bool = True, stype: Any = None) -> NDArray:
@@ -399,9 +564,7 @@ def _dense_array(handle: Any, writable: bool = True, stype: Any = None) -> NDArr
 
 
 def _register(name: str, prop: type[mxop.CustomOpProp]) -> None:
-    # MXNet keeps the backward inputs of the custom operator that was parsed last, for all of them. If that
-    # one takes a head gradient, MXNet asks for the storage type of ours, which was never given one, and
-    # fails. All arrays of this operator are dense; nothing needs to be asked.
+    # All arrays of our operators are dense; nothing needs to be asked in the name of others.
     asking = mxop._ndarray_cls, mxop._np_ndarray_cls
     mxop._ndarray_cls = mxop._np_ndarray_cls = _dense_array
     try:
@@ -411,3 +574,4 @@ def _register(name: str, prop: type[mxop.CustomOpProp]) -> None:
 
 
 _register('centerloss', CenterLossProp)
+_register('_centerloss_per_sample', CenterLossPerSampleProp)

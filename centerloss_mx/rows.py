@@ -168,17 +168,23 @@ class HostRows:
         return diff
 
     @staticmethod
-    def half_square(diff: np.ndarray) -> float:
-        """Return the sum over i of 1/2 ||x_i - c_{y_i}||^2."""
-        return 0.5 * float(np.einsum('nd,nd->n', diff, diff).sum(dtype=np.float64))
+    def squares(diff: np.ndarray) -> np.ndarray:
+        """Return ||x_i - c_{y_i}||^2, shape (N,)."""
+        return np.einsum('nd,nd->n', diff, diff)
 
     @staticmethod
-    def assign(target: np.ndarray, req: str, diff: np.ndarray, factor: float) -> None:
-        """Write or add `factor * diff` to `target`, as `req` asks."""
+    def total(squares: np.ndarray) -> float:
+        """Return the sum over i, added in float64."""
+        return float(squares.sum(dtype=np.float64))
+
+    @staticmethod
+    def assign(target: np.ndarray, req: str, diff: np.ndarray, factor: float | np.ndarray) -> None:
+        """Write or add `factor * diff` to `target`, as `req` asks; the factor is one for all, or (N, 1)."""
+        factor = np.asarray(factor, diff.dtype)
         if req == 'add':
-            np.add(target, diff * diff.dtype.type(factor), out=target, casting='same_kind')
+            np.add(target, diff * factor, out=target, casting='same_kind')
         elif req != 'null':
-            np.multiply(diff, diff.dtype.type(factor), out=target, casting='same_kind')
+            np.multiply(diff, factor, out=target, casting='same_kind')
 
     @staticmethod
     def move(centers: np.ndarray, diff: np.ndarray, groups: ClassGroups, steps: np.ndarray) -> None:
@@ -231,13 +237,18 @@ class DeviceRows:
         return diff
 
     @staticmethod
-    def half_square(diff: nd.NDArray) -> float:
-        """Return the sum over i of 1/2 ||x_i - c_{y_i}||^2."""
-        return 0.5 * float(nd.square(diff).sum(axis=1).asnumpy().sum(dtype=np.float64))
+    def squares(diff: nd.NDArray) -> nd.NDArray:
+        """Return ||x_i - c_{y_i}||^2, shape (N,)."""
+        return nd.square(diff).sum(axis=1)
 
     @staticmethod
-    def assign(target: nd.NDArray, req: str, diff: nd.NDArray, factor: float) -> None:
-        """Write or add `factor * diff` to `target`, as `req` asks."""
+    def total(squares: nd.NDArray) -> float:
+        """Return the sum over i, added in float64."""
+        return float(squares.asnumpy().sum(dtype=np.float64))
+
+    @staticmethod
+    def assign(target: nd.NDArray, req: str, diff: nd.NDArray, factor: float | nd.NDArray) -> None:
+        """Write or add `factor * diff` to `target`, as `req` asks; the factor is one for all, or (N, 1)."""
         if req == 'null':
             return
         value = diff * factor
@@ -259,6 +270,7 @@ class DeviceRows:
         moved = nd.take(centers, rows) + sums * nd.array(steps[:, np.newaxis], centers.context, centers.dtype)
         # out=centers writes the K rows in place; without it the operator would copy all of them
         nd._internal._scatter_set_nd(centers, moved, rows.reshape((1, -1)), shape=centers.shape, out=centers)
+        centers.wait_to_read()  # the engine knows no order between this and another call with these centers
 
 
 def _indices(values: np.ndarray, like: nd.NDArray) -> nd.NDArray:

@@ -17,7 +17,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # MXNet takes half of the processors unless it is told.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
@@ -65,6 +65,19 @@ def lenet_plus_plus(embedding_dim: int) -> mx.sym.Symbol:
 
 NETWORKS = {'lenet': lenet, 'lenet++': lenet_plus_plus}
 LEARNING_RATES = {'lenet': 0.05, 'lenet++': 0.01}  # LeNet++ was seen to diverge at 0.045
+
+
+def sgd(lr: float, batches: int, num_epochs: int, begin_epoch: int = 0) -> dict[str, Any]:
+    """SGD with momentum; the learning rate warms up for an epoch, then falls to 0 by a cosine."""
+    updates = batches * num_epochs
+    warmup = min(batches, updates // 4)  # at full speed from the start, center loss was seen to diverge
+    return {
+        'learning_rate': lr,
+        'momentum': 0.9,
+        'wd': 0.0005,
+        'lr_scheduler': mx.lr_scheduler.CosineScheduler(updates, lr, warmup_steps=warmup),
+        'begin_num_update': batches * begin_epoch,
+    }
 
 
 class Digits(NamedTuple):
@@ -232,9 +245,7 @@ class Run:
             module = mx.mod.Module(self.symbol, **options)
 
         self.module, self.metric = module, self._metric()
-        updates = batches * args.num_epochs
-        warmup = min(batches, updates // 4)  # at full speed from the start, center loss was seen to diverge
-        self.bar = ProgressBar(updates, self.title, initial=batches * self.begin_epoch)
+        self.bar = ProgressBar(batches * args.num_epochs, self.title, initial=batches * self.begin_epoch)
         self.start = time.perf_counter()
         module.fit(
             train_iter,
@@ -244,13 +255,7 @@ class Run:
             initializer=mx.init.Xavier(),
             kvstore=args.kv_store,
             optimizer='sgd',
-            optimizer_params={
-                'learning_rate': args.lr,
-                'momentum': 0.9,
-                'wd': 0.0005,
-                'lr_scheduler': mx.lr_scheduler.CosineScheduler(updates, args.lr, warmup_steps=warmup),
-                'begin_num_update': batches * self.begin_epoch,
-            },
+            optimizer_params=sgd(args.lr, batches, args.num_epochs, self.begin_epoch),
             begin_epoch=self.begin_epoch,
             num_epoch=args.num_epochs,
             force_init=True,

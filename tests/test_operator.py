@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from centerloss_mx import reference, rows
-from centerloss_mx.operator import CenterLossParam, CenterLossProp
+from centerloss_mx.operator import CenterLossParam, CenterLossPerSampleProp, CenterLossProp
 
 import mxnet as mx
 import numpy as np
@@ -567,20 +567,22 @@ def test_features_without_a_finite_loss_do_not_poison_the_centers(capfd, backend
 
 
 @pytest.mark.parametrize('feature, label', [(np.nan, 0), (1, NUM_CLASS)])
-def test_a_backward_after_a_refused_forward_changes_nothing(feature, label):
+@pytest.mark.parametrize('prop_class', [CenterLossProp, CenterLossPerSampleProp])
+def test_a_backward_after_a_refused_forward_changes_nothing(backend, prop_class, feature, label):
     """Once the error has been read, MXNet runs what was pushed behind it."""
-    prop = CenterLossProp(num_class=NUM_CLASS)
+    prop = prop_class(num_class=NUM_CLASS)
     op = prop.create_operator(mx.cpu(), [[7, DIM], [7]], [0, 0])
+    _, (output_shape,), shapes = prop.infer_shape([[7, DIM], [7]])
     rng = np.random.RandomState(SEED)
-    states = [mx.nd.zeros((7, DIM)), mx.nd.array(rng.randn(NUM_CLASS, DIM)), mx.nd.zeros(DIM)]
-    inputs, output = [mx.nd.ones((7, DIM)), mx.nd.zeros(7)], [mx.nd.zeros(1)]
+    states = [mx.nd.array(rng.randn(*shape)) for shape in shapes]
+    inputs, output = [mx.nd.ones((7, DIM)), mx.nd.zeros(7)], [mx.nd.zeros(output_shape)]
     gradients = [mx.nd.ones((7, DIM)), mx.nd.ones(7)]
     op.forward(True, ['write'], inputs, output, states)
     before = [state.asnumpy() for state in states]
     bad = [feature * mx.nd.ones((7, DIM)), label * mx.nd.ones(7)]
     with pytest.raises(ValueError, match=r'at row 0 is outside|this batch is nan'):
         op.forward(True, ['write'], bad, output, states)
-    op.backward(['write', 'write'], [None], bad, output, gradients, states)
+    op.backward(['write', 'write'], [mx.nd.ones(output_shape)], bad, output, gradients, states)
     assert all((gradient.asnumpy() == 0).all() for gradient in gradients)
     assert all((state.asnumpy() == old).all() for state, old in zip(states, before))
 

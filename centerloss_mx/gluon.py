@@ -1,0 +1,199 @@
+"""Center loss as a Gluon block, to stand beside the losses of `mx.gluon.loss`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mxnet import autograd
+from mxnet import ndarray as nd
+from mxnet.base import _LIB, check_call
+from mxnet.gluon import HybridBlock, Parameter
+from mxnet.ndarray import NDArray
+from mxnet.symbol import Symbol
+
+from .operator import CenterLossParam, _positive_int
+from .rows import check_labels
+
+__all__ = ['CenterLoss']
+
+
+class _Centers(Parameter):
+    """The centers, read only after the backward passes that move them."""
+
+    def _check_and_get(self, arr_list: Any, ctx: Any) -> Any:
+        found = super()._check_and_get(arr_list, ctx)
+        for array in found if ctx is list else [found]:
+            # The engine takes backward for a reader, and lets others read at the same time. A writer waits.
+            check_call(_LIB.MXNDArrayWaitToWrite(array.handle))
+        return found
+
+    def cast(self, dtype: Any) -> None:
+        nd.waitall()  # MXNet copies from `_data` itself
+        super().cast('float32' if np.dtype(dtype) == np.float16 else dtype)
+
+
+class CenterLoss(HybridBlock):
+    """Center loss, one number a sample like Gluon's own losses: `center_loss(embedding, label)`.
+
+    l_i = scale * 1/2 ||x_i - c_{y_i}||^2, divided as `normalization` says. `scale` weighs the loss and its
+    gradient, and unlike in the raw operator, so does every factor behind the block:
+    ``(center_loss(x, y) * 0.001).sum()`` gives a thousandth of the gradient.
+
+    With the default `normalization='null'`, ``loss = softmax_loss(output, y) + center_loss(embedding, y)``,
+    ``loss.backward()`` and ``trainer.step(N)``, N the batch size, train the paper's L = L_S + scale * L_C:
+    `scale` is its lambda, and Trainer divides the gradients of both sums by N, once. 'batch' and 'valid'
+    divide by the number of samples before that, for losses without `Trainer.step(N)`.
+
+    Backward moves the centers by c_j += alpha * sum(x_i - c_j) / (1 + n_j), whatever the head gradient is.
+    Under `autograd.pause()`, in predict mode and under `record(train_mode=False)` they stay; so they do
+    when backward does not reach the block. Several calls before one backward all use the old centers,
+    and their moves add up. The centers are the parameter `center_bias`: `save_parameters` has it, and no
+    optimizer touches it. Reading it waits for pending moves.
+
+    On several devices each has centers of its own, moved by its slice of the batch. `save_parameters` and
+    `export` write their mean. Trainer copies the first device's to the others once, in its first step, if
+    it has `center_bias` among its parameters. Several workers never exchange their centers.
+
+    Called with NDArrays, the block checks them before anything runs. Composed into a hybridized block, it
+    sees symbols only: the operator then checks labels and loss, and its error surfaces as an MXNetError
+    when the loss is read; the sentence is on standard output. An exported network computes the same in
+    `SymbolBlock`, after `import centerloss_mx`; but reading centers there needs `mx.nd.waitall()` first.
+
+    Parameters
+    ----------
+    num_class : int
+        Number of classes, > 0.
+    embedding_dim : int
+        Length D of a feature, > 0.
+    alpha : float
+        Step of the centers, in [0, 1].
+    scale : float
+        Weight of the loss, >= 0; the paper's lambda.
+    normalization : {'null', 'batch', 'valid'}
+        Divide by 1, by N, or by max(1, samples not ignored), of the device's slice.
+    use_ignore : bool
+        Whether rows labelled `ignore_label` take no part: loss 0, gradient 0, whatever they hold.
+    ignore_label : float
+        A whole number.
+    update : {'paper', 'moving_average'}
+        'moving_average' divides by n_j in place of 1 + n_j: momentum 1 - alpha.
+    **kwargs
+        `prefix` and `params` of `HybridBlock`.
+
+    Raises
+    ------
+    ValueError
+        A parameter out of its range; when called with NDArrays, an embedding that is not (N, D), of another
+        dtype than the centers (float16 goes with float32), labels that are not (N,), and in training a label
+        outside 0..num_class-1. In predict mode an unknown label makes the losses NaN.
+
+    References
+    ----------
+    Wen et al., A Discriminative Feature Learning Approach for Deep Face Recognition, ECCV 2016: Eqs. 2 to 5
+    and Algorithm 1.
+
+    Examples
+    --------
+    >>> center_loss = CenterLoss(num_class=10, embedding_dim=2, scale=0.1)
+    >>> center_loss.initialize()
+    >>> embedding, label = mx.nd.array([[3, 4], [0, 1]]), mx.nd.array([7, 2])
+    >>> embedding.attach_grad()
+    >>> with mx.autograd.record():
+    ...     loss = center_loss(embedding, label)
+    >>> loss.backward()
+    >>> loss.asnumpy()
+    array([1.25, 0.05], dtype=float32)
+    >>> embedding.grad.asnumpy()
+    array([[0.3, 0.4],
+           [0. , 0.1]], dtype=float32)
+    >>> center_loss.center_bias.data()[7].asnumpy()
+    array([0.75, 1.  ], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        num_class: int,
+        embedding_dim: int,
+        alpha: float = 0.5,
+        scale: float = 1.0,
+        normalization: str = 'null',
+        use_ignore: bool = False,
+        ignore_label: float = -1,
+        update: str = 'paper',
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._embedding_dim = _positive_int('embedding_dim', embedding_dim)
+        self._parameters = CenterLossParam.parse(
+            num_class=num_class,
+            alpha=alpha,
+            scale=scale,
+            normalization=normalization,
+            use_ignore=use_ignore,
+            ignore_label=ignore_label,
+            update=update,
+        )
+        self.center_bias = self.params.get(
+            'center_bias',
+            grad_req='null',
+            shape=(self._parameters.num_class, self._embedding_dim),
+            init='zeros',
+            differentiable=False,
+        )
+        self.center_bias.__class__ = _Centers  # ParameterDict makes, and shares, plain ones
+
+    def forward(self, embedding: NDArray | Symbol, label: NDArray | Symbol) -> NDArray | Symbol:
+        """Return the losses.
+
+        Parameters
+        ----------
+        embedding : NDArray or Symbol
+            Features x, shape (N, D); float16 or float32, or float64 after `cast('float64')`.
+        label : NDArray or Symbol
+            Classes y, shape (N,); whole numbers in 0..num_class-1, any numeric dtype.
+
+        Returns
+        -------
+        NDArray or Symbol
+            The losses, shape (N,), of the features' dtype, but float32 for float16.
+
+        Raises
+        ------
+        ValueError
+            As the class says.
+        """
+        if isinstance(embedding, NDArray) and isinstance(label, NDArray):
+            self._check(embedding, label)
+        return super().forward(embedding, label)
+
+    def hybrid_forward(self, F: Any, embedding: Any, label: Any, center_bias: Any) -> Any:
+        """Run the operator on arrays, or compose it into a symbol."""
+        options = self._parameters._asdict()
+        return F.Custom(
+            embedding, label, center_bias, op_type='_centerloss_per_sample', name='fwd', **options
+        )
+
+    def _check(self, embedding: NDArray, label: NDArray) -> None:
+        if len(embedding.shape) != 2 or embedding.shape[1] != self._embedding_dim:
+            raise ValueError(
+                f'{self.name}: embedding has shape {embedding.shape}; expected (N, {self._embedding_dim})'
+            )
+        if label.shape != embedding.shape[:1]:
+            raise ValueError(f'{self.name}: label has shape {label.shape}; expected {embedding.shape[:1]}')
+        dtype, centers = np.dtype(embedding.dtype), np.dtype(self.center_bias.dtype)
+        if dtype != centers and (dtype, centers) != (np.float16, np.float32):
+            raise ValueError(
+                f'{self.name}: embedding is {dtype} and center_bias {centers}; expected the same, or float16 '
+                'and float32. cast() makes them so'
+            )
+        if autograd.is_training():
+            ignore_label = self._parameters.ignore_label if self._parameters.use_ignore else None
+            try:
+                check_labels(label.asnumpy(), self._parameters.num_class, ignore_label)
+            except ValueError as error:
+                raise ValueError(f'{self.name}: {error}') from None
+
+    def __repr__(self) -> str:
+        num_class, alpha, scale = self._parameters[:3]
+        return f'CenterLoss({num_class=}, embedding_dim={self._embedding_dim}, {alpha=}, {scale=})'
