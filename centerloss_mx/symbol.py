@@ -376,8 +376,8 @@ def island_loss(
 
     References
     ----------
-    Cai et al., Island Loss for Learning Discriminative Features in Facial Expression Recognition, FG 2018: the
-    definition of L_IL.
+    Cai et al., Island Loss for Learning Discriminative Features in Facial Expression Recognition, FG 2018:
+    the definition of L_IL.
 
     Examples
     --------

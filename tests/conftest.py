@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import centerloss_mx  # noqa: F401  mxnet alone would not import with newer NumPys
+import gzip
+
+from centerloss_mx.io import load_mnist
 
 import mxnet as mx
 import numpy as np
@@ -81,3 +83,20 @@ def assert_close():
         assert error(actual, expected) <= allowed, f'off by {error(actual, expected)}'
 
     return check
+
+
+@pytest.fixture(scope='session')
+def data_dir(tmp_path_factory):
+    """The first 600 and 200 digits of the package as idx files, one gzipped."""
+    folder = tmp_path_factory.mktemp('mnist')
+    names = 'train-images-idx3', 'train-labels-idx1', 't10k-images-idx3', 't10k-labels-idx1'
+    for name, array, count in zip(names, load_mnist(), (600, 600, 200, 200)):
+        header = bytes([0, 0, 8, array.ndim]) + b''.join(
+            size.to_bytes(4, 'big') for size in (count, *array.shape[1:])
+        )
+        content = header + array[:count].tobytes()
+        if name.startswith('train-images'):
+            (folder / f'{name}-ubyte.gz').write_bytes(gzip.compress(content))
+        else:
+            (folder / f'{name}-ubyte').write_bytes(content)
+    return folder
