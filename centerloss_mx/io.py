@@ -1,4 +1,4 @@
-"""Iterators that serve one label to both losses, and MNIST.
+"""Iterators that serve one label to both losses, MNIST, and pictures in folders and .rec files.
 
 Softmax and center loss read the same classes, but a symbol needs two label Variables, and a data iterator
 of MXNet has one label. `CenterLossIter` wraps any such iterator and serves its label under both names:
@@ -16,6 +16,12 @@ four standard files. `mnist_iter` makes such an iterator of them:
 >>> train = mnist_iter(train_images, train_labels, batch_size=100, shuffle=True)
 >>> train.next().data[0].shape
 (100, 1, 28, 28)
+
+`list_images` lists the pictures in a folder of class folders, or in a .rec file, and `image_iter` makes such
+an iterator of them:
+
+>>> images = list_images('birds')  # doctest: +SKIP
+>>> train = image_iter(images, batch_size=32, image_size=64, shuffle=True)  # doctest: +SKIP
 """
 
 from __future__ import annotations
@@ -24,15 +30,22 @@ import gzip
 import math
 import numbers
 import os
+import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from mxnet import image as mximage
 from mxnet import io as mxio
+from mxnet import recordio
+from mxnet.base import MXNetError
+from mxnet.ndarray import NDArray
 
-__all__ = ['CenterLossIter', 'load_mnist', 'mnist_iter', 'read_idx']
+from .rows import check_labels
+
+__all__ = ['CenterLossIter', 'Images', 'image_iter', 'list_images', 'load_mnist', 'mnist_iter', 'read_idx']
 
 
 class CenterLossIter(mxio.DataIter):
@@ -335,6 +348,133 @@ def mnist_iter(
     return CenterLossIter(samples, ignore_label=ignore_label)
 
 
+class Images(NamedTuple):
+    """Pictures and their classes, as `list_images` finds them.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray
+        int64 (N,), 0..num_class-1.
+    class_names : list of str
+        The name of each class, num_class of them.
+    files : list of str or None
+        The N files; None: they are the records of a .rec file.
+    path_imgrec : str or None
+        The .rec file, its records in the order of its index; None: they are files.
+    """
+
+    labels: np.ndarray
+    class_names: list[str]
+    files: list[str] | None = None
+    path_imgrec: str | None = None
+
+
+def list_images(path: str | os.PathLike[str], class_names: Sequence[str] | None = None) -> Images:
+    """List the pictures in a folder of class folders, or in a .rec file with its index.
+
+    Nothing is decoded yet, but all labels are read and checked.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder, each folder in it a class with its .jpg, .jpeg and .png files; classes are numbered in the
+        order of their names, and other files and hidden ones passed over. Or a .rec file with its .idx beside
+        it, as MXNet's `im2rec.py` writes them, each record with one label.
+    class_names : sequence of str, optional
+        The classes of a training set, to list the test set that goes with it: a folder's classes are looked
+        up there, and the labels of a .rec file are positions in it. Left out, classes are those found; the
+        labels of a .rec file must then be 0..C-1, each there once at least, and are named '0', '1', ...
+
+    Returns
+    -------
+    Images
+        For `image_iter`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is neither a folder nor a .rec file, or no .idx beside it.
+    ValueError
+        If a class folder has no pictures or is not in `class_names`, fewer than two classes are there, a
+        record cannot be read, or its label is not one whole number of the expected range.
+
+    Examples
+    --------
+    >>> images = list_images('birds')  # doctest: +SKIP
+    >>> len(images.files), images.class_names[images.labels[0]]  # doctest: +SKIP
+    (11788, 'Acadian_Flycatcher')
+    """
+    path = Path(path)
+    if path.is_dir():
+        images = _list_folder(path, class_names)
+    elif path.suffix == '.rec' and path.is_file():
+        images = _list_records(path, class_names)
+    else:
+        raise FileNotFoundError(f'{path}: not there; expected a folder of class folders, or a .rec file')
+    found = np.unique(images.labels)
+    if len(found) < 2:
+        raise ValueError(f'{path}: {len(found)} classes of pictures; expected two at least')
+    return images
+
+
+def image_iter(
+    images: Images,
+    batch_size: int,
+    image_size: int,
+    shuffle: bool = False,
+    rand_mirror: bool = False,
+    ignore_label: float | None = None,
+) -> CenterLossIter:
+    """Serve pictures in batches, the label to both losses.
+
+    Parameters
+    ----------
+    images : Images
+        What `list_images` returned, or, for files, a part of it.
+    batch_size : int
+        Samples a batch, no more than there are pictures. The last batch is padded with the first samples.
+    image_size : int
+        Height and width: the shorter side is resized to it, and the middle taken. Served as ``data``, float32
+        (batch_size, 3, image_size, image_size), RGB, also of grey pictures, less the mean of ImageNet and
+        divided by its standard deviation, as the networks of MXNet's model zoo expect.
+    shuffle : bool
+        Shuffle at every reset, with Python's global generator (seed it with `random.seed`).
+    rand_mirror : bool
+        Mirror every other picture, at random, with the same generator.
+    ignore_label : number, optional
+        What the center labels of padding become, see `CenterLossIter`.
+
+    Returns
+    -------
+    CenterLossIter
+        Over an `mxnet.image.ImageIter`, which decodes in the calling process. Its `next` raises `ValueError`
+        naming the file or record that cannot be decoded. (Of a truncated JPEG, OpenCV makes up the rest.)
+
+    Raises
+    ------
+    ValueError
+        If `batch_size` is more than the number of pictures.
+
+    Examples
+    --------
+    >>> train = image_iter(images, batch_size=32, image_size=64, shuffle=True)  # doctest: +SKIP
+    """
+    if batch_size > len(images.labels):
+        # ImageIter pads with one round of the samples, and leaves the rest of the batch as malloc gave it.
+        raise ValueError(f'batch_size {batch_size} is more than the {len(images.labels)} pictures')
+    data_shape = (3, image_size, image_size)
+    if images.files is None:
+        path_imgrec = str(images.path_imgrec)
+        source: dict[str, Any] = {'path_imgrec': path_imgrec, 'path_imgidx': str(_index_of(path_imgrec))}
+    else:
+        source = {'imglist': list(zip(images.labels.tolist(), images.files)), 'path_root': ''}
+    augmenters = mximage.CreateAugmenter(
+        data_shape, resize=image_size, rand_mirror=rand_mirror, mean=True, std=True, inter_method=9
+    )  # 9: by area where it shrinks, cubic where it grows
+    samples = _ImageIter(batch_size, data_shape, shuffle=shuffle, aug_list=augmenters, **source)
+    return CenterLossIter(samples, ignore_label=ignore_label)
+
+
 _IDX_DTYPES = {0x08: 'u1', 0x09: 'i1', 0x0B: 'i2', 0x0C: 'i4', 0x0D: 'f4', 0x0E: 'f8'}
 _MNIST_STEMS = (
     'train-images-idx3-ubyte',
@@ -442,3 +582,88 @@ def _read_mnist(images_path: Path, labels_path: Path) -> tuple[np.ndarray, np.nd
     if len(beyond):
         raise ValueError(f'{labels_path}: label {labels[beyond[0]]} at row {beyond[0]} is outside 0..9')
     return images, labels
+
+
+_IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png')
+
+
+def _list_folder(path: Path, class_names: Sequence[str] | None) -> Images:
+    # Not ImageFolderDataset: it takes hidden and empty folders for classes, and hidden files for pictures.
+    folders = sorted(entry for entry in path.iterdir() if entry.is_dir() and entry.name[0] != '.')
+    names = [folder.name for folder in folders] if class_names is None else list(class_names)
+    numbers_of = {name: number for number, name in enumerate(names)}
+    files: list[str] = []
+    labels: list[int] = []
+    for folder in folders:
+        if folder.name not in numbers_of:
+            raise ValueError(f'{folder}: not one of the {len(names)} classes: {_shortened(names)}')
+        entries = sorted(entry for entry in folder.iterdir() if entry.name[0] != '.')
+        of_class = [str(entry) for entry in entries if entry.suffix.lower() in _IMAGE_SUFFIXES]
+        if not of_class:
+            raise ValueError(f'{folder}: no {", ".join(_IMAGE_SUFFIXES)} in this class folder')
+        files += of_class
+        labels += [numbers_of[folder.name]] * len(of_class)
+    return Images(np.array(labels, np.int64), names, files=files)
+
+
+def _list_records(path: Path, class_names: Sequence[str] | None) -> Images:
+    labels = _record_labels(path)
+    try:
+        classes, _ = check_labels(labels, len(class_names or labels))
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
+    if class_names is None:
+        absent = np.setdiff1d(np.arange(classes.max(initial=-1)), classes)
+        if len(absent):
+            raise ValueError(
+                f'{path}: no record of class {absent[0]}, though labels go up to {classes.max()}; '
+                'expected 0..C-1, each of them there'
+            )
+        class_names = [str(number) for number in range(classes.max(initial=-1) + 1)]
+    return Images(classes.astype(np.int64), list(class_names), path_imgrec=str(path))
+
+
+def _record_labels(path: Path) -> np.ndarray:
+    """Return the label of every record, in the order of the index; float32 (N,)."""
+    index = _index_of(path)
+    if not index.is_file():
+        raise FileNotFoundError(
+            f'{index}: not there; expected the index of {path.name}, as im2rec.py writes it'
+        )
+    labels = []
+    try:
+        records = recordio.MXIndexedRecordIO(str(index), str(path), 'r')
+        for key in records.keys:
+            labels.append(recordio.unpack(records.read_idx(key) or b'')[0].label)
+    except (IndexError, ValueError, MXNetError, struct.error):
+        after = f'after {len(labels)} good records' if labels else 'from the first record on'
+        raise ValueError(
+            f'{path}: cannot be read {after}; is it whole, and {index.name} its index?'
+        ) from None
+    for key, label in zip(records.keys, labels):
+        if np.ndim(label):
+            raise ValueError(f'{path}: record {key} has {len(label)} labels, expected one number')
+    return np.array(labels, np.float32)
+
+
+def _index_of(path_imgrec: str | os.PathLike[str]) -> Path:
+    return Path(path_imgrec).with_suffix('.idx')
+
+
+def _shortened(names: Sequence[str]) -> str:
+    return ', '.join(names[:10]) + (', ...' if len(names) > 10 else '')
+
+
+class _ImageIter(mximage.ImageIter):
+    """`ImageIter` that says at once, and of which picture, that it cannot be decoded."""
+
+    def imdecode(self, s: bytes) -> NDArray:
+        try:
+            image = super().imdecode(s)
+            # The engine decodes later, and would raise somewhere in training, without the name.
+            image.wait_to_read()
+        except RuntimeError:
+            key = self.seq[self.cur - 1]
+            name = f'{self.imgrec.uri.value.decode()}: record {key}' if self.imgrec else self.imglist[key][1]
+            raise ValueError(f'{name}: not a picture that MXNet can decode; mend or remove it') from None
+        return image

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 import numpy as np
 
@@ -12,6 +12,8 @@ try:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patheffects import withStroke
+    from matplotlib.textpath import TextPath
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
     from PIL import Image
     from sklearn.decomposition import PCA
 except ImportError as error:
@@ -20,16 +22,27 @@ except ImportError as error:
         "pip install 'centerloss_mx[examples]'"
     ) from error
 
-from .evaluation import class_means, cluster_ratio
+from .evaluation import class_accuracies, class_means, cluster_ratio, confused_pairs
 from .model import write_whole
 
-__all__ = ['Panel', 'embedding_figure', 'save_animation', 'save_figure']
+__all__ = [
+    'Curve',
+    'CurvePanel',
+    'Panel',
+    'class_accuracy_figure',
+    'curve_figure',
+    'embedding_figure',
+    'save_animation',
+    'save_figure',
+]
 
 # Paul Tol's muted scheme: ten colours that the colour-blind tell apart.
 COLORS = (
     '#332288', '#88ccee', '#44aa99', '#117733', '#999933',
     '#ddcc77', '#cc6677', '#882255', '#aa4499', '#888888',
 )  # fmt: skip
+
+CURVE_COLORS = (0, 6, 3, 5, 8)  # the most different ones first
 
 
 class Panel(NamedTuple):
@@ -53,7 +66,9 @@ class Panel(NamedTuple):
     centers: np.ndarray | None = None
 
 
-def embedding_figure(panels: Sequence[Panel], limit: float | None = None) -> Figure:
+def embedding_figure(
+    panels: Sequence[Panel], limit: float | None = None, columns: int | None = None
+) -> Figure:
     """Draw embeddings side by side on one scale.
 
     The unit of every panel is the mean distance between its class means, its origin their mean, so that
@@ -66,6 +81,8 @@ def embedding_figure(panels: Sequence[Panel], limit: float | None = None) -> Fig
         From left to right.
     limit : float or None
         Half the width of every panel, in its unit; None: all but the farthest 0.05 % of the features fit.
+    columns : int or None
+        Panels in a row, >= 1; None: one row.
 
     Returns
     -------
@@ -84,18 +101,37 @@ def embedding_figure(panels: Sequence[Panel], limit: float | None = None) -> Fig
     drawn = [_in_units(panel) for panel in panels]
     if limit is None:
         limit = 1.05 * max(float(np.quantile(np.abs(panel.features), 0.9995)) for panel in drawn)
-    width = 5 * len(panels) + 1.6
-    figure = Figure(figsize=(width, 5.6), dpi=100)
-    figure.subplots_adjust(left=0.8 / width, right=1 - 1 / width, bottom=0.1, top=0.9, wspace=0.05)
-    for axes, panel in zip(
-        figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0], drawn
-    ):
+    columns = len(panels) if columns is None else columns
+    figure, grid = _grid(len(panels), columns, (5, 5.04), right=1, between=(0.05, 0.17))
+    for i, (axes, panel) in enumerate(zip(grid, drawn)):
         _scatter(axes, panel)
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect='equal', title=panel.title)
+        if i % columns == 0:
+            axes.set_ylabel(f'{_axis(panels)} 2 / mean distance between class means')
+    for axes in grid[-columns:]:  # the last of each column
         axes.set_xlabel(f'{_axis(panels)} 1 / mean distance between class means')
-    figure.axes[0].set_ylabel(f'{_axis(panels)} 2 / mean distance between class means')
+        axes.tick_params(labelbottom=True)
     figure.legend(handles=_legend(drawn), loc='center right', frameon=False, title='class')
     return figure
+
+
+def _grid(
+    count: int,
+    columns: int,
+    size: tuple[float, float],
+    right: float,
+    between: tuple[float, float],
+    **shared: Any,
+) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels of a size in inches, in rows of `columns`."""
+    rows = -(-count // columns)
+    width, height = size[0] * columns + 0.6 + right, size[1] * rows + 0.56
+    figure = Figure(figsize=(width, height), dpi=100)
+    figure.subplots_adjust(0.8 / width, 0.56 / height, 1 - right / width, 1 - 0.56 / height, *between)
+    grid = figure.subplots(rows, columns, squeeze=False, **{'sharex': True, 'sharey': True, **shared}).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    return figure, list(grid[:count])
 
 
 def _axis(panels: Sequence[Panel]) -> str:
@@ -144,6 +180,96 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D]:
 
 def _mark(marker: str, color: str, label: str, **style: Any) -> Line2D:
     return Line2D([], [], linestyle='', marker=marker, color=color, label=label, **style)
+
+
+class Curve(NamedTuple):
+    """One line of a `CurvePanel`.
+
+    Parameters
+    ----------
+    label : str
+        What it is, for the legend.
+    x, y : sequence of float
+        Its points.
+    error : sequence of float or None
+        Half the length of an error bar at each point; None: no bars.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    error: Sequence[float] | None = None
+
+
+class CurvePanel(NamedTuple):
+    """One diagram of curves.
+
+    Parameters
+    ----------
+    title : str
+        Written above it.
+    x_label, y_label : str
+        Written at the axes; panels of a row share the second.
+    curves : sequence of Curve
+        The curves, in the order of the legend; the same label has the same colour in every panel.
+    ticks : sequence of str or None
+        Names of the points x = 0, 1, 2, ...; None: numbers.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    curves: Sequence[Curve]
+    ticks: Sequence[str] | None = None
+
+
+def curve_figure(panels: Sequence[CurvePanel], columns: int) -> Figure:
+    """Draw diagrams of curves in rows; those of one row have the same vertical scale.
+
+    Parameters
+    ----------
+    panels : sequence of CurvePanel
+        Row by row.
+    columns : int
+        Panels in a row, >= 1.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+
+    Examples
+    --------
+    >>> curve = Curve('paper', [0, 1], [1.0, 0.5])
+    >>> figure = curve_figure([CurvePanel('one class', 'step', 'distance', [curve])], columns=1)
+    """
+    labels = list(dict.fromkeys(curve.label for panel in panels for curve in panel.curves))
+    right = 0.4 if len(labels) == 1 else 2.6
+    figure, grid = _grid(len(panels), columns, (4.4, 3.4), right, (0.08, 0.3), sharex=False, sharey='row')
+    handles = {}
+    for i, (axes, panel) in enumerate(zip(grid, panels)):
+        for curve in panel.curves:
+            style = labels.index(curve.label)
+            handles[curve.label] = axes.errorbar(
+                curve.x,
+                curve.y,
+                curve.error,
+                label=curve.label,
+                color=COLORS[CURVE_COLORS[style % len(CURVE_COLORS)]],
+                marker='os^Dv'[style % 5],
+                linestyle=['-', '--', '-.', ':'][style % 4],
+                capsize=3,
+            )
+        axes.set(title=panel.title, xlabel=panel.x_label)
+        if i % columns == 0:
+            axes.set_ylabel(panel.y_label)
+        if panel.ticks is not None:
+            axes.set_xticks(range(len(panel.ticks)))
+            axes.set_xticklabels(panel.ticks)
+        axes.grid(alpha=0.3)
+    if len(labels) > 1:
+        figure.legend(handles=[handles[label] for label in labels], loc='center right', frameon=False)
+    return figure
 
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:
@@ -202,3 +328,115 @@ def save_animation(
             name, format='GIF', save_all=True, append_images=frames[1:], duration=durations, loop=0
         ),
     )
+
+
+def class_accuracy_figure(
+    confusions: Mapping[str, np.ndarray], class_names: Sequence[str], num_rows: int = 40, num_pairs: int = 15
+) -> Figure:
+    """Draw the accuracy of every class, and the pairs of classes that were confused most.
+
+    Networks are compared on the same rows, chosen and sorted by the mean accuracy and the total count over
+    all of them: sorted by one of them, chance alone would make another look better at the top and worse at
+    the bottom.
+
+    Parameters
+    ----------
+    confusions : mapping of str to numpy.ndarray
+        For each network, four at most, by its title: how many test samples of class j (row) it predicted as
+        class k (column), shape (num_class, num_class).
+    class_names : sequence of str
+        The num_class names.
+    num_rows : int
+        Of more classes than these, the worst are drawn. Classes without samples never are.
+    num_pairs : int
+        How many pairs to draw at most.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+
+    Raises
+    ------
+    ValueError
+        A confusion matrix of another shape.
+
+    Examples
+    --------
+    >>> figure = class_accuracy_figure({'softmax only': np.eye(2, dtype=int)}, ['cat', 'dog'])
+    """
+    for title, confusion in confusions.items():
+        if confusion.shape != (len(class_names), len(class_names)):
+            raise ValueError(
+                f'{title!r}: confusion of shape {confusion.shape}; expected ({len(class_names)}, '
+                f'{len(class_names)}), one row and column for each class name'
+            )
+    accuracies = np.array([class_accuracies(confusion) for confusion in confusions.values()])
+    order = np.argsort(accuracies.mean(axis=0), kind='stable')  # NaN comes last
+    classes = order[: np.isfinite(accuracies[0]).sum()]
+    shown = classes[:num_rows]
+    pairs = confused_pairs(np.sum(list(confusions.values()), axis=0), num_pairs)
+    names = [name if len(name) <= 24 else f'{name[:23]}…' for name in class_names]
+    samples = next(iter(confusions.values())).sum(axis=1)
+    figure, (left, right) = _rows_of_text(
+        [f'{names[j]} ({samples[j]})' for j in shown], [f'{names[j]} → {names[k]}' for j, k, _ in pairs]
+    )
+    which = 'all' if len(shown) == len(classes) else f'the worst {len(shown)} of'
+    left.set_title(f'Accuracy: {which} {len(classes)} classes (test samples)')
+    right.set_title('Most confused: true → predicted' if pairs else 'No sample was confused')
+    _draw_accuracies(left, accuracies[:, shown])
+    _draw_pairs(right, list(confusions.values()), pairs)
+    handles = [
+        _mark(marker, color, f'{title}: {np.trace(confusion) / confusion.sum():.2%} right', markersize=8)
+        for (title, confusion), (color, marker) in zip(confusions.items(), RUN_STYLES)
+    ]
+    figure.legend(handles=handles, loc='upper center', ncol=len(handles), frameon=False)
+    return figure
+
+
+RUN_STYLES = ((COLORS[1], 'o'), (COLORS[7], 'D'), (COLORS[3], 's'), (COLORS[5], '^'))
+
+
+def _rows_of_text(*columns: Sequence[str]) -> tuple[Figure, list[Axes]]:
+    """Make axes side by side with a row for each line of text, the rows as high in all of them."""
+    row, panel, top, bottom = 0.22, 4.2, 0.8, 0.6  # inches
+    margins = [
+        0.3 + max((TextPath((0, 0), text, size=10).get_extents().x1 / 72 for text in column), default=0)
+        for column in columns
+    ]
+    width = sum(margins) + panel * len(columns) + 0.3
+    height = top + row * max(1, *map(len, columns)) + bottom
+    figure = Figure(figsize=(width, height), dpi=100)
+    for i, column in enumerate(columns):
+        left, rows = sum(margins[: i + 1]) + panel * i, max(1, len(column))
+        axes = figure.add_axes(
+            (left / width, 1 - (top + row * rows) / height, panel / width, row * rows / height)
+        )
+        axes.set_yticks(range(len(column)), column, fontsize=10)
+        axes.set_ylim(rows - 0.5, -0.5)
+        axes.grid(axis='x', color='0.9')
+        axes.set_axisbelow(True)
+    return figure, figure.axes
+
+
+def _draw_accuracies(axes: Axes, accuracies: np.ndarray) -> None:
+    """Draw a mark for each network (row) and class (column), those of a class joined by a line."""
+    rows = np.arange(accuracies.shape[1])
+    axes.hlines(rows, accuracies.min(axis=0), accuracies.max(axis=0), color='0.7', linewidth=1, zorder=1)
+    for i, ((color, marker), of_network) in enumerate(zip(RUN_STYLES, accuracies)):
+        # The first is the largest, so that a mark of equal accuracy does not hide it.
+        size = 70 if i == 0 else 22
+        axes.scatter(of_network, rows, s=size, color=color, marker=marker, clip_on=False, zorder=2)
+    axes.set(xlim=(0, 1), xlabel='accuracy')
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+
+
+def _draw_pairs(axes: Axes, confusions: Sequence[np.ndarray], pairs: Sequence[tuple[int, int, int]]) -> None:
+    """Draw a bar for each pair and network."""
+    height = 0.8 / len(confusions)
+    for i, ((color, _), confusion) in enumerate(zip(RUN_STYLES, confusions)):
+        rows = np.arange(len(pairs)) + (i - (len(confusions) - 1) / 2) * height
+        axes.barh(rows, [confusion[j, k] for j, k, _ in pairs], height, color=color)
+    most = max((int(confusion[j, k]) for confusion in confusions for j, k, _ in pairs), default=1)
+    axes.set(xlim=(0, 1.05 * most), xlabel='test samples')
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))

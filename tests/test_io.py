@@ -3,6 +3,8 @@
 import doctest
 import gzip
 import hashlib
+import io
+import random
 import re
 import struct
 import zipfile
@@ -15,6 +17,8 @@ import centerloss_mx.io as cio  # before mxnet: the package repairs what mxnet n
 import mxnet as mx
 import numpy as np
 import pytest
+from mxnet import recordio
+from PIL import Image
 
 SEED = 20160911
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -959,6 +963,240 @@ def test_labels_that_are_not_one_an_image_are_refused(labels):
         cio.mnist_iter(np.zeros((4, 28, 28), 'uint8'), labels, batch_size=2)
 
 
+# Pictures in folders and .rec files
+
+
+def encoded(pixels):
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, 'PNG')
+    return content.getvalue()
+
+
+def pictures(count, height=20, width=30):
+    rng = np.random.RandomState(SEED)
+    return [rng.randint(0, 256, (height, width, 3)).astype(np.uint8) for _ in range(count)]
+
+
+def write_folder(folder, classes, content=None):
+    """A picture for each letter: 'ab' is two classes of one picture; the pixels in this order."""
+    pixels = pictures(len(classes))
+    for i, name in enumerate(classes):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / f'{i}.png').write_bytes(content or encoded(pixels[i]))
+    return folder
+
+
+def write_records(path, labels, contents=None):
+    contents = contents or [encoded(pixels) for pixels in pictures(len(labels))]
+    records = recordio.MXIndexedRecordIO(str(path.with_suffix('.idx')), str(path), 'w')
+    for i, (label, content) in enumerate(zip(labels, contents)):
+        records.write_idx(i, recordio.pack(recordio.IRHeader(0, label, i, 0), content))
+    records.close()
+    return path
+
+
+def test_a_folder_lists_its_classes_in_the_order_of_their_names(tmp_path):
+    folder = write_folder(tmp_path, 'cabac')
+    images = cio.list_images(str(folder))
+    assert images.class_names == ['a', 'b', 'c'] and images.path_imgrec is None
+    assert images.labels.tolist() == [0, 0, 1, 2, 2] and images.labels.dtype == np.int64
+    names = ['a/1.png', 'a/3.png', 'b/2.png', 'c/0.png', 'c/4.png']
+    assert images.files == [str(folder / name) for name in names]
+
+
+def test_hidden_and_other_files_are_passed_over(tmp_path):
+    folder = write_folder(tmp_path, 'ab')
+    before = cio.list_images(folder)
+    for name in 'notes.txt', 'a/notes.txt', 'a/._0.png', '.cache/0.png', 'b/more/0.png':
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b'no picture')
+    after = cio.list_images(folder)
+    assert (after.files, after.class_names) == (before.files, before.class_names)
+    (folder / 'b' / 'BIG.JPEG').write_bytes(b'')
+    assert cio.list_images(folder).files[-1].endswith('BIG.JPEG')
+
+
+def test_a_test_set_takes_its_classes_from_the_training_set(tmp_path):
+    folder = write_folder(tmp_path / 'test', 'ca')
+    images = cio.list_images(folder, ['a', 'b', 'c'])
+    assert images.labels.tolist() == [0, 2] and images.class_names == ['a', 'b', 'c']
+    records = write_records(tmp_path / 'test.rec', [2, 0])
+    images = cio.list_images(records, ['a', 'b', 'c'])
+    assert images.labels.tolist() == [2, 0] and images.class_names == ['a', 'b', 'c']
+
+
+def test_the_classes_of_a_rec_file_are_its_labels(tmp_path):
+    path = write_records(tmp_path / 'train.rec', [1, 0, 2, 0])
+    images = cio.list_images(path)
+    assert images.labels.tolist() == [1, 0, 2, 0] and images.labels.dtype == np.int64
+    assert images.class_names == ['0', '1', '2']
+    assert images.files is None and images.path_imgrec == str(path)
+
+
+@pytest.mark.parametrize('classes, more, message', [
+    ('aa', None, '1 classes of pictures; expected two at least'),
+    ('', None, '0 classes of pictures; expected two at least'),
+    ('ab', 'empty', 'empty: no .jpg, .jpeg, .png in this class folder'),
+])  # fmt: skip
+def test_a_folder_without_enough_pictures_is_refused(tmp_path, classes, more, message):
+    folder = write_folder(tmp_path, classes)
+    if more:
+        (folder / more).mkdir()
+    with pytest.raises(ValueError, match=re.escape(message)):
+        cio.list_images(folder)
+
+
+def test_an_unknown_class_of_a_test_set_is_refused(tmp_path):
+    folder = write_folder(tmp_path, 'ab')
+    with pytest.raises(
+        ValueError, match=re.escape(f'{folder / "b"}: not one of the 12 classes: a, c0, c1, ')
+    ):
+        cio.list_images(folder, ['a', *(f'c{i}' for i in range(11))])
+
+
+@pytest.mark.parametrize('labels, message', [
+    ([], '0 classes of pictures'),
+    ([0, 0], '1 classes of pictures'),
+    ([0, 1.5, 1], 'label 1.5 at row 1'),
+    ([0, -1, 1], 'label -1 at row 1'),
+    ([0, float('nan'), 1], 'label nan at row 1'),
+    ([0, 1, 1e9], 'label 1000000000 at row 2'),
+    ([1, 2, 1, 2], 'no record of class 0, though labels go up to 2; expected 0..C-1, each of them there'),
+    ([0, [1, 7]], 'record 1 has 2 labels, expected one number'),
+])  # fmt: skip
+def test_labels_of_a_rec_file_that_are_not_classes_are_refused(tmp_path, labels, message):
+    path = write_records(tmp_path / 'train.rec', labels)
+    with pytest.raises(ValueError, match=re.escape(f'{path}: {message}')):
+        cio.list_images(path)
+
+
+def test_labels_of_a_test_rec_file_beyond_the_classes_are_refused(tmp_path):
+    path = write_records(tmp_path / 'test.rec', [0, 2])
+    with pytest.raises(ValueError, match=re.escape(f'{path}: label 2 at row 1 is outside 0..1')):
+        cio.list_images(path, ['a', 'b'])
+
+
+@pytest.mark.parametrize('spoil, message', [
+    (lambda rec, idx: rec.write_bytes(rec.read_bytes()[:-500]), 'cannot be read after 2 good records'),
+    (lambda rec, idx: rec.write_bytes(bytes(2000)), 'cannot be read from the first record on'),
+    (lambda rec, idx: idx.write_text('0\t4\n'), 'cannot be read from the first record on'),
+    (lambda rec, idx: idx.write_text('0\t99999999\n'), 'cannot be read from the first record on'),
+    (lambda rec, idx: idx.write_text('no index\n'), 'cannot be read from the first record on'),
+])  # fmt: skip
+def test_a_rec_file_that_cannot_be_read_is_named(tmp_path, spoil, message):
+    path = write_records(tmp_path / 'train.rec', [0, 1, 0])
+    spoil(path, path.with_suffix('.idx'))
+    with pytest.raises(
+        ValueError, match=re.escape(f'{path}: {message}; is it whole, and train.idx its index?')
+    ):
+        cio.list_images(path)
+
+
+def test_missing_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='none: not there; expected a folder of class folders'):
+        cio.list_images(tmp_path / 'none')
+    path = write_records(tmp_path / 'train.rec', [0, 1])
+    path.with_suffix('.idx').unlink()
+    with pytest.raises(FileNotFoundError, match=r'train\.idx: not there; expected the index of train\.rec'):
+        cio.list_images(path)
+
+
+def served(images, batch_size, size, **options):
+    """One epoch, without the padding: data and labels."""
+    batches = list(cio.image_iter(images, batch_size, size, **options))
+    data = np.concatenate([batch.data[0].asnumpy() for batch in batches])[: len(images.labels)]
+    label = np.concatenate([batch.label[0].asnumpy() for batch in batches])[: len(images.labels)]
+    return data, label
+
+
+@pytest.mark.parametrize('kind', ['folder', 'rec'])
+def test_pictures_are_served_as_the_model_zoo_wants_them(tmp_path, kind):
+    if kind == 'folder':
+        images = cio.list_images(write_folder(tmp_path, 'aabbb'))
+    else:
+        images = cio.list_images(write_records(tmp_path / 'train.rec', [0, 0, 1, 1, 1]))
+    data, label = served(images, 2, 20)
+    middle = np.stack(pictures(5))[:, :, 5:25].transpose(0, 3, 1, 2)  # of 20 x 30
+    mean = np.array([0.485, 0.456, 0.406]).reshape(3, 1, 1)
+    std = np.array([0.229, 0.224, 0.225]).reshape(3, 1, 1)
+    np.testing.assert_allclose(data, (middle / 255 - mean) / std, rtol=0, atol=1e-4)
+    assert label.tolist() == [0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize('kind', ['folder', 'rec'])
+def test_padding_of_pictures_moves_no_centers(tmp_path, kind):
+    if kind == 'folder':
+        images = cio.list_images(write_folder(tmp_path, 'aabbb'))
+    else:
+        images = cio.list_images(write_records(tmp_path / 'train.rec', [0, 0, 1, 1, 1]))
+    samples = cio.image_iter(images, 4, 8, ignore_label=-1)
+    for _ in range(2):
+        assert epoch(samples) == [(0, [0, 0, 1, 1], [0, 0, 1, 1]), (3, [1, 0, 0, 1], [1, -1, -1, -1])]
+        samples.reset()
+
+
+def test_grey_and_wide_and_tiny_pictures_are_brought_to_size(tmp_path):
+    for i, pixels in enumerate([np.full((4, 90), 124, np.uint8), np.full((1, 1, 3), 124, np.uint8)]):
+        (tmp_path / str(i)).mkdir()
+        (tmp_path / str(i) / '0.png').write_bytes(encoded(pixels))
+    data, _ = served(cio.list_images(tmp_path), 1, 8)
+    assert data.shape == (2, 3, 8, 8)
+    np.testing.assert_allclose(
+        data,
+        ((124 - np.array([123.68, 116.28, 103.53])) / [58.395, 57.12, 57.375])
+        .reshape(1, 3, 1, 1)
+        .repeat(8, 2)
+        .repeat(8, 3)
+        .repeat(2, 0),
+        rtol=0,
+        atol=1e-4,
+    )
+
+
+def test_shuffling_and_mirroring_follow_the_seed_and_keep_labels(tmp_path):
+    images = cio.list_images(write_folder(tmp_path, 'abcdefgh'))
+    plain, _ = served(images, 8, 20)
+    epochs = []
+    for _ in range(2):
+        random.seed(SEED)
+        epochs.append(served(images, 8, 20, shuffle=True, rand_mirror=True))
+    (data, label), (again, _) = epochs
+    np.testing.assert_array_equal(data, again)
+    assert label.tolist() != list(range(8)) and sorted(label) == list(range(8))
+    mirrored = 0
+    for picture, j in zip(data, label.astype(int)):
+        is_mirrored = not np.array_equal(picture, plain[j])
+        np.testing.assert_array_equal(picture[:, :, ::-1] if is_mirrored else picture, plain[j])
+        mirrored += is_mirrored
+    assert 0 < mirrored < 8
+
+
+@pytest.mark.parametrize(
+    'content', [b'', b'no picture', encoded(pictures(1)[0])[:900]], ids=['empty', 'text', 'cut']
+)
+def test_a_picture_that_cannot_be_decoded_is_named(tmp_path, content):
+    folder = write_folder(tmp_path, 'ab')
+    broken = folder / 'b' / '9.png'
+    broken.write_bytes(content)
+    samples = cio.image_iter(cio.list_images(folder), 1, 8)
+    assert samples.next() and samples.next()
+    with pytest.raises(ValueError, match=re.escape(f'{broken}: not a picture that MXNet can decode')):
+        samples.next()
+
+    good = encoded(pictures(1)[0])
+    path = write_records(tmp_path / 'train.rec', [0, 1, 1], [good, content, good])
+    samples = cio.image_iter(cio.list_images(path), 2, 8)
+    with pytest.raises(ValueError, match=re.escape(f'{path}: record 1: not a picture that MXNet can decode')):
+        samples.next()
+
+
+def test_a_batch_of_more_than_all_pictures_is_refused(tmp_path):
+    images = cio.list_images(write_folder(tmp_path, 'abb'))
+    assert epoch(cio.image_iter(images, 3, 8)) == [(0, [0, 1, 1], [0, 1, 1])]
+    with pytest.raises(ValueError, match='batch_size 4 is more than the 3 pictures'):
+        cio.image_iter(images, 4, 8)
+
+
 # The module
 
 
@@ -969,5 +1207,13 @@ def test_the_examples_in_the_docstrings_are_true():
 
 
 def test_the_public_names_are_the_documented_ones():
-    assert cio.__all__ == ['CenterLossIter', 'load_mnist', 'mnist_iter', 'read_idx']
+    assert cio.__all__ == [
+        'CenterLossIter',
+        'Images',
+        'image_iter',
+        'list_images',
+        'load_mnist',
+        'mnist_iter',
+        'read_idx',
+    ]
     assert all(getattr(cio, name).__doc__ for name in cio.__all__)

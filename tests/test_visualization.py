@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from centerloss_mx.evaluation import cluster_ratio
-from centerloss_mx.visualization import Panel, embedding_figure, save_animation, save_figure
+from centerloss_mx.evaluation import class_accuracies, cluster_ratio, confused_pairs
+from centerloss_mx.visualization import (
+    Curve,
+    CurvePanel,
+    Panel,
+    class_accuracy_figure,
+    curve_figure,
+    embedding_figure,
+    save_animation,
+    save_figure,
+)
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 
@@ -52,3 +62,111 @@ def test_saved_pictures_are_pictures_and_the_animation_has_all_of_them(tmp_path)
 def test_what_cannot_be_drawn_is_refused(features, labels, message):
     with pytest.raises(ValueError, match=message):
         embedding_figure([Panel('features', features, np.asarray(labels))])
+
+
+def confusions(num_class, num_pictures=20, titles=('softmax only', 'center loss')):
+    """For each title a random confusion matrix, `num_pictures` a class, most of them right."""
+    rng = np.random.RandomState(20161008)
+    shares = [np.eye(num_class) * 0.7 + 0.3 * rng.dirichlet(np.ones(num_class), num_class) for _ in titles]
+    return {
+        title: np.stack([rng.multinomial(num_pictures, row / row.sum()) for row in share])
+        for title, share in zip(titles, shares)
+    }
+
+
+def tick_labels(axes):
+    return [label.get_text() for label in axes.get_yticklabels()]
+
+
+@pytest.mark.parametrize('num_class, rows, title', [
+    (3, 3, 'Accuracy: all 3 classes (test samples)'),
+    (40, 40, 'Accuracy: all 40 classes (test samples)'),
+    (120, 40, 'Accuracy: the worst 40 of 120 classes (test samples)'),
+])  # fmt: skip
+def test_classes_and_pairs_are_sorted_by_both_networks_and_rows_are_as_high_in_both(num_class, rows, title):
+    both = confusions(num_class)
+    names = [f'class {j}' for j in range(num_class)]
+    figure = class_accuracy_figure(both, names)
+    left, right = figure.axes
+    assert left.get_title() == title
+
+    mean = sum(class_accuracies(confusion) for confusion in both.values()) / 2
+    worst = np.argsort(mean, kind='stable')[:rows]
+    assert tick_labels(left) == [f'class {j} (20)' for j in worst]
+    for marks, confusion in zip(left.collections[1:], both.values()):
+        drawn = np.stack([class_accuracies(confusion)[worst], np.arange(rows)], axis=1)
+        np.testing.assert_allclose(marks.get_offsets(), drawn)
+
+    pairs = confused_pairs(sum(both.values()), 15)
+    assert tick_labels(right) == [f'class {j} → class {k}' for j, k, _ in pairs]
+    for bars, confusion in zip(right.containers, both.values()):
+        assert [bar.get_width() for bar in bars] == [confusion[j, k] for j, k, _ in pairs]
+    heights = [axes.get_position().height / len(axes.get_yticks()) for axes in figure.axes]
+    assert heights[0] == pytest.approx(heights[1])
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == [f'{t}: {np.trace(c) / c.sum():.2%} right' for t, c in both.items()]
+
+
+def test_long_names_end_in_dots_and_classes_without_samples_are_left_out():
+    confusion = np.array([[2, 1, 0], [0, 0, 0], [0, 0, 4]])
+    figure = class_accuracy_figure({'softmax only': confusion}, ['x' * 25, 'absent', 'y' * 24])
+    assert tick_labels(figure.axes[0]) == ['x' * 23 + '… (3)', 'y' * 24 + ' (4)']
+    assert tick_labels(figure.axes[1]) == ['x' * 23 + '… → absent']
+
+
+def test_no_text_of_the_class_picture_is_cut_off():
+    for num_class in 2, 50:
+        names = ['W' * 24] * num_class
+        figure = class_accuracy_figure(confusions(num_class), names)
+        FigureCanvasAgg(figure).draw()
+        for axes in figure.axes:
+            box, whole = axes.get_tightbbox(figure.canvas.get_renderer()), figure.bbox
+            assert box.x0 >= 0 and box.x1 <= whole.x1 and box.y0 >= 0 and box.y1 <= whole.y1
+
+
+def test_a_network_without_mistakes_can_be_drawn(tmp_path):
+    figure = class_accuracy_figure({'softmax only': np.diag([3, 4])}, ['a', 'b'])
+    assert figure.axes[1].get_title() == 'No sample was confused'
+    save_figure(figure, tmp_path / 'confusion.png')
+
+
+def test_a_confusion_of_other_classes_is_refused():
+    with pytest.raises(
+        ValueError, match=r"'other': confusion of shape \(2, 2\); expected \(3, 3\), one row and column"
+    ):
+        class_accuracy_figure({'other': np.eye(2, dtype=int)}, 'abc')
+
+
+def test_panels_in_rows_have_one_scale_and_a_horizontal_axis_in_each_column():
+    figure = embedding_figure([panel(title=str(i)) for i in range(5)], columns=3)
+    axes = figure.axes
+    assert [a.get_title() for a in axes] == list('01234')
+    assert len({(a.get_xlim(), a.get_ylim()) for a in axes}) == 1
+    assert [bool(a.get_ylabel()) for a in axes] == [True, False, False, True, False]
+    assert [bool(a.get_xlabel()) for a in axes] == [False, False, True, True, True]
+    rows = [round(a.get_position().y0, 3) for a in axes]
+    assert rows[:3] == [rows[0]] * 3 and rows[3:] == [rows[3]] * 2 and rows[3] < rows[0]
+
+
+def test_curves_are_drawn_with_their_errors_and_one_colour_a_label():
+    first = Curve('paper', [0, 1, 2], [1.0, 0.5, 0.25], [0.1, 0.2, 0.3])
+    second = Curve('learned', [0, 1, 2], [1.0, 0.9, 0.8])
+    panels = [
+        CurvePanel('one', 'step', 'way left', [first, second]),
+        CurvePanel('two', 'λ', 'way left', [second]),
+    ]
+    panels[1] = panels[1]._replace(ticks=['0', '0.1', '1'])
+    figure = curve_figure(panels, columns=2)
+    left, right = figure.axes
+    assert (left.get_title(), left.get_xlabel(), left.get_ylabel()) == ('one', 'step', 'way left')
+    assert left.get_ylim() == right.get_ylim() and not right.get_ylabel()
+    assert [text.get_text() for text in right.get_xticklabels()] == ['0', '0.1', '1']
+    lines = [container.lines for axes in figure.axes for container in axes.containers]
+    for (line, _, bars), curve in zip(lines, [first, second, second]):
+        np.testing.assert_array_equal(line.get_xydata(), np.transpose([curve.x, curve.y]))
+        if curve.error:
+            heights = [segment[1][1] - segment[0][1] for segment in bars[0].get_segments()]
+            np.testing.assert_allclose(heights, 2 * np.array(curve.error))
+    colors = [line.get_color() for line, _, _ in lines]
+    assert colors[1] == colors[2] != colors[0]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ['paper', 'learned']
