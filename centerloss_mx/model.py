@@ -121,6 +121,7 @@ def feature_extractor(
     data_shape: tuple[int, ...],
     output: str = 'embedding_output',
     context: Context | None = None,
+    data_name: str = 'data',
 ) -> Module:
     """Cut a trained network off at an internal output: no class layer, no losses, no labels.
 
@@ -130,7 +131,7 @@ def feature_extractor(
     Parameters
     ----------
     symbol : Symbol
-        The network, with one data input `data`.
+        The network, with one data input.
     arg_params, aux_params : dict of str to NDArray
         Its parameters, as `Module.get_params` and `mx.model.load_checkpoint` return them.
     data_shape : tuple of int
@@ -139,6 +140,8 @@ def feature_extractor(
         Name of the internal output.
     context : mxnet.Context or None
         The device; None: the CPU.
+    data_name : str
+        Name of the data input.
 
     Returns
     -------
@@ -160,8 +163,8 @@ def feature_extractor(
         raise ValueError(
             f'the network has no output {output!r}; it has {", ".join(internals.list_outputs())}'
         )
-    module = Module(internals[output], data_names=['data'], label_names=None, context=context or cpu())
-    module.bind(data_shapes=[('data', data_shape)], for_training=False)
+    module = Module(internals[output], data_names=[data_name], label_names=None, context=context or cpu())
+    module.bind(data_shapes=[(data_name, data_shape)], for_training=False)
     module.set_params(arg_params, aux_params, allow_extra=True)
     return module
 
@@ -184,7 +187,8 @@ def start_centers(
     Parameters
     ----------
     module : mxnet.module.Module
-        Bound, with parameters: fresh ones, or a checkpoint's (`init_params(..., allow_missing=True)`).
+        Bound, with one data input and parameters: fresh ones, or a checkpoint's
+        (`init_params(..., allow_missing=True)`).
     data_iter : mxnet.io.DataIter
         What the module will train on; it is reset before and after.
     num_batches : int
@@ -233,8 +237,10 @@ def start_centers(
         )
     params, key = found[0]
 
-    shape = module.data_shapes[0][1]
-    extractor = feature_extractor(module.symbol, arg_params, aux_params, shape, output, module._context[0])
+    data_name, shape = module.data_shapes[0][:2]
+    extractor = feature_extractor(
+        module.symbol, arg_params, aux_params, shape, output, module._context[0], data_name
+    )
     num_class, dim = params[key].shape
     sums, counts = np.zeros((num_class, dim)), np.zeros(num_class, int)
     data_iter.reset()

@@ -7,6 +7,7 @@ centers are a parameter that the base optimizer moves by its gradient.
 from __future__ import annotations
 
 import math
+import numbers
 from typing import Any
 
 from mxnet import symbol as mxsym
@@ -397,7 +398,7 @@ def island_loss(
     unit = mxsym.where(directed, unit, mxsym.zeros_like(unit))
     cosines = mxsym.sum(mxsym.square(mxsym.sum(unit, axis=0))) - mxsym.sum(directed)
     pairs = cosines + num_class * (num_class - 1)  # (1,)
-    return rows.make_loss(mxsym.broadcast_add(own, inter_scale * pairs), scale, name)
+    return rows.make_loss(mxsym.broadcast_add(own, pairs * inter_scale), scale, name)
 
 
 def contrastive_center_loss(
@@ -483,7 +484,7 @@ def contrastive_center_loss(
 
     mean = mxsym.mean(centers, axis=0, keepdims=True)  # (1, D)
     spread = mxsym.sum(_square(mxsym.broadcast_sub(centers, mean)))  # (1,)
-    total = mxsym.broadcast_add(num_class * _square(mxsym.broadcast_sub(data, mean)), spread)
+    total = mxsym.broadcast_add(_square(mxsym.broadcast_sub(data, mean)) * num_class, spread)
     others = mxsym.maximum(total - own, 0)  # rounding can take it below 0, and delta with it
     return rows.make_loss(0.5 * own / (others + delta), scale, name)
 
@@ -585,10 +586,10 @@ def large_margin_gaussian_mixture(
 
     distance = _mahalanobis(rows.keep(data), centers, log_variance)  # (N, C)
     own = mxsym.one_hot(rows.label, depth=num_class)
-    with_margin = mxsym.where(own, (1 + margin) * distance, distance)
+    with_margin = mxsym.where(own, distance * (1 + margin), distance)
     classification = -mxsym.pick(mxsym.log_softmax(minus(with_margin)), rows.label)
     likelihood = -mxsym.pick(minus(distance), rows.label)
-    loss = rows.make_loss(classification + scale * likelihood, 1.0, name)
+    loss = rows.make_loss(classification + likelihood * scale, 1.0, name)
 
     # Of all rows: who scores without labels still wants probabilities.
     posterior = mxsym.softmax(minus(_mahalanobis(data, centers, log_variance)))
@@ -648,7 +649,7 @@ def _square(array: Symbol) -> Symbol:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    return isinstance(value, numbers.Real) and math.isfinite(value)
 
 
 def _check(
@@ -663,7 +664,7 @@ def _check(
     **weights: float,
 ) -> None:
     for key, size, least in ('num_class', num_class, least_class), ('embedding_dim', embedding_dim, 1):
-        if not (isinstance(size, int) and least <= size < 2**31):
+        if not (isinstance(size, numbers.Integral) and least <= size < 2**31):
             raise ValueError(f'{name}: {key}={size!r} is not a whole number >= {least} and < 2^31')
     for key, value in {'scale': scale, 'lr_mult': lr_mult, **weights}.items():
         if not (_is_number(value) and value >= 0):

@@ -158,9 +158,10 @@ def samples(count=10, wrong=None):
     return x, y, CenterLossIter(mx.io.NDArrayIter(x, y.astype('float32'), N), ignore_label=-1)
 
 
-def features_of(module, x):
-    extractor = feature_extractor(module.symbol, *module.get_params(), (len(x), 1, 8, 8))
-    return extractor.predict(mx.io.NDArrayIter(x, batch_size=len(x))).asnumpy()
+def features_of(module, x, data_name='data'):
+    shape = (len(x), 1, 8, 8)
+    extractor = feature_extractor(module.symbol, *module.get_params(), shape, data_name=data_name)
+    return extractor.predict(mx.io.NDArrayIter(x, batch_size=len(x), data_name=data_name)).asnumpy()
 
 
 @pytest.mark.parametrize('contexts', [1, 2], ids='{} devices'.format)
@@ -193,15 +194,16 @@ def test_centers_start_at_the_class_means_of_the_first_batches(contexts, num_bat
 
 def test_learned_centers_start_there_too():
     x, y, _ = samples()
-    data_iter = mx.io.NDArrayIter(x, y.astype('float32'), N, label_name='label')
-    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=3, name='embedding')
+    data_iter = mx.io.NDArrayIter(x, y.astype('float32'), N, data_name='image', label_name='label')
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('image'), num_hidden=3, name='embedding')
     net = learned_center_loss(embedding, mx.sym.Variable('label'), 5, 3, name='learned')
-    module = mx.mod.Module(net, label_names=['label'])
+    module = mx.mod.Module(net, ['image'], ['label'])
     module.bind(data_iter.provide_data, data_iter.provide_label)
     module.init_params(mx.init.Xavier())
     start_centers(module, data_iter, name='learned', label_name='label')
     centers = module.get_params()[0]['learned_center_weight'].asnumpy()
-    np.testing.assert_allclose(centers[:4], class_means(features_of(module, x), y)[1], 1e-5, 1e-6)
+    _, means = class_means(features_of(module, x, 'image'), y)
+    np.testing.assert_allclose(centers[:4], means, 1e-5, 1e-6)
 
 
 @pytest.mark.parametrize('options, wrong, message', [

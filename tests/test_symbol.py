@@ -318,7 +318,7 @@ def test_a_sparse_gradient_has_the_rows_of_the_batch_and_cannot_be_added():
         BoundLoss('learned', *batch, grad_req='add').gradients()
 
 
-def module_step(loss, contexts, optimizer='sgd', steps=1, **optimizer_params):
+def module_step(loss, contexts, kvstore='device', steps=1, **optimizer_params):
     """Parameters before and after steps of `Module` on random batches, and the batches."""
     rng = np.random.RandomState(SEED)
     _, y, c, v = random_batch('float32')
@@ -333,7 +333,7 @@ def module_step(loss, contexts, optimizer='sgd', steps=1, **optimizer_params):
     module.set_params(args, {}, allow_missing=True)
     before = {name: array.asnumpy() for name, array in module.get_params()[0].items()}
     optimizer_params = {'learning_rate': 0.1, **optimizer_params}
-    module.init_optimizer(kvstore='device', optimizer=optimizer, optimizer_params=optimizer_params)
+    module.init_optimizer(kvstore=kvstore, optimizer='sgd', optimizer_params=optimizer_params)
     for _ in range(steps):
         module.forward_backward(mx.io.DataBatch([mx.nd.array(inputs)], [mx.nd.array(y)]))
         module.update()
@@ -343,9 +343,10 @@ def module_step(loss, contexts, optimizer='sgd', steps=1, **optimizer_params):
 
 @every_loss
 @pytest.mark.parametrize('contexts', [1, 2, 5], ids='{} devices'.format)
-def test_a_step_of_module_is_the_oracles_on_any_number_of_devices(loss, contexts):
+@pytest.mark.parametrize('kvstore', ['device', 'local'])
+def test_a_step_of_module_is_the_oracles_on_any_number_of_devices(loss, contexts, kvstore):
     """Also with slices of unequal size, 12 = 3 + 3 + 2 + 2 + 2."""
-    before, after, inputs, y = module_step(loss, [mx.cpu(i) for i in range(contexts)])
+    before, after, inputs, y = module_step(loss, [mx.cpu(i) for i in range(contexts)], kvstore)
     wide = {name: array.astype(float) for name, array in before.items()}
     x = inputs @ wide['embedding_weight'].T + wide['embedding_bias']
     c = wide['loss_center_weight']
@@ -481,6 +482,24 @@ def test_every_loss_survives_a_json_file(loss, tmp_path):
     again = loaded.bind(mx.cpu(), dict(bound.executor.arg_dict))
     again.forward(is_train=True)
     np.testing.assert_array_equal(again.output_dict['loss_output'].asnumpy(), bound.forward())
+
+
+@every_loss
+def test_numbers_may_be_numpys(loss):
+    factory, own_options, _ = LOSSES[loss]
+    options = {'scale': np.float32(SCALE), 'ignore_label': np.int64(-1), 'lr_mult': np.float64(1)}
+    own = {
+        name: np.float64(value) if isinstance(value, float) else value for name, value in own_options.items()
+    }
+    sizes = np.int64(NUM_CLASS), np.int32(DIM)
+    data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
+    net = factory(data, label, *sizes, **options, **own, use_ignore=np.bool_(True), name='loss')
+    x, y, c, v = random_batch('float32')
+    values = {'data': x, 'label': y, 'loss_center_weight': c, 'loss_log_variance_bias': v}
+    executor = net.bind(mx.cpu(), {name: mx.nd.array(values[name]) for name in net.list_arguments()})
+    executor.forward()
+    expected = BoundLoss(loss, x, y, c, v, use_ignore=True).forward()
+    np.testing.assert_array_equal(executor.output_dict['loss_output'].asnumpy(), expected)
 
 
 @pytest.mark.parametrize('keywords, message', [
