@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import re
 from itertools import islice
@@ -211,8 +212,9 @@ def start_centers(
     Raises
     ------
     ValueError
-        A module without parameters, no such centers, label or output, a label that is no class, or features
-        that are not finite; no center has moved then.
+        A module without parameters, or bound for other data than the iterator serves, no such centers, label
+        or output, learned centers that a KVStore updates already, a label that is no class, or features that
+        are not finite; no center has moved then.
 
     Examples
     --------
@@ -223,8 +225,15 @@ def start_centers(
     """
     if not (module.binded and module.params_initialized):
         raise ValueError('the module has no parameters yet; call bind and init_params first')
-    if num_batches < 1:
-        raise ValueError(f'num_batches={num_batches} is not a whole number > 0')
+    if not (isinstance(num_batches, numbers.Integral) and num_batches > 0):
+        raise ValueError(f'num_batches={num_batches!r} is not a whole number > 0')
+    data_name, shape = module.data_shapes[0][:2]
+    served = [tuple(desc[1]) for desc in data_iter.provide_data]
+    if served != [tuple(shape)] or len(module.data_shapes) != 1:
+        bound = [tuple(desc[1]) for desc in module.data_shapes]
+        raise ValueError(
+            f'the iterator serves data of shapes {served}, and {bound} are bound; expected one, the same'
+        )
     label_names = [desc[0] for desc in data_iter.provide_label]
     if label_name not in label_names:
         raise ValueError(f'the iterator has no label {label_name!r}; it has {", ".join(label_names)}')
@@ -236,8 +245,11 @@ def start_centers(
             f'the module has neither {homes[0][1]} nor {homes[1][1]}; name={name!r} is no loss of it'
         )
     params, key = found[0]
+    if params is arg_params and module.optimizer_initialized and module._update_on_kvstore:
+        raise ValueError(
+            f'{key} lives in the KVStore by now; call start_centers before init_optimizer and fit'
+        )
 
-    data_name, shape = module.data_shapes[0][:2]
     extractor = feature_extractor(
         module.symbol, arg_params, aux_params, shape, output, module._context[0], data_name
     )

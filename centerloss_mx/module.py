@@ -116,7 +116,7 @@ def _center_losses(symbol: Symbol) -> dict[str, list[tuple[int, float | None]]]:
     found = defaultdict(list)
     for node in nodes:
         attrs = dict(node.get('attrs', {}))
-        if node['op'] == 'Custom' and attrs.pop('op_type') == 'centerloss':
+        if node['op'] == 'Custom' and attrs.pop('op_type') in ('centerloss', '_centerloss_per_sample'):
             label = nodes[node['inputs'][1][0]]['name']
             parameters = CenterLossParam.parse(**attrs)
             ignore_label = parameters.ignore_label if parameters.use_ignore else None

@@ -315,6 +315,10 @@ def main() -> None:
     runs = [Run(args, train, test, 'softmax only', 'softmax', 0)]
     if args.scale:
         runs.append(Run(args, train, test, f'center loss, λ = {args.scale:g}', 'center_loss', args.scale))
+    if args.batch_size > len(train.labels):
+        raise ValueError(
+            f'--batch-size {args.batch_size}: more than the {len(train.labels)} pictures to train with'
+        )
     counts = f'{len(train.labels)} pictures to train with, {len(test.labels)} to test with'
     print(f'{len(train.class_names)} classes: {counts}', flush=True)
     args.output.mkdir(parents=True, exist_ok=True)

@@ -206,7 +206,41 @@ def test_learned_centers_start_there_too():
     np.testing.assert_allclose(centers[:4], means, 1e-5, 1e-6)
 
 
+def test_samples_to_be_ignored_start_no_center(module):
+    x, y, data_iter = samples(wrong=-7)
+    with pytest.raises(ValueError, match='label -7 at row 1'):
+        start_centers(module, data_iter)
+    start_centers(module, data_iter, ignore_label=-7)
+    centers = module.get_params()[1]['center_loss__center_bias'].asnumpy()
+    np.testing.assert_allclose(centers[:4], class_means(features_of(module, x)[:-1], y[:-1])[1], 1e-5, 1e-6)
+
+
+def test_learned_centers_that_a_kvstore_updates_are_not_started():
+    """The next step would pull the old ones."""
+    data_iter = mx.io.NDArrayIter(*samples()[:2], N, label_name='label')
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=3, name='embedding')
+    net = learned_center_loss(embedding, mx.sym.Variable('label'), 5, 3, name='learned')
+    module = mx.mod.Module(net, label_names=['label'], context=[mx.cpu(0), mx.cpu(1)])
+    module.bind(data_iter.provide_data, data_iter.provide_label)
+    module.init_params(mx.init.Xavier())
+    start_centers(module, data_iter, name='learned', label_name='label')
+    module.init_optimizer(kvstore='device')
+    before = module.get_params()[0]['learned_center_weight'].asnumpy()
+    with pytest.raises(ValueError, match='call start_centers before init_optimizer'):
+        start_centers(module, data_iter, name='learned', label_name='label')
+    np.testing.assert_array_equal(module.get_params()[0]['learned_center_weight'].asnumpy(), before)
+
+
+@pytest.mark.parametrize('batch_size', [2, 5])
+def test_an_iterator_of_another_batch_size_is_refused(module, batch_size):
+    x, y, _ = samples()
+    data_iter = CenterLossIter(mx.io.NDArrayIter(x, y.astype('float32'), batch_size))
+    with pytest.raises(ValueError, match=rf'serves data of shapes \[\({batch_size}, 1, 8, 8\)\], and'):
+        start_centers(module, data_iter)
+
+
 @pytest.mark.parametrize('options, wrong, message', [
+    ({'num_batches': 2.5}, None, 'num_batches=2.5 is not a whole number > 0'),
     ({'num_batches': 0}, None, 'num_batches=0 is not a whole number > 0'),
     ({'name': 'other'}, None, 'neither other__center_bias nor other_center_weight'),
     ({'label_name': 'y'}, None, "no label 'y'; it has softmax_label, center_label"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from centerloss_mx import reference
+from centerloss_mx.gluon import CenterLoss
 from centerloss_mx.io import CenterLossIter
 from centerloss_mx.metric import CenterLossMetric
 from centerloss_mx.module import Module
@@ -86,6 +87,20 @@ def test_the_labels_of_every_loss_are_looked_at(factory, use_ignore):
         with pytest.raises(ValueError, match=r'label: label -1 at row 2 is outside 0\.\.4'):
             module.forward_backward(data)
     module.forward(data, is_train=False)  # scoring takes any
+
+
+def test_the_labels_of_a_composed_gluon_block_are_looked_at():
+    block = CenterLoss(NUM_CLASS, DIM, prefix='c_')
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
+    net = mx.sym.MakeLoss(block(embedding, mx.sym.Variable('label')))
+    module = Module(net, label_names=['label'])
+    module.bind([('data', (N, 2))], [('label', (N,))])
+    module.init_params(mx.init.Normal(1))
+    module.init_optimizer()
+    data = batch([0, 1, 5, 3])
+    data.label = data.label[:1]
+    with pytest.raises(ValueError, match=r'label: label 5 at row 2 is outside 0\.\.4'):
+        module.forward_backward(data)
 
 
 def test_parameters_read_right_after_backward_hold_the_update():

@@ -274,6 +274,23 @@ def test_every_loss_equals_its_oracle(loss, dtype):
 
 
 @every_loss
+@pytest.mark.parametrize('offset', [100, 1000])
+def test_every_loss_keeps_its_digits_far_from_the_origin(loss, offset):
+    if loss == 'island':
+        pytest.skip('the cosines of its centers depend on the origin')
+    x, y, c, v = random_batch()
+    # multiples of 1/256: the shift rounds nothing
+    x, c = (np.round(256 * array) / 256 for array in (x, c))
+    expected, gradients = LOSSES[loss][2](x, y, c, v.astype('float32').astype(float))
+    far_x, far_c = ((array + offset).astype('float32') for array in (x, c))
+    bound = BoundLoss(loss, far_x, y, far_c, v)
+    np.testing.assert_allclose(bound.forward(), expected, 1e-4, 1e-4)
+    actual = bound.gradients()
+    for name, gradient in gradients.items():
+        np.testing.assert_allclose(actual[name], gradient, 1e-4, 1e-4 * abs(gradient).max(), err_msg=name)
+
+
+@every_loss
 def test_every_gradient_passes_finite_differences(loss):
     bound, step = BoundLoss(loss, *random_batch()), 1e-6
     gradients = bound.gradients()
@@ -318,12 +335,12 @@ def test_a_sparse_gradient_has_the_rows_of_the_batch_and_cannot_be_added():
         BoundLoss('learned', *batch, grad_req='add').gradients()
 
 
-def module_step(loss, contexts, kvstore='device', steps=1, **optimizer_params):
+def module_step(loss, contexts, kvstore='device', steps=1, lr_mult=1, **optimizer_params):
     """Parameters before and after steps of `Module` on random batches, and the batches."""
     rng = np.random.RandomState(SEED)
     _, y, c, v = random_batch('float32')
     embedding = mx.sym.FullyConnected(mx.sym.Variable('input'), num_hidden=DIM, name='embedding')
-    net = make(loss)(data=embedding)
+    net = make(loss, lr_mult=lr_mult)(data=embedding)
     module = mx.mod.Module(net, ['input'], ['label'], context=contexts)
     inputs = rng.randn(N, IN).astype('float32')
     module.bind([('input', (N, IN))], [('label', (N,))])
@@ -369,6 +386,16 @@ def test_a_learned_center_moves_as_far_as_the_docstring_says():
 
 
 @every_loss
+def test_lr_mult_multiplies_the_way_of_centers_and_covariances_only(loss):
+    before, once, *_ = module_step(loss, mx.cpu())
+    _, ten_times, *_ = module_step(loss, mx.cpu(), lr_mult=10)
+    for name in before:
+        factor = 1 if name.startswith('embedding') else 10
+        way = factor * (once[name] - before[name])
+        np.testing.assert_allclose(ten_times[name] - before[name], way, 1e-3, 1e-6, err_msg=name)
+
+
+@every_loss
 def test_weight_decay_leaves_centers_alone(loss):
     plain = module_step(loss, mx.cpu(), steps=3)[1]
     decayed = module_step(loss, mx.cpu(), steps=3, wd=0.01)[1]
@@ -408,6 +435,54 @@ def test_a_row_that_is_ignored_or_of_no_class_takes_no_part(loss):
                 assert not actual[name][~kept].any()
                 actual[name] = actual[name][kept]
             np.testing.assert_allclose(actual[name], gradient, 1e-12, 1e-12, err_msg=name)
+
+
+@every_loss
+@pytest.mark.parametrize('dtype', ['uint8', 'int8', 'int32', 'int64', 'float16', 'float64'])
+def test_labels_of_every_dtype_are_told_apart(loss, dtype):
+    """MXNet compares in the label's dtype, in which -1, the ignored one, may be 255, and 300 be 44."""
+    num_class = 300
+    labels = np.array([0, 44, 100, 127]) if dtype == 'int8' else np.array([0, 44, 200, 255])
+    rng = np.random.RandomState(SEED)
+    x, c = rng.randn(4, DIM), rng.randn(num_class, DIM)
+    factory, options, oracle = LOSSES[loss]
+    dtypes = {'dtype': 'float64'} if factory is learned_center_loss else {}
+    data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
+    net = factory(
+        data, label, num_class, DIM, SCALE, name='loss', use_ignore=True, ignore_label=-1, **options, **dtypes
+    )
+    types = {name: dtype if name == 'label' else 'float64' for name in net.list_arguments()}
+    executor = net.simple_bind(mx.cpu(), grad_req='null', type_dict=types, data=x.shape, label=(4,))
+    values = {'data': x, 'label': labels, 'loss_center_weight': c, 'loss_log_variance_bias': 0 * c}
+    for name, array in executor.arg_dict.items():
+        array[:] = mx.nd.array(values[name], dtype=array.dtype)
+    executor.forward()
+    expected, _ = oracle(x, labels, c, 0 * c)
+    np.testing.assert_allclose(executor.output_dict['loss_output'].asnumpy(), expected, 1e-9)
+
+
+def test_a_center_shorter_than_a_millionth_has_no_direction():
+    x, y, c, v = random_batch()
+    for length, directed in (1e-7, False), (1e-5, True):
+        c[1] = length * np.array([0.6, 0.8, 0])
+        gradient = BoundLoss('island', x, y, c, v).gradients()['loss_center_weight']
+        _, _, expected = reference.island_loss(x, y, c, 0.7)
+        np.testing.assert_allclose(gradient, SCALE * expected, 1e-6, 1e-9)
+        assert (abs(gradient[1]).max() > 1e3) == directed
+
+
+def test_rounding_never_takes_the_distance_to_others_below_zero():
+    """Samples on a foreign center: the sum over the others is 0, and a difference leaves rounding."""
+    rng = np.random.RandomState(SEED)
+    centers = (100 * rng.randn(200, 2, DIM)).astype('float32')
+    for c in centers:
+        x, y = c[[1, 0]], np.array([0, 1])
+        net = contrastive_center_loss(
+            mx.sym.Variable('x'), mx.sym.Variable('y'), 2, DIM, delta=1e-9, name='loss'
+        )
+        arguments = {'x': x, 'y': y, 'loss_center_weight': c}
+        executor = net.bind(mx.cpu(), {name: mx.nd.array(value) for name, value in arguments.items()})
+        assert (executor.forward()[0].asnumpy() > 0).all()
 
 
 @every_loss
@@ -505,6 +580,8 @@ def test_numbers_may_be_numpys(loss):
 @pytest.mark.parametrize('keywords, message', [
     ({'num_class': 0}, 'loss: num_class=0 is not a whole number'),
     ({'num_class': 2.5}, 'loss: num_class=2.5 is not a whole number'),
+    ({'num_class': True}, 'loss: num_class=True is not a whole number'),
+    ({'scale': True}, 'loss: scale=True is not a finite number >= 0'),
     ({'embedding_dim': 0}, 'loss: embedding_dim=0 is not a whole number >= 1'),
     ({'scale': -1}, 'loss: scale=-1 is not a finite number >= 0'),
     ({'scale': float('inf')}, 'loss: scale=inf is not a finite number >= 0'),
