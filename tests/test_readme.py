@@ -40,8 +40,11 @@ def test_every_block_runs_and_prints_what_the_readme_says(tmp_path):
             assert [float(number) for number in NUMBER.findall(actual)] == close
 
 
-def test_the_pictures_and_files_it_names_are_there():
-    links = re.findall(r'\]\((?!http)([^)]+)\)', README.read_text(encoding='utf-8'))
+def test_the_pictures_files_and_headings_it_names_are_there():
+    text = README.read_text(encoding='utf-8')
+    headings = re.findall(r'^#+ (.+)$', text, flags=re.MULTILINE)
+    anchors = {'#' + re.sub(r'[^\w -]', '', heading).lower().replace(' ', '-') for heading in headings}
+    links = re.findall(r'\]\((?!http)([^)]+)\)', text)
     assert links
     for link in links:
-        assert (README.parent / link).exists(), link
+        assert link in anchors if link.startswith('#') else (README.parent / link).exists(), link
