@@ -227,7 +227,7 @@ def refused(monkeypatch, capsys, tmp_path):
     (['--network', 'densenet121'], 'take pictures of 36 x 36; expected --image-size 224 or more'),
     (['--image-size', '0'], '--image-size 0: expected 1 or more'),
     (['--batch-size', '1', '--ctx', 'cpu:0,cpu:1'], '--batch-size 1: expected 2 or more'),
-    (['--batch-size', '1000'], 'batch_size 1000 is more than the'),
+    (['--batch-size', '1000'], '--batch-size 1000: more than the'),
     (['--ctx', 'tpu'], "'tpu' is not a device"),
     (['--lr', 'inf'], '--lr inf: expected a number > 0'),
     (['--seed', '-1'], '--seed -1: expected 0 to 2^32 - 1'),
