@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import threading
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
+from mxnet import ndarray as nd
 from mxnet import operator as mxop
+from mxnet.base import MXNetError
 from mxnet.context import Context
 from mxnet.ndarray import NDArray
 
@@ -575,3 +579,12 @@ def _register(name: str, prop: type[mxop.CustomOpProp]) -> None:
 
 _register('centerloss', CenterLossProp)
 _register('_centerloss_per_sample', CenterLossPerSampleProp)
+
+
+def _finish() -> None:
+    # MXNet's shutdown waits for ever, or aborts, when work of a custom operator is still pending.
+    with suppress(MXNetError):  # of a batch that nobody will read any more
+        nd.waitall()
+
+
+atexit.register(_finish)  # runs before MXNet's own, which was registered earlier

@@ -56,7 +56,10 @@ def parse_args() -> argparse.Namespace:
         help='the same for testing; without it, a share of the pictures in a folder is held out',
     )
     parser.add_argument(
-        '--test-share', type=float, default=0.2, help='share of each class to hold out, 0 to 1'
+        '--test-share',
+        type=float,
+        default=0.2,
+        help='share of the pictures to hold out, spread over the classes, 0 to 1',
     )
     parser.add_argument('--network', default='resnet18_v2', help="a name in MXNet's gluon.model_zoo.vision")
     parser.add_argument(
@@ -105,6 +108,13 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError(f'--seed {args.seed}: expected 0 to 2^32 - 1')
     if not 0 < args.test_share < 1:
         raise ValueError(f'--test-share {args.test_share}: expected a number between 0 and 1')
+    for images in filter(None, (args.train, args.test)):
+        if args.output.resolve() in (images.resolve(), *images.resolve().parents):
+            raise ValueError(
+                f'--output {args.output}: holds the pictures of {images}; expected a folder of its own'
+            )
+        if images.resolve() in args.output.resolve().parents:
+            raise ValueError(f'--output {args.output}: lies in {images}; expected a folder of its own')
     if args.test is None and args.train.suffix == '.rec':
         raise ValueError(f'{args.train}: expected --test, too; only pictures in a folder can be held out')
     try:

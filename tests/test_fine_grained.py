@@ -270,3 +270,14 @@ def test_rec_files_need_test_data_of_their_kind(data, refused, tmp_path):
     test = tmp_path / 'test.rec'
     write_records(test, files[-2:], [3, 4])
     assert f'{test}: label 4 at row 1 is outside 0..3' in refused(path, '--test', test)
+
+
+@pytest.mark.parametrize('where', ['.', '..', 'results'])
+def test_results_are_not_written_among_the_pictures(data, where):
+    folder = data / 'train'
+    before = sorted(folder.rglob('*'))
+    done = subprocess.run(
+        command(folder, '--output', folder / where), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2 and 'expected a folder of its own' in done.stderr
+    assert sorted(folder.rglob('*')) == before
