@@ -188,9 +188,8 @@ class CenterLoss(HybridBlock):
                 'and float32. cast() makes them so'
             )
         if autograd.is_training():
-            ignore_label = self._parameters.ignore_label if self._parameters.use_ignore else None
             try:
-                check_labels(label.asnumpy(), self._parameters.num_class, ignore_label)
+                check_labels(label.asnumpy(), self._parameters.num_class, self._parameters.ignored)
             except ValueError as error:
                 raise ValueError(f'{self.name}: {error}') from None
 

@@ -119,8 +119,7 @@ def _center_losses(symbol: Symbol) -> dict[str, list[tuple[int, float | None]]]:
         if node['op'] == 'Custom' and attrs.pop('op_type') in ('centerloss', '_centerloss_per_sample'):
             label = nodes[node['inputs'][1][0]]['name']
             parameters = CenterLossParam.parse(**attrs)
-            ignore_label = parameters.ignore_label if parameters.use_ignore else None
-            found[label].append((parameters.num_class, ignore_label))
+            found[label].append((parameters.num_class, parameters.ignored))
         elif '__num_class__' in attrs:  # of the losses in `symbol` that are no custom operator
             label = nodes[node['inputs'][0][0]]['name']
             ignored = attrs.get('__ignore_label__')

@@ -67,6 +67,11 @@ class CenterLossParam(NamedTuple):
     ignore_label: float = -1
     update: str = 'paper'
 
+    @property
+    def ignored(self) -> float | None:
+        """The label of the rows that take no part; None: every row takes part."""
+        return self.ignore_label if self.use_ignore else None
+
     @classmethod
     def parse(cls, /, **keywords: Any) -> CenterLossParam:
         """Check keywords as a symbol holds them, text or values, and convert them.
@@ -264,9 +269,9 @@ class CenterLoss(mxop.CustomOp):
 
     def _measure(self, is_train: bool, in_data: list[NDArray], center_bias: NDArray) -> _Batch:
         data, centers = self.rows.view(in_data[0]), self.rows.view(center_bias)
-        ignore_label = self.parameters.ignore_label if self.parameters.use_ignore else None
+        num_class, ignored = self.parameters.num_class, self.parameters.ignored
         try:
-            classes, kept = check_labels(self.rows.host(in_data[1]), self.parameters.num_class, ignore_label)
+            classes, kept = check_labels(self.rows.host(in_data[1]), num_class, ignored)
         except ValueError:
             if is_train:
                 raise

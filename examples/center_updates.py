@@ -56,15 +56,17 @@ def way_left(loss: mx.sym.Symbol, count: int) -> list[float]:
     for _ in range(STEPS):
         module.forward_backward(batch)
         module.update()
-        left.append(float(np.linalg.norm(center(module) - mean) / np.linalg.norm(mean)))
+        left.append(float(np.linalg.norm(centers(module)[0] - mean) / np.linalg.norm(mean)))
     return left
 
 
-def center(module: Module) -> np.ndarray:
+def centers(module: Module) -> np.ndarray | None:
+    """The centers of a network, running or learned; None if it has none."""
     arg_params, aux_params = module.get_params()
-    found = {**arg_params, **aux_params}
-    name = next(name for name in found if name.endswith(('_center_weight', '_center_bias')))
-    return found[name][0].asnumpy()
+    for name, value in {**arg_params, **aux_params}.items():
+        if name.endswith(('_center_bias', '_center_weight')):
+            return value.asnumpy()
+    return None
 
 
 def main() -> None:

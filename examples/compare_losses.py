@@ -31,6 +31,7 @@ from centerloss_mx.visualization import Curve, CurvePanel, Panel, curve_figure, 
 
 import mxnet as mx
 import numpy as np
+from center_updates import centers
 from sklearn.neighbors import KNeighborsClassifier
 from train_mnist import NUM_CLASS, Digits, lenet, sgd
 
@@ -181,14 +182,6 @@ def evaluate(
     nearest = KNeighborsClassifier(n_neighbors=1).fit(train_features, digits.train_labels).predict(features)
     knn_accuracy = float((nearest == digits.test_labels).mean())
     return accuracy, knn_accuracy, Panel(loss.title, features, digits.test_labels, centers(module))
-
-
-def centers(module: Module) -> np.ndarray | None:
-    arg_params, aux_params = module.get_params()
-    for name, value in {**arg_params, **aux_params}.items():
-        if name.endswith(('_center_bias', '_center_weight')):
-            return value.asnumpy()
-    return None
 
 
 def run(

@@ -36,7 +36,7 @@ import numpy as np
 from mxnet.gluon.model_zoo import vision
 from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import train_test_split
-from train_mnist import HISTORY, Help, contexts, table
+from train_mnist import HISTORY, Help, classify, contexts, table
 
 IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224, 299)  # the last is for inceptionv3
@@ -276,9 +276,9 @@ class Run:
                 f'{self.title}, epoch {epoch + 1}: training diverged ({error}); '
                 f'lower --lr ({self.args.lr:g}) or --scale'
             ) from None
-        weight, bias = (arg_params[f'fc2_{name}'].asnumpy() for name in ('weight', 'bias'))
-        predicted = (features @ weight.T + bias).argmax(axis=1)
-        self.confusion = confusion_matrix(labels, predicted, labels=range(len(bias)))
+        predicted = classify(features, arg_params)
+        num_class = len(self.train_images.class_names)
+        self.confusion = confusion_matrix(labels, predicted, labels=range(num_class))
         row = {
             'epoch': epoch + 1,
             'train_accuracy': dict(self.metric.get_global_name_value())['accuracy'],

@@ -26,7 +26,7 @@ from centerloss_mx.symbol import joint_supervision
 
 import mxnet as mx
 import numpy as np
-from train_mnist import NUM_CLASS, Digits, lenet, sgd
+from train_mnist import NUM_CLASS, Digits, classify, lenet, sgd
 
 BATCH_SIZE = 50  # no rest in 10,000 and 2,000 digits
 
@@ -97,8 +97,7 @@ def train(
         ratio = cluster_ratio(features, digits.test_labels).ratio
     except ValueError as error:
         return f'collapsed: {error}'
-    weight, bias = (module.get_params()[0][f'fc2_{name}'].asnumpy() for name in ('weight', 'bias'))
-    accuracy = float(((features @ weight.T + bias).argmax(axis=1) == digits.test_labels).mean())
+    accuracy = float((classify(features, module.get_params()[0]) == digits.test_labels).mean())
     return f'test accuracy {accuracy:.2%}, ratio {ratio:.3f}'
 
 

@@ -80,6 +80,12 @@ def sgd(lr: float, batches: int, num_epochs: int, begin_epoch: int = 0) -> dict[
     }
 
 
+def classify(features: np.ndarray, arg_params: dict[str, mx.nd.NDArray]) -> np.ndarray:
+    """The classes that the class layer predicts; unlike in `Module.score`, no padded row is among them."""
+    weight, bias = (arg_params[f'fc2_{name}'].asnumpy() for name in ('weight', 'bias'))
+    return (features @ weight.T + bias).argmax(axis=1)
+
+
 class Digits(NamedTuple):
     """MNIST as `load_mnist` returns it."""
 
@@ -308,10 +314,9 @@ class Run:
         self.start = time.perf_counter()
 
     def test_accuracy(self, features: np.ndarray) -> float:
-        """The class layer on the test features; unlike `Module.score`, it counts no padded row."""
-        arg_params, _ = self.module.get_params()
-        weight, bias = (arg_params[f'fc2_{name}'].asnumpy() for name in ('weight', 'bias'))
-        return float(((features @ weight.T + bias).argmax(axis=1) == self.digits.test_labels).mean())
+        """The class layer on the test features."""
+        predicted = classify(features, self.module.get_params()[0])
+        return float((predicted == self.digits.test_labels).mean())
 
     def panels(self, when: str = '') -> list[Panel]:
         """Features of the test digits, and of as many training digits, with centers where there are some."""
