@@ -1,17 +1,15 @@
-import re
 import runpy
 from pathlib import Path
 
 from setuptools import setup
 
 here = Path(__file__).resolve().parent
-init = (here / 'centerloss_mx' / '__init__.py').read_text(encoding='utf-8')
-bounds = runpy.run_path(str(here / 'centerloss_mx' / '_compat.py'))
+project = runpy.run_path(str(here / 'centerloss_mx' / '_compat.py'))
 examples = ['matplotlib>=3.5,<4', 'scikit-learn>=1.3,<2', 'tqdm>=4.60,<5']
 
 setup(
     name='centerloss_mx',
-    version=re.search(r"^__version__ = '(.+)'", init, re.MULTILINE).group(1),
+    version=project['VERSION'],
     description='Center loss (Wen et al., ECCV 2016) for Apache MXNet 1.9',
     long_description=(here / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
@@ -19,10 +17,10 @@ setup(
     author='The centerloss_mx developers',
     packages=['centerloss_mx'],
     package_data={'centerloss_mx': ['py.typed', 'data/*']},
-    python_requires=bounds['PYTHON'],
+    python_requires=project['PYTHON'],
     install_requires=[
-        'mxnet' + bounds['MXNET'],
-        'numpy' + bounds['NUMPY'],
+        'mxnet' + project['MXNET'],
+        'numpy' + project['NUMPY'],
         'setuptools; python_version >= "3.12"',  # brings distutils, which MXNet imports
     ],
     extras_require={

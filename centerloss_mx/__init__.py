@@ -1,11 +1,41 @@
 """Center loss (Wen et al., ECCV 2016) for Apache MXNet 1.9.
 
-Importing the package registers the operator `centerloss` and the metrics `center_loss` and
-`centerloss_accuracy`. The modules are named after MXNet's own.
+Importing the package registers the operator `centerloss`, the optimizer `centers` and the metrics
+`center_loss` and `centerloss_accuracy`. The modules are named after MXNet's own.
 """
 
 from . import _compat  # isort: skip  # first: it makes `import mxnet` work
-from . import callback, evaluation, gluon, io, metric, model, module, operator, symbol
+import mxnet  # isort: skip  # second: a parameter server never returns from it, and imports our modules from within
 
-__version__ = '0.1.0'
-__all__ = ['callback', 'evaluation', 'gluon', 'io', 'metric', 'model', 'module', 'operator', 'symbol']
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, List
+
+from . import metric, operator, optimizer
+
+if TYPE_CHECKING:
+    from . import callback, evaluation, gluon, io, model, module, symbol
+
+__version__ = _compat.VERSION
+__all__ = [
+    'callback',
+    'evaluation',
+    'gluon',
+    'io',
+    'metric',
+    'model',
+    'module',
+    'operator',
+    'optimizer',
+    'symbol',
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a module on first use: a server, with MXNet half imported, could not import them all."""
+    if name in __all__:
+        return import_module(f'{__name__}.{name}')
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *__all__})

@@ -24,9 +24,19 @@ import platform
 import re
 from typing import List, Optional, Tuple
 
-__all__ = ['MXNET', 'NUMPY', 'PYTHON', 'check_mxnet', 'check_numpy', 'check_platform', 'check_python']
+__all__ = [
+    'MXNET',
+    'NUMPY',
+    'PYTHON',
+    'VERSION',
+    'check_mxnet',
+    'check_numpy',
+    'check_platform',
+    'check_python',
+]
 
-# The bounds of the whole project: setup.py reads them here.
+# The version and the bounds of the whole project: setup.py reads them here.
+VERSION = '0.1.0'
 PYTHON = '>=3.8,<3.13'
 NUMPY = '>=1.17.5,<2'
 MXNET = '>=1.9.1,<2'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import os
 import re
+import warnings
 from itertools import islice
 from pathlib import Path
 from typing import Callable
@@ -16,11 +17,21 @@ from mxnet.context import Context
 from mxnet.io import DataIter
 from mxnet.module import Module
 from mxnet.ndarray import NDArray
+from mxnet.ndarray.sparse import RowSparseNDArray
 from mxnet.symbol import Symbol
 
 from .rows import HostRows, check_labels, group_by_class
 
-__all__ = ['feature_extractor', 'latest_checkpoint', 'save_checkpoint', 'start_centers', 'write_whole']
+__all__ = [
+    'centers_to_aux',
+    'centers_to_kvstore',
+    'feature_extractor',
+    'latest_checkpoint',
+    'save_checkpoint',
+    'start_centers',
+    'with_all_rows',
+    'write_whole',
+]
 
 
 def write_whole(path: str | os.PathLike, write: Callable[[str], object]) -> None:
@@ -59,6 +70,11 @@ def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> No
 
     `<prefix>-symbol.json`, `<prefix>-NNNN.states`, `<prefix>-NNNN.params`, each written whole and in this
     order: where the parameters are, the rest is. `mx.model.load_checkpoint` and `Module.load` read them.
+    The parameters hold all centers, wherever they live.
+
+    In distributed training only the worker of rank 0 writes, and there are no optimizer states: MXNet cannot
+    fetch them from its servers. Training resumed from such a checkpoint continues exactly with SGD without
+    momentum; the momentum of SGD and the states of Adam and the like start anew, which this warns of.
 
     Parameters
     ----------
@@ -76,6 +92,11 @@ def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> No
     OSError
         The folder is not there or cannot be written to.
 
+    Warns
+    -----
+    UserWarning
+        Optimizer states that stay on the servers.
+
     Examples
     --------
     >>> save_checkpoint(mod, 'runs/lenet', epoch=3)  # doctest: +SKIP
@@ -84,9 +105,23 @@ def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> No
         raise ValueError(f'epoch {epoch} is outside 0..9999')
     if not module.optimizer_initialized:
         raise ValueError('the module has no optimizer yet; init_optimizer or fit gives it one')
+    kvstore, states = module._kvstore, Path(f'{prefix}-{epoch:04d}.states')
+    distributed = kvstore is not None and 'dist' in kvstore.type
+    if distributed and kvstore.rank != 0:
+        return
     nd.waitall()  # the engine does not know that backward moves the centers
     write_whole(f'{prefix}-symbol.json', module.symbol.save)
-    write_whole(f'{prefix}-{epoch:04d}.states', module.save_optimizer_states)
+    if not distributed:
+        write_whole(states, module.save_optimizer_states)
+    else:
+        base = getattr(module._optimizer, 'base', module._optimizer)
+        if base.create_state(0, nd.zeros(1)) is not None:
+            warnings.warn(
+                f'{prefix}-{epoch:04d} has no states of {type(base).__name__}: MXNet cannot fetch them from '
+                'its servers, and they will start anew when training is resumed'
+            )
+        if states.exists():
+            states.unlink()  # of an earlier run; a resumed one would load them
     write_whole(f'{prefix}-{epoch:04d}.params', module.save_params)
 
 
@@ -113,6 +148,113 @@ def latest_checkpoint(prefix: str | os.PathLike) -> int | None:
     names = [path.name for path in prefix.parent.glob('*.params') if path.is_file()]
     matches = map(pattern.fullmatch, names)
     return max((int(match.group(1)) for match in matches if match), default=None)
+
+
+def with_all_rows(array: NDArray) -> RowSparseNDArray:
+    """A row_sparse array whose rows are all there, zeros too: what a KVStore needs of centers.
+
+    MXNet leaves rows of zeros out where it makes an array sparse, and its servers end at such an array.
+
+    Parameters
+    ----------
+    array : NDArray
+        Of any storage type, shape (num_class, ...).
+
+    Returns
+    -------
+    RowSparseNDArray
+        The same values; the array itself, if its rows are all there.
+
+    Examples
+    --------
+    >>> with_all_rows(mx.nd.zeros((3, 2))).indices.shape
+    (3,)
+    """
+    if array.stype == 'row_sparse' and array.indices.shape == array.shape[:1]:
+        return array
+    rows = nd.array(np.arange(len(array)), dtype='int64')
+    return nd.sparse.row_sparse_array((array.tostype('default'), rows), array.shape, dtype=array.dtype)
+
+
+def centers_to_kvstore(
+    arg_params: dict[str, NDArray], aux_params: dict[str, NDArray], name: str = 'center_loss'
+) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+    """Move centers from auxiliary states to a parameter: from `center_loss` to `sync_center_loss`.
+
+    Parameters
+    ----------
+    arg_params, aux_params : dict of str to NDArray
+        Of a network with `center_loss`, as `Module.get_params` and `mx.model.load_checkpoint` return them;
+        they stay as they are.
+    name : str
+        The name given to the loss.
+
+    Returns
+    -------
+    arg_params, aux_params : dict of str to NDArray
+        For the same network with `sync_center_loss`: the parameter `<name>_center_weight`, (num_class, D +
+        1), whose counts of samples start at 0, in place of the states `<name>__diff_bias`,
+        `<name>__center_bias` and `<name>__sum_bias`.
+
+    Raises
+    ------
+    ValueError
+        There are no such centers.
+
+    Examples
+    --------
+    >>> arg_params, aux_params = centers_to_kvstore({}, {'center_loss__center_bias': mx.nd.ones((10, 2))})
+    >>> arg_params['center_loss_center_weight'].shape
+    (10, 3)
+    """
+    key = f'{name}__center_bias'
+    if key not in aux_params:
+        raise ValueError(f'there is no state {key}; there are {", ".join(aux_params) or "none"}')
+    centers = aux_params[key]
+    weight = nd.concat(centers, nd.zeros((len(centers), 1), centers.context, centers.dtype), dim=1)
+    states = [f'{name}__{state}_bias' for state in ('diff', 'center', 'sum')]
+    aux_params = {key: value for key, value in aux_params.items() if key not in states}
+    return {**arg_params, f'{name}_center_weight': with_all_rows(weight)}, aux_params
+
+
+def centers_to_aux(
+    arg_params: dict[str, NDArray], aux_params: dict[str, NDArray], name: str = 'center_loss'
+) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+    """Move centers from a parameter to auxiliary states: from `sync_center_loss` to `center_loss`.
+
+    Parameters
+    ----------
+    arg_params, aux_params : dict of str to NDArray
+        Of a network with `sync_center_loss`, as `Module.get_params` and `mx.model.load_checkpoint` return
+        them; they stay as they are.
+    name : str
+        The name given to the loss.
+
+    Returns
+    -------
+    arg_params, aux_params : dict of str to NDArray
+        For the same network with `center_loss`: the state `<name>__center_bias`, (num_class, D), in place of
+        the parameter `<name>_center_weight`. The operator's other states hold nothing learned, and are left
+        to `allow_missing=True`.
+
+    Raises
+    ------
+    ValueError
+        There are no such centers.
+
+    Examples
+    --------
+    >>> weight = mx.nd.ones((10, 3))
+    >>> arg_params, aux_params = centers_to_aux({'center_loss_center_weight': weight}, {})
+    >>> aux_params['center_loss__center_bias'].shape
+    (10, 2)
+    """
+    key = f'{name}_center_weight'
+    if key not in arg_params:
+        raise ValueError(f'there is no parameter {key}; there are {", ".join(arg_params) or "none"}')
+    centers = arg_params[key].tostype('default')[:, :-1].copy()
+    arg_params = {other: value for other, value in arg_params.items() if other != key}
+    return arg_params, {**aux_params, f'{name}__center_bias': centers}
 
 
 def feature_extractor(
@@ -253,7 +395,8 @@ def start_centers(
     extractor = feature_extractor(
         module.symbol, arg_params, aux_params, shape, output, module._context[0], data_name
     )
-    num_class, dim = params[key].shape
+    num_class = len(params[key])
+    dim = extractor.output_shapes[0][1][1]
     sums, counts = np.zeros((num_class, dim)), np.zeros(num_class, int)
     data_iter.reset()
     for batch in islice(data_iter, num_batches):
@@ -269,7 +412,8 @@ def start_centers(
         raise ValueError(f'the output {output!r} is not finite')
     seen = np.flatnonzero(counts)
     centers = params[key].asnumpy()
-    centers[seen] = sums[seen] / counts[seen, np.newaxis]
-    params[key][:] = centers
+    centers[seen, :dim] = sums[seen] / counts[seen, np.newaxis]  # a last column may count samples
+    centers = nd.array(centers, dtype=centers.dtype)
+    params[key] = with_all_rows(centers) if params[key].stype == 'row_sparse' else centers
     module.set_params(arg_params, aux_params)
     return seen

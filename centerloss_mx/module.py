@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from typing import Any
+from typing import Any, Callable, NamedTuple
 
+import numpy as np
 from mxnet import ndarray as nd
+from mxnet.base import _LIB, check_call
+from mxnet.initializer import Uniform
 from mxnet.io import DataBatch
 from mxnet.model import load_checkpoint
 from mxnet.module import Module as MXModule
+from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
+from ._compat import VERSION
+from .model import with_all_rows
 from .operator import CenterLossParam
+from .optimizer import Centers
 from .rows import check_labels
 
-__all__ = ['Module']
+__all__ = ['Module', 'sparse_row_id_fn']
+
+_INITIALIZER = Uniform(0.01)  # MXNet's own default
 
 
 class Module(MXModule):
     """`mx.mod.Module` for networks with center loss; trains the same numbers.
 
-    Two promises beyond MXNet's: the labels of a center loss are checked on the host before anything of a
-    training batch is pushed, so that a bad one raises `ValueError` with its row and value and changes
-    nothing on any device, whichever of the losses in `symbol` reads it; and parameters are copied from the
-    devices (`fit`, `get_params` after an update, `save_checkpoint`) only after pending center updates. A
-    label that passes through another operator on its way to a loss is not seen here: the operator
-    `centerloss` itself refuses it, and the other losses become NaN.
+    Four promises beyond MXNet's:
+
+    - The labels of a center loss are checked on the host before anything of a training batch is pushed, so
+      that a bad one raises `ValueError` with its row and value, and the worker's rank, and changes nothing on
+      any device or server, whichever of the losses in `symbol` reads it. For `sync_center_loss`, so is the
+      loss: features that are not finite go no further. A label that passes through another operator on its
+      way to a loss is not seen here: the operator `centerloss` itself refuses it, and the other losses become
+      NaN.
+    - Ways of updating centers that MXNet gets silently wrong are refused in `init_optimizer`.
+    - Servers that do not move the centers are noticed in the first step.
+    - Parameters are copied from the devices (`fit`, `get_params` after an update, `save_checkpoint`) only
+      after pending center updates.
+
+    Centers on a KVStore, those of `sync_center_loss`, need no `sparse_row_id_fn`: each `forward` pulls the
+    rows of its batch, in scoring too. From `init_optimizer` on, the KVStore's centers are the only ones that
+    count.
 
     Parameters
     ----------
@@ -36,7 +54,12 @@ class Module(MXModule):
     Raises
     ------
     ValueError
-        In a training `forward`: a label outside 0..num_class-1 that is not the ignored one.
+        A `sync_center_loss` whose label is none of `label_names`. In a training `forward`: a label outside
+        0..num_class-1 that is not the ignored one. In `update`: a `sync_center_loss` that is not finite. In
+        `init_optimizer`: centers on the KVStore with another optimizer than `centers`, or that the KVStore
+        would not update.
+    RuntimeError
+        In the first `update`: servers without the optimizer `centers`, or with another version of it.
 
     References
     ----------
@@ -45,11 +68,22 @@ class Module(MXModule):
     Examples
     --------
     >>> mod = Module(net, label_names=['softmax_label', 'center_label'])  # doctest: +SKIP
+    >>> mod.fit(train, kvstore='dist_sync', optimizer='centers', num_epoch=10,  # doctest: +SKIP
+    ...         optimizer_params={'base': 'sgd', 'alpha': 0.5, 'learning_rate': 0.1})
     """
 
     def __init__(self, symbol: Symbol, *args: Any, **kwargs: Any) -> None:
         super().__init__(symbol, *args, **kwargs)
         self._center_losses = _center_losses(symbol)
+        self._stored = [loss for loss in self._center_losses if loss.centers]
+        for loss in self._stored:
+            if loss.label not in self._label_names:
+                raise ValueError(
+                    f'the label {loss.label!r} of {loss.centers} is none of label_names={self._label_names}; '
+                    'it tells which rows of the centers a batch needs'
+                )
+        self._present: dict[str, np.ndarray] = {}  # the classes of the last training batch, for each centers
+        self._proved = True  # that the KVStore moves the centers
 
     @staticmethod
     def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
@@ -77,6 +111,101 @@ class Module(MXModule):
             module._preload_opt_states = f'{prefix}-{epoch:04d}.states'
         return module
 
+    def fit(self, *args: Any, **kwargs: Any) -> None:
+        """Train as `mx.mod.Module.fit` does, and let go of the other workers where it fails.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As for `mx.mod.Module.fit`; no `sparse_row_id_fn` is needed.
+        """
+        try:
+            super().fit(*args, **kwargs)
+        except BaseException:
+            self._let_go()
+            raise
+
+    def init_params(
+        self,
+        initializer: Any = _INITIALIZER,
+        arg_params: dict[str, NDArray] | None = None,
+        aux_params: dict[str, NDArray] | None = None,
+        allow_missing: bool = False,
+        force_init: bool = False,
+        allow_extra: bool = False,
+    ) -> None:
+        """Initialize parameters as `mx.mod.Module` does; centers for the KVStore may be given dense.
+
+        Parameters
+        ----------
+        initializer, arg_params, aux_params, allow_missing, force_init, allow_extra
+            As for `mx.mod.Module.init_params`.
+        """
+        if arg_params is not None:
+            arg_params = dict(arg_params)
+            for loss in self._stored:
+                if loss.centers in arg_params:
+                    arg_params[loss.centers] = with_all_rows(arg_params[loss.centers])
+        super().init_params(initializer, arg_params, aux_params, allow_missing, force_init, allow_extra)
+
+    def set_params(
+        self,
+        arg_params: dict[str, NDArray],
+        aux_params: dict[str, NDArray],
+        allow_missing: bool = False,
+        force_init: bool = True,
+        allow_extra: bool = False,
+    ) -> None:
+        """Assign parameters as `mx.mod.Module` does.
+
+        Parameters
+        ----------
+        arg_params, aux_params, allow_missing, force_init, allow_extra
+            As for `mx.mod.Module.set_params`.
+        """
+        if self._centers_on_kvstore and arg_params is self._arg_params:
+            # `fit` gives back what it has just got; the devices pull the rows that they will need.
+            stored = [loss.centers for loss in self._stored]
+            arg_params = {name: value for name, value in arg_params.items() if name not in stored}
+            self._exec_group.set_params(arg_params, aux_params)
+        else:
+            super().set_params(arg_params, aux_params, allow_missing, force_init, allow_extra)
+
+    def init_optimizer(
+        self,
+        kvstore: Any = 'local',
+        optimizer: Any = 'sgd',
+        optimizer_params: Any = (('learning_rate', 0.01),),
+        force_init: bool = False,
+    ) -> None:
+        """Set the optimizer up as `mx.mod.Module` does, after a look at what will move the centers.
+
+        Parameters
+        ----------
+        kvstore, optimizer, optimizer_params, force_init
+            As for `mx.mod.Module.init_optimizer`.
+
+        Raises
+        ------
+        ValueError
+            Centers on the KVStore with another optimizer than `centers`, or that the KVStore would not
+            update.
+        """
+        moves_centers = isinstance(optimizer, Centers) or str(optimizer).lower() == 'centers'
+        if self._stored and not moves_centers:
+            raise ValueError(
+                f'the optimizer {optimizer!r} would move {self._stored[0].centers} by its gradient; expected '
+                f"optimizer='centers', with optimizer_params={{'base': 'sgd', ...}} for the other parameters"
+            )
+        super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
+        if self._stored and self._kvstore and not self._update_on_kvstore:
+            self.optimizer_initialized = False
+            raise ValueError(
+                f'the KVStore {self._kvstore.type!r} would only sum gradients, and MXNet leaves out those of '
+                f'{self._stored[0].centers}; expected one that updates: unset MXNET_UPDATE_ON_KVSTORE'
+            )
+        self._proved = not self._centers_on_kvstore
+
     def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
         """Run forward as `mx.mod.Module` does, after a look at the labels when training.
 
@@ -92,36 +221,178 @@ class Module(MXModule):
         ValueError
             A label outside 0..num_class-1 that is not the ignored one.
         """
+        labels = _labels(self, data_batch, self._center_losses)
         if self.for_training if is_train is None else is_train:
-            for batch in data_batch if isinstance(data_batch, list) else [data_batch]:
-                self._check_labels(batch)
+            self._check_labels(labels)
+        if self._centers_on_kvstore:
+            self.prepare(data_batch, lambda _: _row_ids(labels, self._stored))
         super().forward(data_batch, is_train)
 
-    def _check_labels(self, data_batch: DataBatch) -> None:
-        for desc, label in zip(self.label_shapes or (), data_batch.label or ()):
-            for num_class, ignore_label in self._center_losses.get(desc.name, ()):
-                try:
-                    check_labels(label.asnumpy(), num_class, ignore_label)
-                except ValueError as error:
-                    raise ValueError(f'{desc.name}: {error}') from None
+    def update(self) -> None:
+        """Update parameters as `mx.mod.Module` does, after a look at the loss of centers on the KVStore.
+
+        Raises
+        ------
+        ValueError
+            A `sync_center_loss` that is not finite; nothing has been pushed then.
+        RuntimeError
+            In the first update: the KVStore does not move the centers.
+        """
+        self._check_losses()
+        before = {} if self._proved else self._samples_seen()
+        super().update()
+        if before:
+            self._prove(before)
+
+    @property
+    def _centers_on_kvstore(self) -> bool:
+        return bool(self._stored and self.optimizer_initialized and self._update_on_kvstore)
+
+    def _check_labels(self, labels: dict[str, np.ndarray]) -> None:
+        for loss in self._center_losses:
+            if loss.label not in labels:
+                continue
+            try:
+                classes, kept = check_labels(labels[loss.label], loss.num_class, loss.ignored)
+            except ValueError as error:
+                raise self._failure(ValueError, f'{loss.label}: {error}') from None
+            if loss.centers:
+                self._present[loss.centers] = classes if kept is None else classes[kept]
+
+    def _check_losses(self) -> None:
+        for loss in self._stored:
+            if loss.output in self.output_names:
+                outputs = self.get_outputs(merge_multi_context=False)[self.output_names.index(loss.output)]
+                values = [output.asscalar() for output in outputs]
+                if not np.isfinite(values).all():
+                    raise self._failure(
+                        ValueError,
+                        f'{loss.output} is {sum(values)}; expected finite features (nothing was pushed). A '
+                        'lower scale or learning rate keeps training from diverging',
+                    )
+
+    def _samples_seen(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """For each centers, the classes of the last training batch and the count in their last column."""
+        seen = {}
+        for name, present in self._present.items():
+            classes = np.unique(present)
+            if len(classes):
+                centers = self._arg_params[name]
+                rows = nd.sparse.zeros('row_sparse', centers.shape, dtype=centers.dtype)
+                self._kvstore.row_sparse_pull(name, out=rows, row_ids=nd.array(classes, dtype='int64'))
+                seen[name] = classes, rows.data.asnumpy()[:, -1]
+        return seen
+
+    def _prove(self, before: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        for name, (classes, seen) in self._samples_seen().items():
+            own = np.unique(self._present[name], return_counts=True)[1].astype(seen.dtype)
+            expected = before[name][1] + own  # or more, by other workers
+            if not (seen >= expected).all():
+                row = int((seen < expected).argmax())
+                raise self._failure(
+                    RuntimeError,
+                    f'the KVStore does not move the centers: {name} has counted {seen[row]:g} samples of '
+                    f'class {classes[row]} after a step, expected {expected[row]:g} or more. Its servers do '
+                    f'not run the optimizer `centers` of centerloss_mx {VERSION}; their log says why (is the '
+                    'package installed there, in the same version?)',
+                )
+        self._proved = True
+
+    def _failure(self, kind: type[Exception], message: str) -> Exception:
+        """The error to raise, with the worker's rank if there are several."""
+        self._let_go()
+        if self._is_distributed:
+            message = f'worker {self._kvstore.rank}: {message}'
+        return kind(message)
+
+    def _let_go(self) -> None:
+        """Let this process end: it would wait at its exit for workers that wait for its gradients."""
+        if self._is_distributed:
+            check_call(_LIB.MXKVStoreSetBarrierBeforeExit(self._kvstore.handle, 0))
+
+    @property
+    def _is_distributed(self) -> bool:
+        return bool(self._kvstore and 'dist' in self._kvstore.type)
 
     def _sync_params_from_devices(self) -> None:
         nd.waitall()  # the engine does not know that backward moves the centers
         super()._sync_params_from_devices()
 
 
-def _center_losses(symbol: Symbol) -> dict[str, list[tuple[int, float | None]]]:
-    """Return num_class and the ignored label of the center losses that read each label."""
+def sparse_row_id_fn(module: MXModule) -> Callable[[DataBatch], dict[str, NDArray]]:
+    """Tell plain `mx.mod.Module` which rows of the centers on the KVStore a batch needs.
+
+    `module.Module` needs no such function.
+
+    Parameters
+    ----------
+    module : mxnet.module.Module
+        Its network has a `sync_center_loss`, whose label is one of the module's.
+
+    Returns
+    -------
+    callable
+        For the `sparse_row_id_fn` of `fit` and `prepare`: the row numbers of a batch's classes, by the name
+        of the centers.
+
+    Examples
+    --------
+    >>> mod = mx.mod.Module(net, label_names=['softmax_label', 'center_label'])  # doctest: +SKIP
+    >>> mod.fit(train, kvstore='dist_sync', optimizer='centers', num_epoch=10,  # doctest: +SKIP
+    ...         sparse_row_id_fn=sparse_row_id_fn(mod))
+    """
+    losses = [loss for loss in _center_losses(module.symbol) if loss.centers]
+    return lambda data_batch: _row_ids(_labels(module, data_batch, losses), losses)
+
+
+class _CenterLoss(NamedTuple):
+    """A center loss of a network: what its label may be, and where its centers are."""
+
+    label: str
+    num_class: int
+    ignored: float | None
+    centers: str = ''  # the parameter's name, where they are on the KVStore
+    output: str = ''
+
+
+def _center_losses(symbol: Symbol) -> list[_CenterLoss]:
     nodes = json.loads(symbol.tojson())['nodes']
-    found = defaultdict(list)
+    losses = []
     for node in nodes:
         attrs = dict(node.get('attrs', {}))
         if node['op'] == 'Custom' and attrs.pop('op_type') in ('centerloss', '_centerloss_per_sample'):
-            label = nodes[node['inputs'][1][0]]['name']
             parameters = CenterLossParam.parse(**attrs)
-            found[label].append((parameters.num_class, parameters.ignored))
+            label = nodes[node['inputs'][1][0]]['name']
+            losses.append(_CenterLoss(label, parameters.num_class, parameters.ignored))
         elif '__num_class__' in attrs:  # of the losses in `symbol` that are no custom operator
             label = nodes[node['inputs'][0][0]]['name']
-            ignored = attrs.get('__ignore_label__')
-            found[label].append((int(attrs['__num_class__']), None if ignored is None else float(ignored)))
-    return found
+            ignored = float(attrs['__ignore_label__']) if '__ignore_label__' in attrs else None
+            name = attrs.get('__centers__')
+            stored = (f'{name}_center_weight', f'{name}_output') if name else ()
+            losses.append(_CenterLoss(label, int(attrs['__num_class__']), ignored, *stored))
+    return losses
+
+
+def _labels(
+    module: MXModule, data_batch: DataBatch | list[DataBatch], losses: list[_CenterLoss]
+) -> dict[str, np.ndarray]:
+    """Return the labels of a batch, or of a list of them, that some loss reads."""
+    batches = data_batch if isinstance(data_batch, list) else [data_batch]
+    read = {loss.label for loss in losses}
+    return {
+        desc.name: np.concatenate([batch.label[i].asnumpy() for batch in batches])
+        for i, desc in enumerate(module.label_shapes or ())
+        if desc.name in read and all(batch.label for batch in batches)
+    }
+
+
+def _row_ids(labels: dict[str, np.ndarray], losses: list[_CenterLoss]) -> dict[str, NDArray]:
+    """Return the classes in a batch, by the name of the centers on the KVStore; other labels have no row."""
+    rows = {}
+    for loss in losses:
+        if loss.label in labels:
+            label = labels[loss.label]
+            classes = np.unique(label[(label >= 0) & (label < loss.num_class)]).astype(np.int64)
+            # MXNet cannot pull no rows at all
+            rows[loss.centers] = nd.array(classes if len(classes) else [0], dtype='int64')
+    return rows

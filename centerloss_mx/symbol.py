@@ -1,8 +1,9 @@
 """Factories that return Symbols: the center loss, joint supervision, and the other forms of center loss.
 
-`center_loss` and `joint_supervision` have running centers, which the operator moves. In the other losses the
-centers are a parameter that the base optimizer moves by its gradient. They stand beside a softmax, as in
-`mx.sym.Group([softmax, island_loss(...)])`; L-GM brings its own.
+`center_loss`, `sync_center_loss` and `joint_supervision` have running centers, which the operator or the
+optimizer `centers` moves. In the other losses the centers are a parameter that the base optimizer moves by
+its gradient. They stand beside a softmax, as in `mx.sym.Group([softmax, island_loss(...)])`; L-GM brings its
+own.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import numbers
 from typing import Any
 
 from mxnet import symbol as mxsym
+from mxnet.initializer import Zero
 from mxnet.symbol import Symbol
 
-from .operator import CenterLossParam
+from .operator import NORMALIZATIONS, CenterLossParam
 
 __all__ = [
     'center_loss',
@@ -23,7 +25,10 @@ __all__ = [
     'joint_supervision',
     'large_margin_gaussian_mixture',
     'learned_center_loss',
+    'sync_center_loss',
 ]
+
+DTYPES = ('float32', 'float64')
 
 
 def center_loss(
@@ -111,19 +116,141 @@ def center_loss(
     return mxsym.MakeLoss(loss, name=name)
 
 
+def sync_center_loss(
+    data: Symbol,
+    label: Symbol,
+    num_class: int,
+    embedding_dim: int,
+    scale: float = 1.0,
+    normalization: str = 'null',
+    use_ignore: bool = False,
+    ignore_label: float = -1,
+    dtype: str = 'float32',
+    name: str = 'center_loss',
+) -> Symbol:
+    """Center loss with running centers on the KVStore: one set of centers for all devices and workers.
+
+    | output:    1/2 sum_i ||x_i - c_{y_i}||^2 / z                                        (Eq. 2)
+    | gradients: scale * (x_i - c_{y_i}) / z                       to the features        (Eq. 3)
+    |            [sum_{i: y_i = j} (c_j - x_i), -n_j]              to row j of the centers
+
+    z is 1, N or max(1, samples not ignored), as `normalization` says. Stock symbols only. The centers are a
+    parameter; the KVStore sums its gradient, which nothing scales, over devices and workers, and the
+    optimizer `centers` then moves them by alpha * sum(x_i - c_j) / (1 + n_j): name it in `fit`, with alpha
+    and the update rule among `optimizer_params`. Within an epoch only the rows of a batch's classes travel.
+
+    It takes no head gradient: `scale` is its only weight, and a factor behind it changes nothing. With
+    `normalization='null'` and Module's default `rescale_grad`, 1 / (samples of all devices and synchronous
+    workers), `scale` is the paper's lambda. N and the samples not ignored are those of one device's slice:
+    the other normalizations depend on the number of devices.
+
+    Parameters
+    ----------
+    data : Symbol
+        Features x, shape (N, embedding_dim); float16, float32 or float64.
+    label : Symbol
+        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype that holds them all: float16
+        does to 2^11, float32 to 2^24. A Variable. A symbol cannot raise: a row with another label takes no
+        part in training and makes the loss NaN; `module.Module` raises `ValueError`.
+    num_class : int
+        Number of classes, > 0.
+    embedding_dim : int
+        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+    scale : float
+        Weight of the gradient to the features, >= 0. Neither the output nor the centers' gradient is scaled.
+        0.1 and below suits MNIST; 1 was seen to diverge there.
+    normalization : {'null', 'batch', 'valid'}
+        Divide the loss and the gradient to the features by 1, by N, or by max(1, samples not ignored), of the
+        device's slice.
+    use_ignore : bool
+        Whether rows labelled `ignore_label` take no part; they may hold anything.
+    ignore_label : float
+        A whole number.
+    dtype : {'float32', 'float64'}
+        Of centers and output; features are cast to it.
+    name : str
+        Name of the MakeLoss node.
+
+    Returns
+    -------
+    Symbol
+        One output `<name>_output`, shape (1,): the loss. Parameter `<name>_center_weight`, shape (num_class,
+        embedding_dim + 1), row_sparse, which starts at 0: the centers, and in the last column how many
+        samples of each class have been seen, exact to 2^24 in float32.
+
+    Raises
+    ------
+    ValueError
+        A parameter that is out of its range. Features that are not finite make the loss so; `module.Module`
+        and the optimizer refuse them before any center moves.
+
+    References
+    ----------
+    Wen et al., ECCV 2016, Eqs. 2, 3, 4 and Algorithm 1.
+
+    Examples
+    --------
+    >>> data, label = mx.sym.Variable('embedding'), mx.sym.Variable('center_label')
+    >>> loss = sync_center_loss(data, label, num_class=10, embedding_dim=2)
+    >>> loss.list_arguments(), loss.list_outputs()
+    (['center_label', 'embedding', 'center_loss_center_weight'], ['center_loss_output'])
+    """
+    _check(name, num_class, embedding_dim, scale, 1, use_ignore, ignore_label)
+    _check_one_of(name, NORMALIZATIONS, normalization=normalization)
+    _check_one_of(name, DTYPES, dtype=dtype)
+    centers = mxsym.Variable(
+        f'{name}_center_weight',
+        shape=(num_class, embedding_dim + 1),
+        stype='row_sparse',
+        init=Zero(),  # its rows are all there; a server ends at an array without
+        wd_mult=0,
+        attr={'__centers__': name},
+    )
+    rows = _Rows(label, num_class, use_ignore, ignore_label, stored=name)
+    looked_up = mxsym.Embedding(
+        rows.label,
+        centers,
+        input_dim=num_class,
+        output_dim=embedding_dim + 1,
+        dtype=dtype,
+        sparse_grad=True,
+        name=f'{name}_center',
+    )
+    looked_up = rows.keep(looked_up)
+    center = mxsym.slice_axis(looked_up, axis=1, begin=0, end=embedding_dim)
+    seen = mxsym.slice_axis(looked_up, axis=1, begin=embedding_dim, end=embedding_dim + 1)
+    data = rows.keep(mxsym.cast(data, dtype=dtype))
+
+    def half_squares(x: Symbol, c: Symbol) -> Symbol:
+        return 0.5 * _square(x - c)  # (N,)
+
+    own = half_squares(data, center)
+    loss = rows.total(own + rows.unknown(own), normalization)
+    to_features = rows.total(half_squares(data, mxsym.BlockGrad(center)), normalization) * scale
+    to_centers = mxsym.sum(half_squares(mxsym.BlockGrad(data), center)) - mxsym.sum(seen)
+    # the loss's value, and two gradients that ride along on zeros
+    loss = mxsym.BlockGrad(loss) + _only_gradient(to_features) + _only_gradient(to_centers)
+    return mxsym.MakeLoss(loss, name=name)
+
+
+def _only_gradient(value: Symbol) -> Symbol:
+    return value - mxsym.BlockGrad(value)
+
+
 def joint_supervision(
     embedding: Symbol,
     num_class: int,
     scale: float,
-    alpha: float = 0.5,
+    alpha: float | None = None,
     softmax_label: Symbol | None = None,
     center_label: Symbol | None = None,
     centers: str = 'aux',
+    embedding_dim: int | None = None,
     *,
     batchsize: int | None = None,
     use_ignore: bool = False,
     ignore_label: float = -1,
-    update: str = 'paper',
+    update: str | None = None,
 ) -> Symbol:
     """Joint supervision, L = L_S + scale * L_C: class layer, softmax and center loss on one embedding.
 
@@ -141,20 +268,26 @@ def joint_supervision(
         Number of classes, > 0.
     scale : float
         The paper's lambda, >= 0. 0.1 and below suits MNIST; 1 was seen to diverge there.
-    alpha : float
-        Step of the centers, in [0, 1].
+    alpha : float or None
+        Step of the centers, in [0, 1]; None: 0.5. With `centers='kvstore'` it belongs to `optimizer_params`.
     softmax_label, center_label : Symbol or None
         Classes y, shape (N,), for each loss; None: Variables `softmax_label` and `center_label`.
-    centers : {'aux'}
-        Where the centers live: auxiliary states of the operator.
+    centers : {'aux', 'kvstore'}
+        Where the centers live: in auxiliary states of the operator, see `center_loss`, one set for each
+        device; or in a parameter on the KVStore, see `sync_center_loss`, one set for all devices and workers,
+        which the optimizer `centers` moves.
+    embedding_dim : int or None
+        D, the length of a feature, > 0; needed with `centers='kvstore'`.
     batchsize : int or None
-        The largest batch that one device will see; None pins the batch to the bound size.
+        The largest batch that one device will see; None pins the batch to the bound size. With
+        `centers='kvstore'` any batch runs.
     use_ignore : bool
         Whether rows labelled `ignore_label` take no part, in either loss.
     ignore_label : float
         A whole number.
-    update : {'paper', 'moving_average'}
-        How the centers move; see `center_loss`.
+    update : {'paper', 'moving_average'} or None
+        How the centers move, see `center_loss`; None: 'paper'. With `centers='kvstore'` it belongs to
+        `optimizer_params`.
 
     Returns
     -------
@@ -177,33 +310,27 @@ def joint_supervision(
     >>> net.list_outputs()
     ['softmax_output', 'center_loss_output']
     """
-    if centers != 'aux':
-        raise ValueError(
-            f"joint_supervision: centers={centers!r} is not 'aux', the one home this version has"
-        )
+    _check_one_of('joint_supervision', ('aux', 'kvstore'), centers=centers)
     softmax_label = mxsym.Variable('softmax_label') if softmax_label is None else softmax_label
     center_label = mxsym.Variable('center_label') if center_label is None else center_label
-    l_c = center_loss(
-        embedding,
-        center_label,
-        num_class,
-        alpha,
-        scale,
-        batchsize,
-        normalization='null',
-        use_ignore=use_ignore,
-        ignore_label=ignore_label,
-        update=update,
-    )
+    ignored: dict[str, Any] = {'use_ignore': use_ignore, 'ignore_label': ignore_label}
+    if centers == 'kvstore':
+        if embedding_dim is None:
+            raise ValueError("joint_supervision: embedding_dim is missing; centers='kvstore' needs it")
+        for key, value in {'alpha': alpha, 'update': update}.items():
+            if value is not None:
+                raise ValueError(
+                    f"joint_supervision: {key}={value!r} is not for centers='kvstore'; "
+                    "give it to the optimizer 'centers', in optimizer_params"
+                )
+        l_c = sync_center_loss(embedding, center_label, num_class, embedding_dim, scale, **ignored)
+    else:
+        alpha, update = 0.5 if alpha is None else alpha, update or 'paper'
+        l_c = center_loss(
+            embedding, center_label, num_class, alpha, scale, batchsize, 'null', update=update, **ignored
+        )
     logits = mxsym.FullyConnected(embedding, num_hidden=num_class, name='fc2')
-    l_s = mxsym.SoftmaxOutput(
-        logits,
-        softmax_label,
-        normalization='null',
-        use_ignore=use_ignore,
-        ignore_label=ignore_label,
-        name='softmax',
-    )
+    l_s = mxsym.SoftmaxOutput(logits, softmax_label, normalization='null', name='softmax', **ignored)
     return mxsym.Group([l_s, l_c])
 
 
@@ -292,8 +419,7 @@ def learned_center_loss(
     ['center_label', 'embedding', 'learned_center_loss_center_weight']
     """
     _check(name, num_class, embedding_dim, scale, lr_mult, use_ignore, ignore_label)
-    if dtype not in ('float32', 'float64'):
-        raise ValueError(f'{name}: dtype={dtype!r} is not one of float32, float64')
+    _check_one_of(name, DTYPES, dtype=dtype)
     rows = _Rows(label, num_class, use_ignore, ignore_label)
     centers = mxsym.Embedding(
         rows.label,
@@ -581,8 +707,7 @@ def large_margin_gaussian_mixture(
     ['softmax_output', 'gaussian_mixture_output']
     """
     _check(name, num_class, embedding_dim, scale, lr_mult, use_ignore, ignore_label, margin=margin)
-    if covariance not in ('identity', 'diagonal'):
-        raise ValueError(f'{name}: covariance={covariance!r} is not one of identity, diagonal')
+    _check_one_of(name, ('identity', 'diagonal'), covariance=covariance)
     rows = _Rows(label, num_class, use_ignore, ignore_label)
     centers = _centers(name, num_class, embedding_dim, lr_mult)
     log_variance = None
@@ -627,11 +752,21 @@ def _mahalanobis(data: Symbol, centers: Symbol, log_variance: Symbol | None) -> 
 class _Rows:
     """The rows of a batch that take part in a loss: those whose label is a class, and is not ignored."""
 
-    def __init__(self, label: Symbol, num_class: int, use_ignore: bool, ignore_label: float) -> None:
-        # The attributes tell module.Module what to check on the host.
+    def __init__(
+        self,
+        label: Symbol,
+        num_class: int,
+        use_ignore: bool,
+        ignore_label: float,
+        stored: str | None = None,
+    ) -> None:
+        # The attributes tell module.Module what to check on the host, and which loss has centers on the
+        # KVStore.
         attributes = {'__num_class__': str(num_class)}
         if use_ignore:
             attributes['__ignore_label__'] = str(ignore_label)
+        if stored:
+            attributes['__centers__'] = stored
         label = mxsym.BlockGrad(label, attr=attributes)
         label = mxsym.cast(label, dtype='float64')  # MXNet compares in the label's dtype: -1 is 255 in uint8
         self.known = self.kept = (label >= 0) * (label <= num_class - 1) * (label % 1 == 0)
@@ -646,11 +781,25 @@ class _Rows:
         """Zeros, and no gradient, where a row takes no part, even if it holds NaN."""
         return mxsym.where(self.kept, array, mxsym.zeros_like(array))
 
+    def total(self, values: Symbol, normalization: str) -> Symbol:
+        """The sum, shape (1,), divided by 1, by N or by the samples that take part."""
+        total = mxsym.sum(values)
+        if normalization == 'null':
+            return total
+        counted = mxsym.ones_like(values)
+        if normalization == 'valid':
+            counted = mxsym.where(self.kept, counted, mxsym.zeros_like(values))
+        return total / mxsym.maximum(mxsym.sum(counted), 1)
+
+    def unknown(self, values: Symbol) -> Symbol:
+        """0 for each sample, but NaN where the label is no class."""
+        nothing = mxsym.zeros_like(values)
+        return mxsym.where(self.known, nothing, nothing * math.nan)
+
     def make_loss(self, value: Symbol, grad_scale: float, name: str) -> Symbol:
         """The loss per sample, (N,): 0 where it is ignored, NaN where the label is no class."""
-        nothing = mxsym.zeros_like(value)
-        instead = mxsym.where(self.known, nothing, nothing * math.nan)
-        return mxsym.MakeLoss(mxsym.where(self.kept, value, instead), grad_scale=grad_scale, name=name)
+        value = mxsym.where(self.kept, value, self.unknown(value))
+        return mxsym.MakeLoss(value, grad_scale=grad_scale, name=name)
 
 
 def _centers(name: str, num_class: int, embedding_dim: int, lr_mult: float) -> Symbol:
@@ -665,6 +814,12 @@ def _square(array: Symbol) -> Symbol:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_one_of(name: str, choices: tuple[str, ...], **given: str) -> None:
+    for key, value in given.items():
+        if value not in choices:
+            raise ValueError(f'{name}: {key}={value!r} is not one of {", ".join(choices)}')
 
 
 def _check(

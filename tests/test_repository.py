@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Iterator
 
-from centerloss_mx import __version__, _compat
+from centerloss_mx import _compat
 
 import pytest
 
@@ -154,7 +154,7 @@ PACKAGE_MODULES = [pytest.param(path, id=path.stem) for path in MODULES]
 def test_version_and_bounds_are_stated_once():
     files = [*MODULES, *(REPOSITORY / name for name in ('setup.py', 'pyproject.toml', 'CITATION.cff'))]
     for value, home in [
-        (f"'{__version__}'", '__init__.py'),
+        (f"'{_compat.VERSION}'", '_compat.py'),
         (_compat.PYTHON, '_compat.py'),
         (_compat.NUMPY, '_compat.py'),
         (_compat.MXNET, '_compat.py'),

@@ -168,8 +168,8 @@ def test_center_loss_refuses_an_unknown_normalization_and_joint_supervision_anot
     data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
     with pytest.raises(ValueError, match="normalization='mean' is not one of null, batch, valid"):
         center_loss(data, label, 3, normalization='mean')
-    with pytest.raises(ValueError, match="centers='kvstore' is not 'aux'"):
-        joint_supervision(data, 3, 1.0, centers='kvstore')
+    with pytest.raises(ValueError, match="centers='server' is not one of aux, kvstore"):
+        joint_supervision(data, 3, 1.0, centers='server')
 
 
 # The losses whose centers are a parameter. Each: the factory's own options, and the oracle's (values of the

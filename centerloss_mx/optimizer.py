@@ -1,0 +1,175 @@
+"""The optimizer `centers`: the paper's update for center parameters, a base optimizer for the rest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mxnet import ndarray as nd
+from mxnet import optimizer as mxopt
+from mxnet.ndarray import NDArray
+from mxnet.symbol import Symbol
+
+from . import _compat
+from .operator import CenterLossParam
+
+__all__ = ['Centers']
+
+
+@mxopt.register
+class Centers(mxopt.Optimizer):
+    """Moves centers by the paper's rule after the KVStore has summed; a base optimizer moves the rest.
+
+    | g_j = [sum_{i: y_i = j} (c_j - x_i),  -n_j]                    of `sync_center_loss`
+    | c_j -= alpha * g_j / (1 + n_j)                                 (Eq. 4, `paper`)
+    | c_j -= alpha * g_j / n_j                                       (`moving_average`)
+    | seen_j += n_j                                                  the last column
+
+    n_j counts the samples of all devices and workers whose gradients the KVStore has summed. Centers are the
+    parameters whose Variable has the attribute `__centers__`; they know no learning rate, `lr_mult`,
+    `rescale_grad`, weight decay, clipping, scheduler or multi-precision, and have no state. Each update reads
+    and writes the rows of the batch's classes only. For all other parameters this is the base optimizer.
+
+    Under 'dist_async' a server applies the gradient of each worker as it comes: n_j is then that worker's.
+
+    Parameters
+    ----------
+    base : str or mxnet.optimizer.Optimizer
+        The optimizer of all other parameters; `**kwargs` are its own. An Optimizer is taken as it is.
+    alpha : float
+        Step of the centers, in [0, 1].
+    update : {'paper', 'moving_average'}
+        Whether the step is divided by 1 + n_j or by n_j.
+    sym : Symbol
+        The network, which tells the centers from the rest. `Module` gives it when the optimizer is named by
+        `'centers'`.
+    param_idx2name : dict of int to str
+        The parameters' names by index. `Module` gives it.
+    **kwargs
+        For the base optimizer: learning_rate, momentum, wd, ...
+
+    Raises
+    ------
+    ValueError
+        A parameter out of its range; no `sym`; a base that is `centers` itself; several devices that would
+        each move a copy of the centers of their own. In an update: a gradient of centers that is not finite
+        or not row_sparse; no center has moved then.
+
+    References
+    ----------
+    Wen et al. 2016, Eq. 4 and Algorithm 1.
+
+    Examples
+    --------
+    >>> net = mx.sym.Variable('center_loss_center_weight', attr={'__centers__': 'center_loss'})
+    >>> mx.optimizer.create('centers', base='adam', alpha=0.5, learning_rate=0.01, sym=net).names
+    {'center_loss_center_weight'}
+    """
+
+    aggregate_num = 0  # one parameter at a time
+
+    # Of what is below, only these are the wrapper's own; everything else is read from and written to the
+    # base, so that MXNet's code finds one learning rate, one scheduler and one count of updates, whichever it
+    # asks.
+    _OWN = ('base', 'alpha', 'rule', 'names', 'version')
+
+    def __init__(
+        self,
+        base: str | mxopt.Optimizer = 'sgd',
+        alpha: float = 0.5,
+        update: str = 'paper',
+        sym: Symbol | None = None,
+        param_idx2name: dict[int, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        parameters = CenterLossParam.parse(num_class=1, alpha=alpha, update=update)
+        self.alpha, self.rule = parameters.alpha, parameters.update
+        self.version = _compat.VERSION
+        if sym is None:
+            raise ValueError('centers: sym=None is not the network, whose Variables tell which are centers')
+        attributes = sym.attr_dict()
+        self.names = {name for name in sym.list_arguments() if '__centers__' in attributes.get(name, ())}
+        names = list((param_idx2name or {}).values())
+        for name in sorted(self.names):
+            if names.count(name) > 1:
+                raise ValueError(
+                    f'centers: each of {names.count(name)} devices would update its own copy of {name}; '
+                    "expected a KVStore that updates: 'device' or 'dist_sync' ('local' does not where any "
+                    'parameter has more than 2^24 elements, and none does with MXNET_UPDATE_ON_KVSTORE=0)'
+                )
+        if isinstance(base, str):
+            if base.lower() == 'centers':
+                raise ValueError(
+                    "centers: base='centers' is not an optimizer of other parameters, as 'sgd' is"
+                )
+            base = mxopt.create(base, sym=sym, param_idx2name=param_idx2name, **kwargs)
+        self.base = base
+
+    def __getattr__(self, name: str) -> Any:
+        if name in Centers._OWN or name.startswith('__'):  # not there yet: in unpickling
+            raise AttributeError(name)
+        return getattr(self.base, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in Centers._OWN:
+            super().__setattr__(name, value)
+        else:
+            setattr(self.base, name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive on a server: refused there by another version, which `module.Module` notices."""
+        if state['version'] != _compat.VERSION:
+            raise RuntimeError(
+                f'the optimizer comes from centerloss_mx {state["version"]}, but this process has '
+                f'{_compat.VERSION}: install one version everywhere'
+            )
+        self.__dict__.update(state)
+
+    def create_state(self, index: int | str, weight: NDArray) -> Any:
+        """Create the base optimizer's state of a parameter; centers have none."""
+        return None if self._is_centers(index) else self.base.create_state(index, weight)
+
+    def create_state_multi_precision(self, index: int | str, weight: NDArray) -> Any:
+        """Create the base optimizer's state of a parameter, with a float32 copy of float16 weights."""
+        return None if self._is_centers(index) else self.base.create_state_multi_precision(index, weight)
+
+    def update(self, index: int | str, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """Move one parameter by its gradient: centers by the paper's rule, others as the base does."""
+        if self._is_centers(index):
+            self._move(self._name(index), weight, grad)
+        else:
+            self.base.update(index, weight, grad, state)
+
+    def update_multi_precision(self, index: int | str, weight: NDArray, grad: NDArray, state: Any) -> None:
+        """Move one parameter by its gradient, as `update`; the base may keep a float32 copy."""
+        if self._is_centers(index):
+            self._move(self._name(index), weight, grad)
+        else:
+            self.base.update_multi_precision(index, weight, grad, state)
+
+    def _name(self, index: int | str) -> str:
+        return self.idx2name.get(index, index)
+
+    def _is_centers(self, index: int | str) -> bool:
+        return self._name(index) in self.names
+
+    def _move(self, name: str, centers: NDArray, grad: NDArray) -> None:
+        if grad.stype != 'row_sparse':
+            raise ValueError(f'centers: the gradient of {name} is {grad.stype}; expected row_sparse')
+        classes, step = grad.indices, grad.data.asnumpy()  # of the classes present, as copies
+        finite = np.isfinite(step).all(axis=1)
+        if not finite.all():
+            row = int(classes[finite.argmin()].asscalar())
+            raise ValueError(
+                f'centers: the gradient of {name} is not finite at class {row}; '
+                'expected finite features (no center was moved)'
+            )
+        counts = -step[:, -1:]  # n_j, shape (K, 1)
+        divisor = 1 + counts if self.rule == 'paper' else np.maximum(counts, 1)  # ignored rows count 0
+        step[:, :-1] *= self.alpha / divisor
+        step = nd.sparse.row_sparse_array((step, classes), centers.shape, centers.context, centers.dtype)
+        # centers -= step, at its rows only and in place
+        nd.sgd_update(centers, step, out=centers, lr=1, wd=0, lazy_update=True)
