@@ -17,6 +17,7 @@ from centerloss_mx.visualization import Curve, CurvePanel, curve_figure, save_fi
 
 import mxnet as mx
 import numpy as np
+from train_mnist import centers
 
 N, DIM, NUM_CLASS, STEPS = 128, 2, 10, 12
 ALPHA, SCALE, LEARNING_RATE = 0.5, 0.1, 0.05
@@ -58,15 +59,6 @@ def way_left(loss: mx.sym.Symbol, count: int) -> list[float]:
         module.update()
         left.append(float(np.linalg.norm(centers(module)[0] - mean) / np.linalg.norm(mean)))
     return left
-
-
-def centers(module: Module) -> np.ndarray | None:
-    """The centers of a network, running or learned; None if it has none."""
-    arg_params, aux_params = module.get_params()
-    for name, value in {**arg_params, **aux_params}.items():
-        if name.endswith(('_center_bias', '_center_weight')):
-            return value.asnumpy()
-    return None
 
 
 def main() -> None:

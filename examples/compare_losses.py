@@ -31,9 +31,8 @@ from centerloss_mx.visualization import Curve, CurvePanel, Panel, curve_figure, 
 
 import mxnet as mx
 import numpy as np
-from center_updates import centers
 from sklearn.neighbors import KNeighborsClassifier
-from train_mnist import NUM_CLASS, Digits, lenet, sgd
+from train_mnist import NUM_CLASS, Digits, centers, lenet, sgd
 
 DIM = 2  # an embedding that can be drawn as it is
 SCALES = [0.0, 0.001, 0.01, 0.05, 0.1]

@@ -2,9 +2,11 @@
 
     python examples/train_mnist.py                               # 12,000 digits that come with the package
     python examples/train_mnist.py --data-dir mnist --num-epochs 20   # all of MNIST, from its idx files
+    python -m centerloss_mx.launch -n 2 -- python examples/train_mnist.py --kv-store dist_sync   # two workers
 
 Trains softmax only, then joint supervision (softmax + lambda * center loss) from the same seed through
-`Module.fit`, prints a table, and writes pictures, histories, logs and checkpoints to `runs/mnist`.
+`Module.fit`, prints a table, and writes pictures, histories, logs and checkpoints to `runs/mnist`. On several
+workers it trains one of the two; the worker of rank 0 prints and writes.
 """
 
 from __future__ import annotations
@@ -24,9 +26,10 @@ os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx.callback import ProgressBar
 from centerloss_mx.evaluation import cluster_ratio
-from centerloss_mx.io import load_mnist, mnist_iter
+from centerloss_mx.io import PartIter, load_mnist, mnist_iter
 from centerloss_mx.metric import Accuracy, CenterLossMetric
 from centerloss_mx.model import feature_extractor, latest_checkpoint, save_checkpoint, write_whole
+from centerloss_mx.module import Module
 from centerloss_mx.symbol import joint_supervision
 from centerloss_mx.visualization import Panel, embedding_figure, save_animation, save_figure
 
@@ -35,6 +38,7 @@ import numpy as np
 
 NUM_CLASS = 10
 IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
+KV_STORES = ['local', 'device', 'dist_sync', 'dist_device_sync', 'dist_async']
 HISTORY = ['epoch', 'train_accuracy', 'test_accuracy', 'own', 'between', 'ratio', 'seconds']
 
 
@@ -67,13 +71,15 @@ NETWORKS = {'lenet': lenet, 'lenet++': lenet_plus_plus}
 LEARNING_RATES = {'lenet': 0.05, 'lenet++': 0.01}  # LeNet++ was seen to diverge at 0.045
 
 
-def sgd(lr: float, batches: int, num_epochs: int, begin_epoch: int = 0) -> dict[str, Any]:
+def sgd(
+    lr: float, batches: int, num_epochs: int, begin_epoch: int = 0, momentum: float = 0.9
+) -> dict[str, Any]:
     """SGD with momentum; the learning rate warms up for an epoch, then falls to 0 by a cosine."""
     updates = batches * num_epochs
     warmup = min(batches, updates // 4)  # at full speed from the start, center loss was seen to diverge
     return {
         'learning_rate': lr,
-        'momentum': 0.9,
+        'momentum': momentum,
         'wd': 0.0005,
         'lr_scheduler': mx.lr_scheduler.CosineScheduler(updates, lr, warmup_steps=warmup),
         'begin_num_update': batches * begin_epoch,
@@ -84,6 +90,16 @@ def classify(features: np.ndarray, arg_params: dict[str, mx.nd.NDArray]) -> np.n
     """The classes that the class layer predicts; unlike in `Module.score`, no padded row is among them."""
     weight, bias = (arg_params[f'fc2_{name}'].asnumpy() for name in ('weight', 'bias'))
     return (features @ weight.T + bias).argmax(axis=1)
+
+
+def centers(module: mx.mod.Module) -> np.ndarray | None:
+    """The centers of a network, running or learned; None if it has none."""
+    arg_params, aux_params = module.get_params()
+    for name, value in {**arg_params, **aux_params}.items():
+        if name.endswith(('_center_bias', '_center_weight')):
+            # those of a KVStore count samples in their last column
+            return value.asnumpy()[:, : -1 if value.stype == 'row_sparse' else None]
+    return None
 
 
 class Digits(NamedTuple):
@@ -116,18 +132,34 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--embedding-dim', type=int, default=2, help='length of a feature, 2 at least')
     parser.add_argument('--scale', type=float, default=0.1, help="the paper's lambda")
     parser.add_argument('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
-    parser.add_argument('--batch-size', type=int, default=32, help='samples a batch, over all devices')
+    parser.add_argument(
+        '--batch-size', type=int, default=32, help='samples a batch, over all devices and workers'
+    )
     parser.add_argument('--num-epochs', type=int, default=12, help='epochs of each of the two runs')
     parser.add_argument(
         '--lr',
         type=float,
         help='learning rate after a warm-up; it falls to 0 by a cosine (default: 0.05, for lenet++ 0.01)',
     )
+    parser.add_argument('--momentum', type=float, default=0.9, help='of SGD, 0 to 1')
     parser.add_argument(
         '--seed', type=int, default=1, help='of the initial weights and the order of the digits'
     )
     parser.add_argument('--ctx', default='cpu', help='devices: cpu, gpu:0, cpu:0,cpu:1, ...')
-    parser.add_argument('--kv-store', default='local', help='local or device')
+    parser.add_argument(
+        '--kv-store',
+        choices=KV_STORES,
+        default='local',
+        help='dist_*: on several workers, see centerloss_mx.launch',
+    )
+    parser.add_argument(
+        '--centers',
+        choices=['aux', 'kvstore'],
+        help='where they live: with each device, or on the KVStore (default: aux; kvstore with dist_*)',
+    )
+    parser.add_argument(
+        '--only', choices=['softmax', 'center_loss'], help='train one of the two (with dist_*: center_loss)'
+    )
     parser.add_argument(
         '--output',
         type=Path,
@@ -145,17 +177,31 @@ def parse_args() -> argparse.Namespace:
         parser.error(f'--lr {args.lr}: expected a number > 0')
     if not 0 <= args.seed < 2**32:
         parser.error(f'--seed {args.seed}: expected 0 to 2^32 - 1')
-    if args.kv_store not in ('local', 'device'):
-        # With dist_*, every worker would move centers of its own: auxiliary states are never exchanged.
-        parser.error(
-            f'--kv-store {args.kv_store}: these centers live in one process; expected local or device'
-        )
+    if not 0 <= args.momentum < 1:
+        parser.error(f'--momentum {args.momentum}: expected 0 or more, and less than 1')
+    if args.kv_store.startswith('dist'):
+        if args.centers == 'aux':
+            # Every worker would move centers of its own: auxiliary states are never exchanged.
+            parser.error(f'--centers aux: they live in one process, and --kv-store is {args.kv_store}')
+        if 'DMLC_ROLE' not in os.environ:
+            parser.error(
+                f'--kv-store {args.kv_store}: this process is no worker (DMLC_ROLE is not set); '
+                'start it by `python -m centerloss_mx.launch`'
+            )
+        # A process has one such KVStore, and its keys are those of one network.
+        args.only = args.only or 'center_loss'
+        args.centers = 'kvstore'
+    args.centers = args.centers or 'aux'
     try:
         args.contexts = contexts(args.ctx)
     except ValueError as error:
         parser.error(f'--ctx {args.ctx}: {error}')
-    if args.batch_size < len(args.contexts):
-        parser.error(f'--batch-size {args.batch_size}: expected one sample or more for each of the devices')
+    workers = int(os.environ['DMLC_NUM_WORKER']) if args.kv_store.startswith('dist') else 1
+    if args.batch_size < workers * len(args.contexts) or args.batch_size % workers:
+        parser.error(
+            f'--batch-size {args.batch_size}: expected a multiple of the {workers} workers, '
+            'and one sample or more for each of the devices'
+        )
     return args
 
 
@@ -179,9 +225,16 @@ class Run:
     """
 
     def __init__(
-        self, args: argparse.Namespace, digits: Digits, title: str, folder: str, scale: float | None
+        self,
+        args: argparse.Namespace,
+        kvstore: str | mx.kv.KVStore,
+        digits: Digits,
+        title: str,
+        folder: str,
+        scale: float | None,
     ) -> None:
-        self.args, self.digits, self.title, self.scale = args, digits, title, scale
+        self.args, self.kvstore, self.digits, self.title, self.scale = args, kvstore, digits, title, scale
+        self.leads = isinstance(kvstore, str) or kvstore.rank == 0
         self.symbol = self._symbol()
         self.folder = args.output / folder
         self.prefix = self.folder / args.network
@@ -191,15 +244,20 @@ class Run:
         if self.scale is None:
             logits = mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, name='fc2')
             return mx.sym.SoftmaxOutput(logits, name='softmax')
-        return joint_supervision(
-            embedding,
-            NUM_CLASS,
-            self.scale,
-            self.args.alpha,
-            batchsize=self.args.batch_size,
-            use_ignore=True,
-            ignore_label=IGNORE_LABEL,
-        )
+        options: dict[str, Any] = {'use_ignore': True, 'ignore_label': IGNORE_LABEL}
+        if self.args.centers == 'aux':
+            options.update(alpha=self.args.alpha, batchsize=self.args.batch_size)
+        else:
+            options.update(centers='kvstore', embedding_dim=self.args.embedding_dim)
+        return joint_supervision(embedding, NUM_CLASS, self.scale, **options)
+
+    def _optimizer(self, batches: int) -> dict[str, Any]:
+        """What to tell `fit`: SGD, and on the KVStore what moves the centers."""
+        args = self.args
+        params = sgd(args.lr, batches, args.num_epochs, self.begin_epoch, args.momentum)
+        if self.scale is None or args.centers == 'aux':
+            return {'optimizer': 'sgd', 'optimizer_params': params}
+        return {'optimizer': 'centers', 'optimizer_params': {'base': 'sgd', 'alpha': args.alpha, **params}}
 
     def begin(self) -> None:
         """Find the epoch to go on from, or clear away what an earlier run left."""
@@ -207,8 +265,9 @@ class Run:
         self.begin_epoch, self.history = 0, []
         if self.args.resume:
             self.begin_epoch = latest_checkpoint(self.prefix) or 0
-            print(f'{self.title}: going on after epoch {self.begin_epoch}', flush=True)
-        else:
+            if self.leads:
+                print(f'{self.title}: going on after epoch {self.begin_epoch}', flush=True)
+        elif self.leads:
             for pattern in 'epoch-*.png', 'epochs.gif', 'history.csv', 'train.log', f'{self.args.network}-*':
                 for stale in self.folder.glob(pattern):
                     stale.unlink()
@@ -233,6 +292,9 @@ class Run:
         )
         if self.scale is None:
             train_iter = train_iter.data_iter  # with the one label that softmax needs
+        distributed = not isinstance(self.kvstore, str)
+        if distributed:
+            train_iter = PartIter(train_iter, self.kvstore.rank, self.kvstore.num_workers)
         for _ in range(self.begin_epoch):
             train_iter.reset()  # each epoch shuffles the order of the one before
         batches = -(-len(self.digits.train_labels) // args.batch_size)
@@ -243,30 +305,32 @@ class Run:
         }
         trained = {}
         if self.begin_epoch:
-            module = mx.mod.Module.load(
-                str(self.prefix), self.begin_epoch, load_optimizer_states=True, **options
+            module = Module.load(
+                str(self.prefix), self.begin_epoch, load_optimizer_states=not distributed, **options
             )
             trained['arg_params'], trained['aux_params'] = module.get_params()
         else:
-            module = mx.mod.Module(self.symbol, **options)
+            module = Module(self.symbol, **options)
 
-        self.module, self.metric = module, self._metric()
-        self.bar = ProgressBar(batches * args.num_epochs, self.title, initial=batches * self.begin_epoch)
+        self.module, self.metric, self.bar = module, self._metric(), None
+        if self.leads:
+            self.bar = ProgressBar(batches * args.num_epochs, self.title, initial=batches * self.begin_epoch)
         self.start = time.perf_counter()
         module.fit(
             train_iter,
             eval_metric=self.metric,
             batch_end_callback=self.bar,
-            epoch_end_callback=self.epoch_end,
+            epoch_end_callback=self.epoch_end if self.leads else None,
             initializer=mx.init.Xavier(),
-            kvstore=args.kv_store,
-            optimizer='sgd',
-            optimizer_params=sgd(args.lr, batches, args.num_epochs, self.begin_epoch),
+            kvstore=self.kvstore,
+            **self._optimizer(batches),
             begin_epoch=self.begin_epoch,
             num_epoch=args.num_epochs,
             force_init=True,
             **trained,
         )
+        if not self.leads:
+            return
         self.bar.close()
         pictures = [self.folder / f'epoch-{row["epoch"]:0>3}.png' for row in self.history]
         save_animation(pictures, self.folder / 'epochs.gif')
@@ -275,9 +339,10 @@ class Run:
         logger = logging.getLogger(f'{__name__}.{self.folder.name}')
         logger.setLevel(logging.INFO)
         logger.propagate = False
-        handler = logging.FileHandler(self.folder / 'train.log')
-        handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
-        logger.addHandler(handler)
+        if self.leads:
+            handler = logging.FileHandler(self.folder / 'train.log')
+            handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
+            logger.addHandler(handler)
         return logger
 
     def epoch_end(self, epoch: int, symbol: mx.sym.Symbol, arg_params: dict, aux_params: dict) -> None:
@@ -326,7 +391,6 @@ class Run:
             (self.args.batch_size, 1, 28, 28),
             context=self.args.contexts[0],
         )
-        centers = self.module.get_params()[1].get('center_loss__center_bias')
         panels = []
         for name in 'train', 'test':
             count = len(self.digits.test_labels)
@@ -335,7 +399,7 @@ class Run:
             samples = mnist_iter(images, labels, self.args.batch_size).data_iter
             features = extractor.predict(samples).asnumpy()
             title = f'{self.title}{when}: {name} features'
-            panels.append(Panel(title, features, labels, None if centers is None else centers.asnumpy()))
+            panels.append(Panel(title, features, labels, centers(self.module)))
         return panels
 
     def _write_history(self, name: str) -> None:
@@ -345,7 +409,7 @@ class Run:
             writer.writerows(self.history)
 
 
-def check_options(args: argparse.Namespace) -> None:
+def check_options(args: argparse.Namespace, leads: bool) -> None:
     """Keep the options beside the results, and let nobody resume with others: the numbers would differ."""
     names = [
         'data_dir',
@@ -356,9 +420,12 @@ def check_options(args: argparse.Namespace) -> None:
         'batch_size',
         'num_epochs',
         'lr',
+        'momentum',
         'seed',
         'ctx',
         'kv_store',
+        'centers',
+        'only',
     ]
     options = {name: getattr(args, name) for name in names}
     path = args.output / 'options.json'
@@ -370,7 +437,8 @@ def check_options(args: argparse.Namespace) -> None:
                     f'but {args.output} was begun with {before}'
                 )
     args.output.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda name: Path(name).write_text(json.dumps(options, indent=2)))
+    if leads:
+        write_whole(path, lambda name: Path(name).write_text(json.dumps(options, indent=2)))
 
 
 def table(runs: list[Run]) -> str:
@@ -388,14 +456,19 @@ def table(runs: list[Run]) -> str:
 def main() -> None:
     args = parse_args()
     digits = Digits(*load_mnist(args.data_dir))
+    kvstore = mx.kv.create(args.kv_store) if args.kv_store.startswith('dist') else args.kv_store
     runs = [
-        Run(args, digits, 'softmax only', 'softmax', None),
-        Run(args, digits, f'center loss, λ = {args.scale:g}', 'center_loss', args.scale),
+        Run(args, kvstore, digits, 'softmax only', 'softmax', None),
+        Run(args, kvstore, digits, f'center loss, λ = {args.scale:g}', 'center_loss', args.scale),
     ]
-    check_options(args)
+    runs = [run for run in runs if args.only in (None, run.folder.name)]
+    leads = runs[0].leads
+    check_options(args, leads)
     for run in runs:
         run.begin()
         run.train()
+    if not leads:
+        return
     panels = []
     for run in runs:
         last = {name: float(value) for name, value in run.history[-1].items()}
