@@ -84,6 +84,7 @@ class Module(MXModule):
                 )
         self._present: dict[str, np.ndarray] = {}  # the classes of the last training batch, for each centers
         self._proved = True  # that the KVStore moves the centers
+        self._waits_at_exit = True
 
     @staticmethod
     def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
@@ -112,7 +113,7 @@ class Module(MXModule):
         return module
 
     def fit(self, *args: Any, **kwargs: Any) -> None:
-        """Train as `mx.mod.Module.fit` does, and let go of the other workers where it fails.
+        """Train as `mx.mod.Module.fit` does; where it fails, the process can end without the other workers.
 
         Parameters
         ----------
@@ -122,7 +123,7 @@ class Module(MXModule):
         try:
             super().fit(*args, **kwargs)
         except BaseException:
-            self._let_go()
+            self._wait_at_exit(False)
             raise
 
     def init_params(
@@ -243,6 +244,8 @@ class Module(MXModule):
         super().update()
         if before:
             self._prove(before)
+        if not self._waits_at_exit:
+            self._wait_at_exit(True)  # an error has been caught, and training goes on
 
     @property
     def _centers_on_kvstore(self) -> bool:
@@ -294,21 +297,22 @@ class Module(MXModule):
                     f'the KVStore does not move the centers: {name} has counted {seen[row]:g} samples of '
                     f'class {classes[row]} after a step, expected {expected[row]:g} or more. Its servers do '
                     f'not run the optimizer `centers` of centerloss_mx {VERSION}; their log says why (is the '
-                    'package installed there, in the same version?)',
+                    'package installed there, in the same version? has the KVStore served another Module before?)',
                 )
         self._proved = True
 
     def _failure(self, kind: type[Exception], message: str) -> Exception:
         """The error to raise, with the worker's rank if there are several."""
-        self._let_go()
+        self._wait_at_exit(False)
         if self._is_distributed:
             message = f'worker {self._kvstore.rank}: {message}'
         return kind(message)
 
-    def _let_go(self) -> None:
-        """Let this process end: it would wait at its exit for workers that wait for its gradients."""
+    def _wait_at_exit(self, wait: bool) -> None:
+        """Whether the process waits for other workers when it ends; after an error, they may wait for it."""
         if self._is_distributed:
-            check_call(_LIB.MXKVStoreSetBarrierBeforeExit(self._kvstore.handle, 0))
+            check_call(_LIB.MXKVStoreSetBarrierBeforeExit(self._kvstore.handle, int(wait)))
+        self._waits_at_exit = wait
 
     @property
     def _is_distributed(self) -> bool:
