@@ -50,9 +50,7 @@ def train(base: str, kvstore, contexts=1, plain: bool = False) -> dict[str, np.n
     batches = cl.io.CenterLossIter(mx.io.NDArrayIter(x, y, BATCH))
     if isinstance(kvstore, mx.kv.KVStore):
         batches = cl.io.PartIter(batches, kvstore.rank, kvstore.num_workers)
-    embedding = mx.sym.FullyConnected(
-        mx.sym.Variable('data'), num_hidden=DIM, no_bias=True, name='embedding'
-    )
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, no_bias=True, name='embedding')
     net = cl.symbol.joint_supervision(embedding, NUM_CLASS, SCALE, centers='kvstore', embedding_dim=DIM)
     module = (mx.mod.Module if plain else cl.module.Module)(
         net,

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
-import kvstore_job
+import centerloss_mx
 from centerloss_mx import reference
-from kvstore_job import BASES, BATCH, BATCHES, DIM, EPOCHS, NUM_CLASS, SCALE
 
+import kvstore_job
 import numpy as np
 import pytest
+from kvstore_job import BASES, BATCH, BATCHES, DIM, EPOCHS, NUM_CLASS, SCALE
 
 JOB = [sys.executable, kvstore_job.__file__]
 
 
 def launch(workers, servers, *command, timeout=120, **environment):
     return subprocess.run(
-        [sys.executable, '-m', 'centerloss_mx.launch', '-n', str(workers), '-s', str(servers), '--', *command],
+        [
+            sys.executable,
+            '-m',
+            'centerloss_mx.launch',
+            '-n',
+            str(workers),
+            '-s',
+            str(servers),
+            '--',
+            *command,
+        ],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
@@ -108,10 +121,174 @@ LAYOUTS = {'2 workers, 2 servers': (2, 2, '1'), '3 workers, 1 server': (3, 1, '1
 def test_several_workers_train_what_one_process_does(base, layout, tmp_path):
     workers, servers, bound = LAYOUTS[layout]
     output = tmp_path / 'trained.npz'
-    job = launch(
-        workers, servers, *JOB, str(output), base, 'dist_sync', MXNET_KVSTORE_BIGARRAY_BOUND=bound
-    )
+    job = launch(workers, servers, *JOB, str(output), base, 'dist_sync', MXNET_KVSTORE_BIGARRAY_BOUND=bound)
     assert job.returncode == 0, job.stdout + job.stderr
     with np.load(output) as trained:
         assert_same(dict(trained), kvstore_job.train(base, None))
         assert_same(dict(trained), oracle(base))
+
+
+@pytest.mark.slow
+def test_plain_modules_as_workers_train_what_one_process_does(tmp_path):
+    output = tmp_path / 'trained.npz'
+    job = launch(2, 1, *JOB, str(output), 'sgd momentum', 'dist_device_sync', 'plain')
+    assert job.returncode == 0, job.stdout + job.stderr
+    with np.load(output) as trained:
+        assert_same(dict(trained), oracle('sgd momentum'))
+
+
+@pytest.mark.slow
+def test_asynchronous_workers_count_every_sample(tmp_path):
+    """In whatever order their gradients come; where the centers end then depends on it."""
+    output = tmp_path / 'trained.npz'
+    job = launch(1, 1, *JOB, str(output), 'sgd', 'dist_async')
+    assert job.returncode == 0, job.stdout + job.stderr
+    with np.load(output) as trained:
+        assert_same(dict(trained), oracle('sgd'))  # one worker has its order
+
+
+def by_hand(server, output, num_servers=1, server_folder=None):
+    """The same job without the launcher: what server processes run is for the caller to say."""
+    job = [*JOB, str(output), 'sgd', 'dist_sync']
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    shared = {
+        **os.environ, 'DMLC_PS_ROOT_URI': '127.0.0.1', 'DMLC_PS_ROOT_PORT': str(port), 'DMLC_NUM_WORKER': '2',
+        'DMLC_NUM_SERVER': str(num_servers), 'DMLC_INTERFACE': 'lo', 'DMLC_NODE_HOST': '127.0.0.1',
+    }  # fmt: skip
+    started = [
+        (server(job), 'scheduler', None),
+        *[(server(job), 'server', server_folder)] * num_servers,
+        *[(job, 'worker', None)] * 2,
+    ]
+    processes = [
+        subprocess.Popen(
+            command,
+            env={**shared, 'DMLC_ROLE': role},
+            cwd=folder,  # where `python -c` looks for modules first
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for command, role, folder in started
+    ]
+    try:
+        workers = [process.communicate(timeout=90)[0] for process in processes[-2:]]
+        if all(process.returncode == 0 for process in processes[-2:]):
+            assert [process.wait(timeout=30) for process in processes[:-2]] == [0] * (1 + num_servers)
+        return [process.returncode for process in processes[-2:]], ''.join(workers)
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+SERVERS = {
+    'import mxnet': lambda job: [sys.executable, '-c', 'import mxnet'],
+    'import centerloss_mx': lambda job: [sys.executable, '-c', 'import centerloss_mx'],
+    'the training script': lambda job: job,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('server', SERVERS)
+def test_servers_start_in_three_ways(server, tmp_path):
+    if server == 'import mxnet' and tuple(map(int, np.__version__.split('.')[:2])) >= (1, 24):
+        pytest.skip('MXNet alone does not import with this NumPy')
+    output = tmp_path / 'trained.npz'
+    codes, printed = by_hand(SERVERS[server], output, num_servers=2)
+    assert codes == [0, 0], printed
+    with np.load(output) as trained:
+        assert_same(dict(trained), oracle('sgd'))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('server', ['without the package', 'of another version'])
+def test_servers_that_do_not_run_the_optimizer_are_noticed_in_the_first_step(server, tmp_path):
+    """MXNet's servers go on without: they would hold gradients in place of parameters."""
+    package = tmp_path / 'centerloss_mx'
+    if server == 'without the package':
+        package.mkdir()
+        (package / '__init__.py').write_text("raise ImportError('there is no centerloss_mx here')")
+        start = 'import numpy; numpy.bool = bool; import mxnet'
+    else:
+        shutil.copytree(Path(centerloss_mx.__file__).parent, package)
+        compat = package / '_compat.py'
+        version = f"VERSION = '{centerloss_mx.__version__}'"
+        compat.write_text(compat.read_text().replace(version, "VERSION = '0.0.9'"))
+        start = 'import centerloss_mx'
+    codes, printed = by_hand(
+        lambda job: [sys.executable, '-c', start], tmp_path / 'trained.npz', server_folder=tmp_path
+    )
+    assert codes == [1, 1]
+    for rank in 0, 1:
+        assert f'RuntimeError: worker {rank}: the KVStore does not move the centers' in printed
+    assert f'do not run the optimizer `centers` of centerloss_mx {centerloss_mx.__version__}' in printed
+    assert not (tmp_path / 'trained.npz').exists()
+
+
+FAULTS = """
+import sys
+import centerloss_mx as cl
+import mxnet as mx
+import numpy as np
+import kvstore_job as job
+
+kvstore = mx.kv.create('dist_sync')
+x, y = job.samples()
+embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=job.DIM, name='embedding')
+net = cl.symbol.joint_supervision(embedding, job.NUM_CLASS, 0.1, centers='kvstore', embedding_dim=job.DIM)
+module = cl.module.Module(net, label_names=['softmax_label', 'center_label'])
+module.bind([('data', (24, 5))], [('softmax_label', (24,)), ('center_label', (24,))])
+module.init_params(mx.init.Normal(1))
+module.init_optimizer(kvstore, 'centers', {'learning_rate': 0.1})
+
+def step(x, y):
+    module.forward_backward(mx.io.DataBatch([mx.nd.array(x)], [mx.nd.array(y)] * 2))
+    module.update()
+
+def refused(x, y):
+    before = module.get_params()[0]['center_loss_center_weight'].asnumpy()
+    try:
+        step(x, y)
+    except ValueError as error:
+        print(error, flush=True)
+    module._params_dirty = True
+    assert (module.get_params()[0]['center_loss_center_weight'].asnumpy() == before).all()
+
+own = slice(kvstore.rank * 24, kvstore.rank * 24 + 24)
+step(x[own], y[own])
+if kvstore.rank == 1:
+    refused(x[own], np.where(np.arange(24) == 5, 77, y[own]))
+    refused(np.where(np.arange(24)[:, np.newaxis] == 5, np.nan, x[own]), y[own])
+kvstore._barrier()
+step(x[own], y[own])
+seen = module.get_params()[0]['center_loss_center_weight'].asnumpy()[:, -1]
+assert (seen == 2 * np.bincount(y[:48], minlength=job.NUM_CLASS)).all()
+print('done', flush=True)
+if sys.argv[1:] == ['fail'] and kvstore.rank == 1:
+    step(x[own], y[own] + 100)
+step(x[own], y[own])
+"""
+
+
+@pytest.mark.slow
+def test_a_bad_label_and_bad_features_name_the_worker_and_leave_the_servers_centers_as_they_were():
+    path = str(Path(kvstore_job.__file__).parent)
+    job = launch(2, 1, sys.executable, '-c', FAULTS, PYTHONPATH=path)
+    assert job.returncode == 0, job.stdout + job.stderr
+    printed = job.stdout.splitlines()
+    assert 'worker 1 | worker 1: center_label: label 77 at row 5 is outside 0..29 (num_class=30)' in printed
+    assert any('worker 1: center_loss_output is nan; expected finite features' in line for line in printed)
+    assert sum(line.endswith('| done') for line in printed) == 2
+
+
+@pytest.mark.slow
+def test_a_worker_that_fails_ends_and_so_does_the_job():
+    """It must not wait at its exit for workers that wait for its gradients."""
+    path = str(Path(kvstore_job.__file__).parent)
+    job = launch(2, 1, sys.executable, '-c', FAULTS, 'fail', PYTHONPATH=path, timeout=60)
+    assert job.returncode == 1
+    assert job.stderr.splitlines()[-1] == 'launch: worker 1 ended with status 1; the others were stopped'
+    assert 'ValueError: worker 1: center_label: label ' in job.stderr

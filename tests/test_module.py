@@ -6,13 +6,14 @@ from centerloss_mx import reference
 from centerloss_mx.gluon import CenterLoss
 from centerloss_mx.io import CenterLossIter
 from centerloss_mx.metric import CenterLossMetric
-from centerloss_mx.module import Module
+from centerloss_mx.module import Module, sparse_row_id_fn
 from centerloss_mx.symbol import (
     contrastive_center_loss,
     island_loss,
     joint_supervision,
     large_margin_gaussian_mixture,
     learned_center_loss,
+    sync_center_loss,
 )
 
 import mxnet as mx
@@ -182,3 +183,152 @@ def test_a_list_of_batches_is_looked_at_batch_by_batch():
     half = mx.io.DataBatch([mx.nd.ones((N // 2, 2))], [mx.nd.array([0, 5])] * 2)
     with pytest.raises(ValueError, match='center_label: label 5 at row 1'):
         module.forward([half, half], is_train=True)
+
+
+class OnKVStore:
+    """Centers on the KVStore, on two CPU contexts unless told otherwise, stepped by hand."""
+
+    name = 'center_loss_center_weight'
+
+    def __init__(self, contexts=2, kvstore='device', module_class=Module, **options):
+        embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
+        net = joint_supervision(embedding, NUM_CLASS, 0.1, centers='kvstore', embedding_dim=DIM, **options)
+        context = [mx.cpu(i) for i in range(contexts)]
+        self.module = module_class(net, label_names=['softmax_label', 'center_label'], context=context)
+        self.module.bind([('data', (N, 2))], [('softmax_label', (N,)), ('center_label', (N,))])
+        self.module.init_params(mx.init.Normal(1))
+        self.kvstore = kvstore
+
+    def init_optimizer(self, optimizer='centers', **params):
+        self.module.init_optimizer(self.kvstore, optimizer, {'learning_rate': 0.1, **params})
+        return self
+
+    def step(self, data):
+        self.module.forward_backward(data)
+        self.module.update()
+
+
+def features(module, x):
+    arg_params, _ = module.get_params()
+    return x @ arg_params['embedding_weight'].asnumpy().T + arg_params['embedding_bias'].asnumpy()
+
+
+@pytest.mark.parametrize('contexts, kvstore', [(1, None), (1, 'local'), (2, 'local'), (2, 'device')])
+@pytest.mark.parametrize('bad', ['label', 'features'])
+def test_what_is_bad_leaves_centers_on_the_kvstore_as_they_were_and_training_goes_on(contexts, kvstore, bad):
+    net = OnKVStore(contexts, kvstore).init_optimizer()
+    net.step(batch([0, 1, 2, 3]))
+    before = numbers(net.module)
+    data = batch([0, 1, 2, 5 if bad == 'label' else 3])
+    message = 'center_label: label 5 at row 3 is outside 0..4'
+    if bad == 'features':
+        data.data[0][3, 1] = np.nan
+        message = 'center_loss_output is nan; expected finite features'
+    with pytest.raises(ValueError, match=message):
+        net.step(data)
+    assert all((before[name] == value).all() for name, value in numbers(net.module).items())
+    net.step(batch([0, 1, 2, 3]))
+    np.testing.assert_array_equal(numbers(net.module)[net.name][:, DIM], [2, 2, 2, 2, 0])
+
+
+def test_plain_module_leaves_the_centers_of_features_that_are_not_finite_as_they_were():
+    net = OnKVStore(1, None, mx.mod.Module).init_optimizer()
+    net.step(batch([0, 1, 2, 3]))
+    before = numbers(net.module)[net.name]
+    data = batch([0, 1, 2, 3])
+    data.data[0][3, 1] = np.inf
+    with pytest.raises(
+        ValueError, match=r'the gradient of center_loss_center_weight is not finite at class 3'
+    ):
+        net.step(data)
+    np.testing.assert_array_equal(numbers(net.module)[net.name], before)
+
+
+def test_scoring_sees_the_centers_of_its_own_batch():
+    """Devices hold the rows of the last batch only; others have to be pulled, in scoring too."""
+    net = OnKVStore().init_optimizer()
+    net.step(batch([0, 1, 2, 3]))
+    net.step(batch([4, 4, 4, 4]))
+    data = batch([0, 1, 2, 3])
+    net.module.forward(data, is_train=False)
+    centers = numbers(net.module)[net.name][:, :DIM]
+    expected, _ = reference.center_loss(features(net.module, data.data[0].asnumpy()), np.arange(4), centers)
+    np.testing.assert_allclose(net.module.get_outputs()[1].asnumpy().sum(), expected, rtol=1e-5)
+    net.module.forward(batch([0, 1, 77, 3]), is_train=False)
+    assert np.isnan(net.module.get_outputs()[1].asnumpy()).any()
+    net.module.forward(mx.io.DataBatch(data.data), is_train=False)  # without labels, as predict may
+
+
+def test_fit_gathers_the_centers_and_leaves_devices_their_rows():
+    net = OnKVStore().init_optimizer()
+    net.step(batch([0, 1, 1, 3]))
+    arg_params, aux_params = net.module.get_params()
+    net.module.set_params(arg_params, aux_params)  # as `fit` does
+    device = net.module._exec_group.execs[0].arg_dict[net.name]
+    np.testing.assert_array_equal(device.indices.asnumpy(), [0, 1, 3])
+    np.testing.assert_array_equal(arg_params[net.name].asnumpy()[:, DIM], [1, 2, 0, 1, 0])
+
+
+def test_an_ignored_batch_moves_no_center():
+    net = OnKVStore(use_ignore=True).init_optimizer()
+    net.step(batch([0, 1, 2, 3]))
+    before = numbers(net.module)[net.name]
+    net.step(batch([0, 1, 2, 3], [-1, -1, -1, -1]))
+    np.testing.assert_array_equal(numbers(net.module)[net.name], before)
+
+
+@pytest.mark.parametrize('optimizer', ['sgd', mx.optimizer.Adam()])
+def test_centers_on_the_kvstore_with_another_optimizer_are_refused(optimizer):
+    with pytest.raises(
+        ValueError, match='would move center_loss_center_weight by its gradient; expected optim'
+    ):
+        OnKVStore().init_optimizer(optimizer)
+
+
+@pytest.mark.parametrize('module_class', [Module, mx.mod.Module])
+def test_devices_that_would_each_move_centers_of_their_own_are_refused(module_class):
+    with pytest.raises(
+        ValueError, match='each of 2 devices would update its own copy of center_loss_center_w'
+    ):
+        OnKVStore(2, None, module_class).init_optimizer()
+
+
+def test_a_kvstore_that_only_sums_is_refused(monkeypatch):
+    monkeypatch.setenv('MXNET_UPDATE_ON_KVSTORE', '0')
+    net = OnKVStore(1, mx.kv.create('local'))
+    with pytest.raises(ValueError, match="the KVStore 'local' would only sum gradients"):
+        net.init_optimizer()
+    assert not net.module.optimizer_initialized
+
+
+def test_a_kvstore_that_does_not_move_the_centers_is_noticed_in_the_first_step():
+    net = OnKVStore().init_optimizer()
+    net.module._kvstore._set_updater(lambda index, gradient, weight: None)
+    with pytest.raises(
+        RuntimeError, match='has counted 0 samples of class 0 after a step, expected 1 or more'
+    ):
+        net.step(batch([0, 1, 2, 3]))
+
+
+def test_the_label_of_centers_on_the_kvstore_is_one_of_the_modules():
+    label = mx.sym.Variable('center_label') + 1
+    net = sync_center_loss(mx.sym.Variable('data'), label, NUM_CLASS, DIM)
+    with pytest.raises(
+        ValueError, match=r"of center_loss_center_weight is none of label_names=\['center_label'\]"
+    ):
+        Module(net, label_names=['center_label'])
+
+
+def test_plain_module_with_the_row_id_function_trains_the_same_numbers():
+    modules = []
+    for module_class in Module, mx.mod.Module:
+        mx.random.seed(1)
+        net = OnKVStore(2, 'device', module_class).init_optimizer(momentum=0.9)
+        for labels in [0, 1, 2, 3], [4, 4, 4, 0], [1, 2, 2, 0]:
+            data = batch(labels)
+            if module_class is mx.mod.Module:
+                net.module.prepare(data, sparse_row_id_fn(net.module))
+            net.step(data)
+        modules.append(numbers(net.module))
+    ours, plain = modules
+    assert all((plain[name] == value).all() for name, value in ours.items())
