@@ -28,8 +28,9 @@ HOST = '127.0.0.1'
 SERVER = [sys.executable, '-c', 'import centerloss_mx']  # which does not return before the job ends
 POLL, GRACE, MERCY = 0.1, 5, 3  # seconds: between looks; for servers to end; from SIGTERM to SIGKILL
 
-# What ps-lite says on the scheduler with PS_VERBOSE=2: of everything, and of a server that has found it.
-_VERBOSE = re.compile(rb'\[\d\d:\d\d:\d\d\] \S*ps-lite/src/\S+:\d+: (?!Check failed)')
+# What ps-lite says on the scheduler with PS_VERBOSE=2, by several threads at once, and of a server that has
+# come.
+_VERBOSE = re.compile(rb'ps-lite/src/\S+:(?!.*Check failed)|^\W*[\d:]*\W*$|Meta: request=|Barrier count for ')
 _REGISTERED = re.compile(rb'cmd=ADD_NODE, node={ role=server, ip=')
 
 
@@ -159,7 +160,7 @@ def _start(
 def _pass_on(name: str, source: BinaryIO, target: BinaryIO, registered: list[bytes] | None) -> None:
     """Write each line behind the process's name; keep those of the scheduler that tell of servers."""
     for line in source:
-        if registered is not None and _VERBOSE.match(line):
+        if registered is not None and _VERBOSE.search(line):
             if _REGISTERED.search(line):
                 registered.append(line)
             continue
@@ -216,6 +217,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ----------
     arguments : sequence of str or None
         None: those of this process.
+
+    Raises
+    ------
+    SystemExit
+        With a sentence, and status 2 for arguments that cannot be used, 1 for a job that has not ended well.
     """
     parser = argparse.ArgumentParser(
         prog='python -m centerloss_mx.launch',

@@ -296,8 +296,8 @@ class Module(MXModule):
                     RuntimeError,
                     f'the KVStore does not move the centers: {name} has counted {seen[row]:g} samples of '
                     f'class {classes[row]} after a step, expected {expected[row]:g} or more. Its servers do '
-                    f'not run the optimizer `centers` of centerloss_mx {VERSION}; their log says why (is the '
-                    'package installed there, in the same version? has the KVStore served another Module before?)',
+                    f'not run the optimizer `centers` of centerloss_mx {VERSION} (their log says why: is the '
+                    'package there, in this version?), or the KVStore has served another Module before',
                 )
         self._proved = True
 
