@@ -197,11 +197,10 @@ def parse_args() -> argparse.Namespace:
     except ValueError as error:
         parser.error(f'--ctx {args.ctx}: {error}')
     workers = int(os.environ['DMLC_NUM_WORKER']) if args.kv_store.startswith('dist') else 1
-    if args.batch_size < workers * len(args.contexts) or args.batch_size % workers:
-        parser.error(
-            f'--batch-size {args.batch_size}: expected a multiple of the {workers} workers, '
-            'and one sample or more for each of the devices'
-        )
+    if args.batch_size % workers:
+        parser.error(f'--batch-size {args.batch_size}: expected a multiple of the {workers} workers')
+    if args.batch_size < workers * len(args.contexts):
+        parser.error(f'--batch-size {args.batch_size}: expected one sample or more for each of the devices')
     return args
 
 

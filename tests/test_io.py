@@ -1217,3 +1217,57 @@ def test_the_public_names_are_the_documented_ones():
         'read_idx',
     ]
     assert all(getattr(cio, name).__doc__ for name in cio.__all__)
+
+
+def parts(num_parts, **options):
+    """The batches of one iterator, and those of its parts side by side."""
+    data, label = np.arange(22).reshape(11, 2), np.arange(11)
+
+    def samples():
+        np.random.seed(1)
+        return cio.CenterLossIter(mx.io.NDArrayIter(data, label, 6, **options), ignore_label=-1)
+
+    whole = samples()
+    workers = [cio.PartIter(samples(), i, num_parts) for i in range(num_parts)]
+    for epoch in range(2):
+        for iterator in whole, *workers:
+            np.random.seed(epoch)
+            iterator.reset()
+        yield from zip(whole, *workers)
+
+
+@pytest.mark.parametrize('num_parts', [1, 2, 3])
+@pytest.mark.parametrize('shuffle', [False, True])
+def test_the_parts_of_a_batch_are_the_batch(num_parts, shuffle):
+    batches = list(parts(num_parts, shuffle=shuffle))
+    assert len(batches) == 4
+    for whole, *pieces in batches:
+        for name in 'data', 'label':
+            for i, array in enumerate(getattr(whole, name)):
+                joined = np.concatenate([getattr(piece, name)[i].asnumpy() for piece in pieces])
+                np.testing.assert_array_equal(joined, array.asnumpy())
+        assert sum(piece.pad for piece in pieces) == whole.pad
+        rows = [len(piece.data[0]) - piece.pad for piece in pieces]
+        assert rows == sorted(rows, reverse=True)  # padding is at the end
+
+
+def test_a_part_says_its_shapes():
+    part = cio.PartIter(cio.mnist_iter(np.zeros((6, 4, 5), np.uint8), np.zeros(6), 6), 1, 3)
+    assert part.batch_size == 2
+    assert [tuple(desc.shape) for desc in [*part.provide_data, *part.provide_label]] == [
+        (2, 1, 4, 5),
+        (2,),
+        (2,),
+    ]
+    assert next(part).data[0].shape == (2, 1, 4, 5)
+
+
+@pytest.mark.parametrize('part_index, num_parts, message', [
+    (2, 2, r'part_index 2 is outside 0\.\.1'),
+    (-1, 2, r'part_index -1 is outside 0\.\.1'),
+    (0, 4, 'num_parts=4 does not divide the batch size, 6'),
+    (0, 0, 'part_index 0 is outside'),
+])  # fmt: skip
+def test_parts_that_are_not_there_are_refused(part_index, num_parts, message):
+    with pytest.raises(ValueError, match=message):
+        cio.PartIter(mx.io.NDArrayIter(np.zeros((6, 2)), np.zeros(6), 6), part_index, num_parts)

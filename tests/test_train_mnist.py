@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -123,11 +124,97 @@ def test_several_devices_more_dimensions_and_another_network_run(data_dir, tmp_p
     assert (tmp_path / 'center_loss' / 'lenet++-0001.params').exists()
 
 
+LAUNCH = [sys.executable, '-m', 'centerloss_mx.launch', '-n', '2', '--']
+# Without momentum: MXNet cannot fetch it from its servers.
+DISTRIBUTED = ['--momentum', 0, '--lr', 0.1, '--only', 'center_loss']
+
+
+def launched(data_dir, output, *options):
+    options = (*DISTRIBUTED, '--kv-store', 'dist_sync', *options)
+    return subprocess.Popen(
+        LAUNCH + command(data_dir, output, *options),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def trained(output):
+    return {name: value.asnumpy() for name, value in mx.nd.load(str(output / 'lenet-0003.params')).items()}
+
+
+def assert_close(actual, expected, within):
+    assert set(actual) == set(expected)
+    for name, value in expected.items():
+        assert abs(actual[name] - value).max() <= within * abs(value).max(), name
+
+
+@pytest.fixture(scope='module')
+def two_workers(data_dir, tmp_path_factory):
+    output = tmp_path_factory.mktemp('two_workers')
+    job = launched(data_dir, output)
+    printed, errors = job.communicate(timeout=300)
+    assert job.returncode == 0, printed + errors
+    return output / 'center_loss', printed
+
+
+@pytest.mark.slow
+def test_two_workers_train_what_one_process_does(data_dir, two_workers, tmp_path):
+    """But for the order of sums: it may decide which of two equal pixels is a maximum, and filters drift apart."""
+    run(data_dir, tmp_path, *DISTRIBUTED, '--centers', 'kvstore')
+    folder, printed = two_workers
+    assert_close(trained(folder), trained(tmp_path / 'center_loss'), within=0.02)
+    assert trained(folder)['arg:center_loss_center_weight'][:, -1].sum() == 3 * 600
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        *(f'epoch-{epoch:03}.png' for epoch in (1, 2, 3)), 'epochs.gif', 'history.csv', 'train.log',
+        'lenet-symbol.json', 'lenet-0003.params',
+    }  # fmt: skip
+    assert all(line.startswith('worker 0 | ') for line in printed.splitlines())
+
+
+@pytest.mark.slow
+def test_a_killed_worker_ends_the_job_and_resumed_it_ends_where_an_uninterrupted_one_does(
+    data_dir, two_workers, tmp_path
+):
+    folder = tmp_path / 'center_loss'
+    job = launched(data_dir, tmp_path)
+    while job.poll() is None and not (folder / 'lenet-0001.params').exists():
+        time.sleep(0.01)
+    time.sleep(0.2)  # in the middle of an epoch
+    workers = [
+        int(number) for number in filter(str.isdigit, os.listdir('/proc')) if parent(number) == str(job.pid)
+        and b'DMLC_ROLE=worker' in Path(f'/proc/{number}/environ').read_bytes().split(b'\0')
+    ]  # fmt: skip
+    os.kill(max(workers), signal.SIGKILL)
+    _, errors = job.communicate(timeout=10)
+    assert job.returncode == 1
+    assert errors.splitlines()[-1] == 'launch: worker 1 was killed by SIGKILL; the others were stopped'
+    assert not (folder / 'lenet-0003.params').exists()
+
+    job = launched(data_dir, tmp_path, '--resume')
+    printed, errors = job.communicate(timeout=300)
+    assert job.returncode == 0, printed + errors
+    assert 'going on after epoch 0' not in printed and 'UserWarning' not in errors
+    assert_close(trained(folder), trained(two_workers[0]), within=1e-5)
+
+
+def parent(number):
+    """The number of a process's parent."""
+    try:
+        return Path(f'/proc/{number}/stat').read_text().rpartition(')')[2].split()[1]
+    except OSError:  # it has ended since
+        return None
+
+
 @pytest.mark.parametrize('options, message', [
     (['--seed', '-1'], '--seed -1: expected 0 to 2^32 - 1'),
     (['--batch-size', '1', '--ctx', 'cpu:0,cpu:1'], '--batch-size 1: expected one sample or more for each'),
     (['--output', __file__], 'test_train_mnist.py'),
-    (['--kv-store', 'dist_sync'], 'these centers live in one process; expected local or device'),
+    (['--kv-store', 'dist_sync'], 'this process is no worker (DMLC_ROLE is not set); start it'),
+    (['--kv-store', 'dist_sync', '--centers', 'aux'], '--centers aux: they live in one process'),
+    (['--kv-store', 'nccl'], "invalid choice: 'nccl'"),
+    (['--momentum', '1'], '--momentum 1.0: expected 0 or more, and less than 1'),
     (['--ctx', 'tpu:0'], "'tpu:0' is not a device; expected cpu, cpu:0, gpu:0"),
     (['--ctx', 'cpu:0,gpu:9'], "'gpu:9' is not there"),
     (['--embedding-dim', '1'], '--embedding-dim 1: expected 2 or more'),
