@@ -255,6 +255,7 @@ class PartIter(mxio.DataIter):
 
     Examples
     --------
+    >>> import mxnet as mx
     >>> samples = mx.io.NDArrayIter(mx.nd.zeros((4, 2)), mx.nd.array([7, 8, 9, 6]), batch_size=4)
     >>> next(PartIter(samples, part_index=1, num_parts=2)).label[0].asnumpy()
     array([9., 6.], dtype=float32)

@@ -1210,6 +1210,7 @@ def test_the_public_names_are_the_documented_ones():
     assert cio.__all__ == [
         'CenterLossIter',
         'Images',
+        'PartIter',
         'image_iter',
         'list_images',
         'load_mnist',
@@ -1230,7 +1231,7 @@ def parts(num_parts, **options):
     whole = samples()
     workers = [cio.PartIter(samples(), i, num_parts) for i in range(num_parts)]
     for epoch in range(2):
-        for iterator in whole, *workers:
+        for iterator in [whole, *workers]:
             np.random.seed(epoch)
             iterator.reset()
         yield from zip(whole, *workers)

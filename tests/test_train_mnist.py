@@ -160,7 +160,7 @@ def two_workers(data_dir, tmp_path_factory):
 
 @pytest.mark.slow
 def test_two_workers_train_what_one_process_does(data_dir, two_workers, tmp_path):
-    """But for the order of sums: it may decide which of two equal pixels is a maximum, and filters drift apart."""
+    """But for the order of sums: which of two equal pixels is the maximum may depend on it."""
     run(data_dir, tmp_path, *DISTRIBUTED, '--centers', 'kvstore')
     folder, printed = two_workers
     assert_close(trained(folder), trained(tmp_path / 'center_loss'), within=0.02)
