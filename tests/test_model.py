@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+
 from centerloss_mx.evaluation import class_means
 from centerloss_mx.io import CenterLossIter
 from centerloss_mx.model import (
+    centers_to_aux,
+    centers_to_kvstore,
     feature_extractor,
     latest_checkpoint,
     save_checkpoint,
     start_centers,
+    with_all_rows,
     write_whole,
 )
+from centerloss_mx.module import Module
 from centerloss_mx.symbol import joint_supervision, learned_center_loss
 
 import mxnet as mx
@@ -265,3 +271,140 @@ def test_features_that_are_not_finite_start_no_center(module):
 def test_a_module_without_parameters_has_no_centers_to_start(module):
     with pytest.raises(ValueError, match='call bind and init_params first'):
         start_centers(mx.mod.Module(module.symbol), samples()[2])
+
+
+# Two homes of centers
+
+STORED = 'center_loss_center_weight'
+
+
+def two_homes(home, module_class=mx.mod.Module, contexts=1):
+    embedding = mx.sym.FullyConnected(mx.sym.Flatten(mx.sym.Variable('data')), num_hidden=3, name='embedding')
+    options = {'centers': 'kvstore', 'embedding_dim': 3} if home == 'kvstore' else {}
+    module = module_class(
+        joint_supervision(embedding, 5, 0.1, batchsize=N, use_ignore=True, **options),
+        label_names=['softmax_label', 'center_label'],
+        context=[mx.cpu(i) for i in range(contexts)],
+    )
+    module.bind([('data', (N, 1, 8, 8))], [('softmax_label', (N,)), ('center_label', (N,))])
+    return module
+
+
+def init_optimizer(module, kvstore=None):
+    stored = STORED in module._param_names
+    module.init_optimizer(kvstore, 'centers' if stored else 'sgd', {'learning_rate': 0.1})
+
+
+def test_a_row_of_zeros_is_there():
+    array = np.array([[0, 0], [1, 2], [0, 0]], 'float64')
+    for given in (
+        mx.nd.array(array, dtype='float64'),
+        mx.nd.array(array, dtype='float64').tostype('row_sparse'),
+    ):
+        whole = with_all_rows(given)
+        assert (whole.stype, whole.dtype) == ('row_sparse', np.float64)
+        np.testing.assert_array_equal(whole.indices.asnumpy(), [0, 1, 2])
+        np.testing.assert_array_equal(whole.asnumpy(), array)
+        assert with_all_rows(whole) is whole
+
+
+@pytest.mark.parametrize('module_class', [mx.mod.Module, Module])
+@pytest.mark.parametrize('route', [('aux', 'kvstore'), ('kvstore', 'aux'), ('aux', 'kvstore', 'aux')])
+def test_centers_that_change_their_home_train_on_where_they_were(module_class, route, tmp_path):
+    """By way of files, beside a network whose centers stay."""
+    stays = two_homes('aux')
+    mx.random.seed(1)
+    stays.init_params(mx.init.Normal(0.5))
+    params = stays.get_params()
+    if route[0] == 'kvstore':
+        params = centers_to_kvstore(*params)
+    init_optimizer(stays)
+    for i, home in enumerate(route):
+        moves = two_homes(home, module_class)
+        moves.init_params(arg_params=params[0], aux_params=params[1], allow_missing=True)
+        init_optimizer(moves)
+        for module in stays, moves:
+            train(module)
+        save_checkpoint(moves, tmp_path / home, i)
+        _, *params = mx.model.load_checkpoint(str(tmp_path / home), i)
+        if i + 1 < len(route):
+            params = (centers_to_kvstore if home == 'aux' else centers_to_aux)(*params)
+    args, aux = stays.get_params()
+    found = params[0][STORED] if route[-1] == 'kvstore' else params[1]['center_loss__center_bias']
+    np.testing.assert_allclose(found.asnumpy()[:, :3], aux['center_loss__center_bias'].asnumpy(), 1e-5, 1e-6)
+    np.testing.assert_allclose(params[0]['fc2_weight'].asnumpy(), args['fc2_weight'].asnumpy(), 1e-5, 1e-6)
+    if route[-1] == 'kvstore':
+        assert params[0][STORED].asnumpy()[:, 3].sum() == 3 * N  # counted since
+
+
+def test_homes_that_are_not_there_are_named():
+    with pytest.raises(
+        ValueError, match='there is no state other__center_bias; there are center_loss__center_bias'
+    ):
+        centers_to_kvstore({}, {'center_loss__center_bias': mx.nd.ones((2, 2))}, 'other')
+    with pytest.raises(ValueError, match='there is no parameter center_loss_center_weight; there are none'):
+        centers_to_aux({}, {})
+
+
+@pytest.mark.parametrize('contexts, kvstore', [(1, None), (2, 'device')])
+def test_centers_on_the_kvstore_resume_where_they_were(contexts, kvstore, tmp_path):
+    module = two_homes('kvstore', Module, contexts)
+    module.init_params(mx.init.Normal(0.5))
+    init_optimizer(module, kvstore)
+    train(module)
+    save_checkpoint(module, tmp_path / 'net', 1)
+    train(module)
+    options = {'label_names': ['softmax_label', 'center_label'], 'context': module._context}
+    again = Module.load(str(tmp_path / 'net'), 1, load_optimizer_states=True, **options)
+    again.bind(module.data_shapes, module.label_shapes)
+    init_optimizer(again, kvstore)
+    train(again)
+    for name, value in module.get_params()[0].items():
+        np.testing.assert_array_equal(again.get_params()[0][name].asnumpy(), value.asnumpy(), name)
+
+
+@pytest.mark.parametrize('module_class', [mx.mod.Module, Module])
+def test_centers_for_the_kvstore_start_at_the_class_means_too(module_class):
+    x, y, data_iter = samples()
+    module = two_homes('kvstore', module_class, contexts=2)
+    module.init_params(mx.init.Xavier())
+    assert start_centers(module, data_iter).tolist() == [0, 1, 2, 3]
+    init_optimizer(module, 'device')
+    weight = module.get_params()[0][STORED].asnumpy()
+    np.testing.assert_allclose(weight[:4, :3], class_means(features_of(module, x), y)[1], 1e-5, 1e-6)
+    assert not weight[4].any() and not weight[:, 3].any()  # they have not been counted
+    if module_class is Module:
+        train(module)
+        assert module.get_params()[0][STORED].asnumpy()[:, 3].sum() == 3 * N
+    with pytest.raises(ValueError, match='call start_centers before init_optimizer'):
+        start_centers(module, data_iter)
+
+
+class Distributed:
+    """A KVStore of two workers, as far as a checkpoint asks."""
+
+    type = 'dist_sync'
+
+    def __init__(self, rank):
+        self.rank = rank
+
+
+@pytest.mark.parametrize('momentum', [0, 0.9])
+def test_a_distributed_checkpoint_is_of_rank_0_and_says_what_it_lacks(momentum, tmp_path):
+    module = two_homes('kvstore', Module)
+    module.init_params(mx.init.Normal(0.5))
+    module.init_optimizer(None, 'centers', {'learning_rate': 0.1, 'momentum': momentum})
+    (tmp_path / 'net-0001.states').write_text('of an earlier run')
+    module._kvstore = Distributed(rank=1)
+    save_checkpoint(module, tmp_path / 'net', 1)
+    assert [path.name for path in tmp_path.iterdir()] == ['net-0001.states']
+    module._kvstore = Distributed(rank=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        save_checkpoint(module, tmp_path / 'net', 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['net-0001.params', 'net-symbol.json']
+    said = [str(warning.message) for warning in caught]
+    assert len(said) == bool(momentum)
+    assert all(
+        'net-0001 has no states of SGD: MXNet cannot fetch them from its servers' in text for text in said
+    )

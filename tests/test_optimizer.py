@@ -1,4 +1,4 @@
-"""The optimizer `centers`: the paper's update for centers, and a base for the rest that does not reach them."""
+"""The optimizer `centers`: the rule for centers, whatever the base is told, and the base for the rest."""
 
 from __future__ import annotations
 
