@@ -24,6 +24,7 @@ from .rows import check_labels
 __all__ = ['Module', 'sparse_row_id_fn']
 
 _INITIALIZER = Uniform(0.01)  # MXNet's own default
+_SERVERS_HOLD = 2**31 - 1  # bytes of an array: MXNet's servers, however many, count them in an int
 
 
 class Module(MXModule):
@@ -198,6 +199,8 @@ class Module(MXModule):
                 f'the optimizer {optimizer!r} would move {self._stored[0].centers} by its gradient; expected '
                 f"optimizer='centers', with optimizer_params={{'base': 'sgd', ...}} for the other parameters"
             )
+        if self.params_initialized and 'dist' in getattr(kvstore, 'type', str(kvstore)):
+            self._check_size()
         super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
         if self._stored and self._kvstore and not self._update_on_kvstore:
             self.optimizer_initialized = False
@@ -250,6 +253,17 @@ class Module(MXModule):
     @property
     def _centers_on_kvstore(self) -> bool:
         return bool(self._stored and self.optimizer_initialized and self._update_on_kvstore)
+
+    def _check_size(self) -> None:
+        for loss in self._stored:
+            centers = self._arg_params[loss.centers]
+            row = centers.shape[1] * np.dtype(centers.dtype).itemsize
+            if centers.shape[0] * row > _SERVERS_HOLD:
+                raise ValueError(
+                    f'{loss.centers} has {centers.shape[0]} classes of {row} bytes each; expected at most '
+                    f'{_SERVERS_HOLD // row} classes with a dist KVStore, whose servers, however many, hold '
+                    'arrays of less than 2^31 bytes'
+                )
 
     def _check_labels(self, labels: dict[str, np.ndarray]) -> None:
         for loss in self._center_losses:

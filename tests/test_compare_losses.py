@@ -84,8 +84,7 @@ def gradients(build):
     return executor.grad_dict['data'].asnumpy()
 
 
-def test_every_loss_adds_a_gradient_of_its_own(monkeypatch):
-    monkeypatch.syspath_prepend(str(EXAMPLES))  # where a script of that folder finds the others
+def test_every_loss_adds_a_gradient_of_its_own():
     losses = runpy.run_path(str(EXAMPLES / 'compare_losses.py'))['LOSSES']
     assert [loss.title for loss in losses] == TITLES
     found = {loss.title: gradients(loss.build) for loss in losses}

@@ -212,7 +212,6 @@ def refused(monkeypatch, capsys, tmp_path):
     """What the script says when it exits, run in this process."""
 
     def sentence(*options):
-        monkeypatch.syspath_prepend(str(SCRIPT.parent))
         monkeypatch.setattr(sys, 'argv', [*command(*options, '--output', tmp_path / 'output')[1:]])
         with pytest.raises(SystemExit) as stopped:
             runpy.run_path(str(SCRIPT), run_name='__main__')

@@ -301,6 +301,17 @@ def test_a_kvstore_that_only_sums_is_refused(monkeypatch):
     assert not net.module.optimizer_initialized
 
 
+def test_more_bytes_than_the_servers_of_dist_hold_are_refused(monkeypatch):
+    """There the first push would end them."""
+    monkeypatch.setattr('centerloss_mx.module._SERVERS_HOLD', NUM_CLASS * (DIM + 1) * 4 - 1)
+    expected = (
+        f'has {NUM_CLASS} classes of {(DIM + 1) * 4} bytes each; expected at most {NUM_CLASS - 1} classes'
+    )
+    with pytest.raises(ValueError, match=expected):
+        OnKVStore(1, 'dist_sync').init_optimizer()
+    OnKVStore(1, 'device').init_optimizer()
+
+
 def test_a_kvstore_that_does_not_move_the_centers_is_noticed_in_the_first_step():
     net = OnKVStore().init_optimizer()
     net.module._kvstore._set_updater(lambda index, gradient, weight: None)
