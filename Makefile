@@ -29,9 +29,10 @@ lint: .venv/lint  ## style, format and types
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
-bench: .venv/ready  ## time the operator and an epoch
+bench: .venv/ready  ## time the operator, an epoch, and centers on the KVStore
 	.venv/bin/python -m benchmarks.operator
 	.venv/bin/python -m benchmarks.epoch
+	.venv/bin/python -m benchmarks.kvstore
 
 clean:  ## remove environments, builds and caches
 	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
