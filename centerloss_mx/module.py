@@ -143,11 +143,8 @@ class Module(MXModule):
         initializer, arg_params, aux_params, allow_missing, force_init, allow_extra
             As for `mx.mod.Module.init_params`.
         """
-        if arg_params is not None:
-            arg_params = dict(arg_params)
-            for loss in self._stored:
-                if loss.centers in arg_params:
-                    arg_params[loss.centers] = with_all_rows(arg_params[loss.centers])
+        arg_params = self._with_all_rows(arg_params)
+        self._arg_params = self._with_all_rows(self._arg_params)  # `get_params` has handed this very dict out
         super().init_params(initializer, arg_params, aux_params, allow_missing, force_init, allow_extra)
 
     def set_params(
@@ -253,6 +250,12 @@ class Module(MXModule):
     @property
     def _centers_on_kvstore(self) -> bool:
         return bool(self._stored and self.optimizer_initialized and self._update_on_kvstore)
+
+    def _with_all_rows(self, arg_params: dict[str, NDArray] | None) -> dict[str, NDArray] | None:
+        if arg_params is None:
+            return None
+        stored = [loss.centers for loss in self._stored if loss.centers in arg_params]
+        return {**arg_params, **{name: with_all_rows(arg_params[name]) for name in stored}}
 
     def _check_size(self) -> None:
         for loss in self._stored:
@@ -411,6 +414,5 @@ def _row_ids(labels: dict[str, np.ndarray], losses: list[_CenterLoss]) -> dict[s
         if loss.label in labels:
             label = labels[loss.label]
             classes = np.unique(label[(label >= 0) & (label < loss.num_class)]).astype(np.int64)
-            # MXNet cannot pull no rows at all
-            rows[loss.centers] = nd.array(classes if len(classes) else [0], dtype='int64')
+            rows[loss.centers] = nd.array(classes, dtype='int64')
     return rows

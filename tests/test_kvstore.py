@@ -238,14 +238,19 @@ import kvstore_job as job
 kvstore = mx.kv.create('dist_sync')
 x, y = job.samples()
 embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=job.DIM, name='embedding')
-net = cl.symbol.joint_supervision(embedding, job.NUM_CLASS, 0.1, centers='kvstore', embedding_dim=job.DIM)
+net = cl.symbol.joint_supervision(
+    embedding, job.NUM_CLASS, 0.1, centers='kvstore', embedding_dim=job.DIM, use_ignore=True
+)
 module = cl.module.Module(net, label_names=['softmax_label', 'center_label'])
 module.bind([('data', (24, 5))], [('softmax_label', (24,)), ('center_label', (24,))])
 module.init_params(mx.init.Normal(1))
 module.init_optimizer(kvstore, 'centers', {'learning_rate': 0.1})
 
+def batch(x, y):
+    return mx.io.DataBatch([mx.nd.array(x)], [mx.nd.array(np.maximum(y, 0)), mx.nd.array(y)])
+
 def step(x, y):
-    module.forward_backward(mx.io.DataBatch([mx.nd.array(x)], [mx.nd.array(y)] * 2))
+    module.forward_backward(batch(x, y))
     module.update()
 
 def refused(x, y):
@@ -258,14 +263,19 @@ def refused(x, y):
     assert (module.get_params()[0]['center_loss_center_weight'].asnumpy() == before).all()
 
 own = slice(kvstore.rank * 24, kvstore.rank * 24 + 24)
-step(x[own], y[own])
+some_ignored = np.where(np.arange(48) % 5 == 3, -1, y[:48])
+step(x[own], some_ignored[own])
 if kvstore.rank == 1:
     refused(x[own], np.where(np.arange(24) == 5, 77, y[own]))
     refused(np.where(np.arange(24)[:, np.newaxis] == 5, np.nan, x[own]), y[own])
+    module.forward(batch(x[own], np.where(np.arange(24) == 5, 77, y[own])), is_train=False)
+    assert np.isnan(module.get_outputs()[1].asscalar())
 kvstore._barrier()
 step(x[own], y[own])
+step(x[own], np.full(24, -1) if kvstore.rank == 1 else y[own])
 seen = module.get_params()[0]['center_loss_center_weight'].asnumpy()[:, -1]
-assert (seen == 2 * np.bincount(y[:48], minlength=job.NUM_CLASS)).all()
+counted = np.concatenate([some_ignored[some_ignored >= 0], y[:48], y[:24]])
+assert (seen == np.bincount(counted, minlength=job.NUM_CLASS)).all()
 print('done', flush=True)
 if sys.argv[1:] == ['fail'] and kvstore.rank == 1:
     step(x[own], y[own] + 100)
@@ -274,7 +284,7 @@ step(x[own], y[own])
 
 
 @pytest.mark.slow
-def test_a_bad_label_and_bad_features_name_the_worker_and_leave_the_servers_centers_as_they_were():
+def test_bad_and_ignored_labels_and_bad_features_leave_the_servers_centers_as_they_were():
     path = str(Path(kvstore_job.__file__).parent)
     job = launch(2, 1, sys.executable, '-c', FAULTS, PYTHONPATH=path)
     assert job.returncode == 0, job.stdout + job.stderr

@@ -269,6 +269,22 @@ def test_fit_gathers_the_centers_and_leaves_devices_their_rows():
     np.testing.assert_array_equal(arg_params[net.name].asnumpy()[:, DIM], [1, 2, 0, 1, 0])
 
 
+@pytest.mark.parametrize('kvstore', [None, 'local', 'device'])
+def test_dense_centers_may_have_rows_of_zeros(kvstore):
+    net = OnKVStore(1, kvstore)
+    arg_params, aux_params = net.module.get_params()
+    arg_params[net.name] = mx.nd.zeros((NUM_CLASS, DIM + 1))
+    net.module.init_params(arg_params=arg_params, aux_params=aux_params, force_init=True)
+    net.init_optimizer().step(batch([0, 1, 1, 3]))
+    np.testing.assert_array_equal(numbers(net.module)[net.name][:, DIM], [1, 2, 0, 1, 0])
+
+
+def test_an_ignored_sample_is_not_expected_to_be_counted():
+    net = OnKVStore(use_ignore=True).init_optimizer()
+    net.step(batch([0, 1, 2, 3], [0, -1, 0, 3]))
+    np.testing.assert_array_equal(numbers(net.module)[net.name][:, DIM], [2, 0, 0, 1, 0])
+
+
 def test_an_ignored_batch_moves_no_center():
     net = OnKVStore(use_ignore=True).init_optimizer()
     net.step(batch([0, 1, 2, 3]))

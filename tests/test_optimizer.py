@@ -194,6 +194,7 @@ def test_float16_weights_have_their_float32_copies():
         trained.append(state[0].asnumpy())
     np.testing.assert_array_equal(*trained)
     assert trained[0].dtype == np.float32 and (trained[0] != start.astype('float16')).all()
+    assert both[0].create_state_multi_precision(CENTERS, weight) is None
 
 
 def test_a_gradient_that_is_not_finite_is_refused_and_moves_nothing():
