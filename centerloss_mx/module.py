@@ -251,7 +251,7 @@ class Module(MXModule):
     def _centers_on_kvstore(self) -> bool:
         return bool(self._stored and self.optimizer_initialized and self._update_on_kvstore)
 
-    def _with_all_rows(self, arg_params: dict[str, NDArray] | None) -> dict[str, NDArray] | None:
+    def _with_all_rows(self, arg_params: Any) -> Any:
         if arg_params is None:
             return None
         stored = [loss.centers for loss in self._stored if loss.centers in arg_params]
