@@ -143,8 +143,11 @@ class Module(MXModule):
         initializer, arg_params, aux_params, allow_missing, force_init, allow_extra
             As for `mx.mod.Module.init_params`.
         """
-        arg_params = self._with_all_rows(arg_params)
-        self._arg_params = self._with_all_rows(self._arg_params)  # `get_params` has handed this very dict out
+        arg_params = None if arg_params is None else dict(arg_params)  # the caller's stays as it is
+        for params in arg_params, self._arg_params:  # `get_params` may have handed the second one out
+            for loss in self._stored:
+                if params and loss.centers in params:
+                    params[loss.centers] = with_all_rows(params[loss.centers])
         super().init_params(initializer, arg_params, aux_params, allow_missing, force_init, allow_extra)
 
     def set_params(
@@ -250,12 +253,6 @@ class Module(MXModule):
     @property
     def _centers_on_kvstore(self) -> bool:
         return bool(self._stored and self.optimizer_initialized and self._update_on_kvstore)
-
-    def _with_all_rows(self, arg_params: Any) -> Any:
-        if arg_params is None:
-            return None
-        stored = [loss.centers for loss in self._stored if loss.centers in arg_params]
-        return {**arg_params, **{name: with_all_rows(arg_params[name]) for name in stored}}
 
     def _check_size(self) -> None:
         for loss in self._stored:
