@@ -266,8 +266,8 @@ class PartIter(mxio.DataIter):
             raise ValueError(f'part_index {part_index} is outside 0..{num_parts - 1} (num_parts={num_parts})')
         if data_iter.batch_size % num_parts:
             raise ValueError(
-                f'num_parts={num_parts} does not divide the batch size, {data_iter.batch_size}; '
-                'then the parts would weigh differently'
+                f'num_parts={num_parts} does not divide the batch size, {data_iter.batch_size}; expected a '
+                'multiple, or the parts would weigh differently'
             )
         super().__init__(data_iter.batch_size // num_parts)
         self.data_iter = data_iter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any, Callable, NamedTuple
 
 import numpy as np
@@ -58,7 +59,7 @@ class Module(MXModule):
         A `sync_center_loss` whose label is none of `label_names`. In a training `forward`: a label outside
         0..num_class-1 that is not the ignored one. In `update`: a `sync_center_loss` that is not finite. In
         `init_optimizer`: centers on the KVStore with another optimizer than `centers`, or that the KVStore
-        would not update.
+        would not update or hold; with several workers, centers that are auxiliary states.
     RuntimeError
         In the first `update`: servers without the optimizer `centers`, or with another version of it.
 
@@ -191,7 +192,7 @@ class Module(MXModule):
         ------
         ValueError
             Centers on the KVStore with another optimizer than `centers`, or that the KVStore would not
-            update.
+            update or hold; with several workers, centers that are auxiliary states.
         """
         moves_centers = isinstance(optimizer, Centers) or str(optimizer).lower() == 'centers'
         if self._stored and not moves_centers:
@@ -199,8 +200,10 @@ class Module(MXModule):
                 f'the optimizer {optimizer!r} would move {self._stored[0].centers} by its gradient; expected '
                 f"optimizer='centers', with optimizer_params={{'base': 'sgd', ...}} for the other parameters"
             )
-        if self.params_initialized and 'dist' in getattr(kvstore, 'type', str(kvstore)):
-            self._check_size()
+        if 'dist' in getattr(kvstore, 'type', str(kvstore)):
+            self._check_distributed(
+                getattr(kvstore, 'num_workers', int(os.environ.get('DMLC_NUM_WORKER', 1)))
+            )
         super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
         if self._stored and self._kvstore and not self._update_on_kvstore:
             self.optimizer_initialized = False
@@ -254,8 +257,15 @@ class Module(MXModule):
     def _centers_on_kvstore(self) -> bool:
         return bool(self._stored and self.optimizer_initialized and self._update_on_kvstore)
 
-    def _check_size(self) -> None:
-        for loss in self._stored:
+    def _check_distributed(self, num_workers: int) -> None:
+        """Refuse centers that workers would not share, or that servers could not hold."""
+        for loss in self._center_losses:
+            if loss.state and num_workers > 1:
+                raise ValueError(
+                    f'{loss.state}: each of {num_workers} workers would move centers of its own (auxiliary '
+                    "states are never exchanged); expected sync_center_loss, or centers='kvstore'"
+                )
+        for loss in self._stored if self.params_initialized else ():
             centers = self._arg_params[loss.centers]
             row = centers.shape[1] * np.dtype(centers.dtype).itemsize
             if centers.shape[0] * row > _SERVERS_HOLD:
@@ -371,6 +381,7 @@ class _CenterLoss(NamedTuple):
     ignored: float | None
     centers: str = ''  # the parameter's name, where they are on the KVStore
     output: str = ''
+    state: str = ''  # the auxiliary state's name, where the operator moves them
 
 
 def _center_losses(symbol: Symbol) -> list[_CenterLoss]:
@@ -381,7 +392,9 @@ def _center_losses(symbol: Symbol) -> list[_CenterLoss]:
         if node['op'] == 'Custom' and attrs.pop('op_type') in ('centerloss', '_centerloss_per_sample'):
             parameters = CenterLossParam.parse(**attrs)
             label = nodes[node['inputs'][1][0]]['name']
-            losses.append(_CenterLoss(label, parameters.num_class, parameters.ignored))
+            states = node['inputs'][2:]  # diff, center and sum, or center alone
+            state = nodes[states[len(states) // 2][0]]['name']
+            losses.append(_CenterLoss(label, parameters.num_class, parameters.ignored, state=state))
         elif '__num_class__' in attrs:  # of the losses in `symbol` that are no custom operator
             label = nodes[node['inputs'][0][0]]['name']
             ignored = float(attrs['__ignore_label__']) if '__ignore_label__' in attrs else None
@@ -400,7 +413,7 @@ def _labels(
     return {
         desc.name: np.concatenate([batch.label[i].asnumpy() for batch in batches])
         for i, desc in enumerate(module.label_shapes or ())
-        if desc.name in read and all(batch.label for batch in batches)
+        if desc.name in read and all(len(batch.label or ()) > i for batch in batches)
     }
 
 

@@ -34,8 +34,8 @@ class Centers(mxopt.Optimizer):
 
     Parameters
     ----------
-    base : str or mxnet.optimizer.Optimizer
-        The optimizer of all other parameters; `**kwargs` are its own. An Optimizer is taken as it is.
+    base : str
+        The optimizer of all other parameters, by MXNet's name for it; `**kwargs` are its own.
     alpha : float
         Step of the centers, in [0, 1].
     update : {'paper', 'moving_average'}
@@ -51,9 +51,9 @@ class Centers(mxopt.Optimizer):
     Raises
     ------
     ValueError
-        A parameter out of its range; no `sym`; a base that is `centers` itself; several devices that would
-        each move a copy of the centers of their own. In an update: a gradient of centers that is not finite
-        or not row_sparse; no center has moved then.
+        A parameter out of its range; no `sym`, or one without centers on the KVStore; a base that is no name
+        or `centers` itself; several devices that would each move a copy of the centers of their own. In an
+        update: a gradient of centers that is not finite or not row_sparse; no center has moved then.
 
     References
     ----------
@@ -75,7 +75,7 @@ class Centers(mxopt.Optimizer):
 
     def __init__(
         self,
-        base: str | mxopt.Optimizer = 'sgd',
+        base: str = 'sgd',
         alpha: float = 0.5,
         update: str = 'paper',
         sym: Symbol | None = None,
@@ -86,9 +86,17 @@ class Centers(mxopt.Optimizer):
         self.alpha, self.rule = parameters.alpha, parameters.update
         self.version = _compat.VERSION
         if sym is None:
-            raise ValueError('centers: sym=None is not the network, whose Variables tell which are centers')
+            raise ValueError(
+                'centers: sym=None is not the network, whose Variables tell which are centers; give it, or '
+                "optimizer='centers' to fit"
+            )
         attributes = sym.attr_dict()
         self.names = {name for name in sym.list_arguments() if '__centers__' in attributes.get(name, ())}
+        if not self.names:
+            raise ValueError(
+                'centers: the network has no centers on the KVStore; expected sync_center_loss, or '
+                "joint_supervision with centers='kvstore'"
+            )
         names = list((param_idx2name or {}).values())
         for name in sorted(self.names):
             if names.count(name) > 1:
@@ -97,13 +105,11 @@ class Centers(mxopt.Optimizer):
                     "expected a KVStore that updates: 'device' or 'dist_sync' ('local' does not where any "
                     'parameter has more than 2^24 elements, and none does with MXNET_UPDATE_ON_KVSTORE=0)'
                 )
-        if isinstance(base, str):
-            if base.lower() == 'centers':
-                raise ValueError(
-                    "centers: base='centers' is not an optimizer of other parameters, as 'sgd' is"
-                )
-            base = mxopt.create(base, sym=sym, param_idx2name=param_idx2name, **kwargs)
-        self.base = base
+        if not isinstance(base, str) or base.lower() == 'centers':
+            raise ValueError(
+                f"centers: base={base!r} does not name an optimizer of other parameters, as 'sgd' does"
+            )
+        self.base = mxopt.create(base, sym=sym, param_idx2name=param_idx2name, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         if name in Centers._OWN or name.startswith('__'):  # not there yet: in unpickling

@@ -316,7 +316,9 @@ def joint_supervision(
     ignored: dict[str, Any] = {'use_ignore': use_ignore, 'ignore_label': ignore_label}
     if centers == 'kvstore':
         if embedding_dim is None:
-            raise ValueError("joint_supervision: embedding_dim is missing; centers='kvstore' needs it")
+            raise ValueError(
+                "joint_supervision: embedding_dim, a feature's length, is missing; centers='kvstore' needs it"
+            )
         for key, value in {'alpha': alpha, 'update': update}.items():
             if value is not None:
                 raise ValueError(

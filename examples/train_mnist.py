@@ -191,6 +191,11 @@ def parse_args() -> argparse.Namespace:
         # A process has one such KVStore, and its keys are those of one network.
         args.only = args.only or 'center_loss'
         args.centers = 'kvstore'
+    elif 'DMLC_ROLE' in os.environ:
+        # Each worker would train alone, and write the same files.
+        parser.error(
+            f'--kv-store {args.kv_store}: this process is one of several workers; expected dist_sync'
+        )
     args.centers = args.centers or 'aux'
     try:
         args.contexts = contexts(args.ctx)

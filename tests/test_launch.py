@@ -131,7 +131,10 @@ def test_a_launcher_that_is_interrupted_leaves_nobody(number, status, tmp_path, 
     # a child of a worker's, too, is to end
     act = "import subprocess; subprocess.Popen(['sleep', '60']); (folder / 'up').touch(); time.sleep(60)"
     job = subprocess.Popen(
-        [*LAUNCH, '-n', '2', '--', *PYTHON, WORKER, str(tmp_path), act, ''], env={**os.environ, **nobody_left}
+        [*LAUNCH, '-n', '2', '--', *PYTHON, WORKER, str(tmp_path), act, ''],
+        env={**os.environ, **nobody_left},
+        # where a shell has started the tests in the background, their children ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (tmp_path / 'up').exists():
         assert job.poll() is None

@@ -328,6 +328,17 @@ def test_more_bytes_than_the_servers_of_dist_hold_are_refused(monkeypatch):
     OnKVStore(1, 'device').init_optimizer()
 
 
+def test_centers_of_each_workers_own_are_refused(monkeypatch):
+    """Auxiliary states are never exchanged."""
+    monkeypatch.setenv('DMLC_NUM_WORKER', '2')
+    module = make()
+    module.optimizer_initialized = False
+    with pytest.raises(
+        ValueError, match='center_loss__center_bias: each of 2 workers would move centers of its own'
+    ):
+        module.init_optimizer('dist_sync')
+
+
 def test_a_kvstore_that_does_not_move_the_centers_is_noticed_in_the_first_step():
     net = OnKVStore().init_optimizer()
     net.module._kvstore._set_updater(lambda index, gradient, weight: None)

@@ -117,18 +117,6 @@ def test_the_other_parameters_are_the_bases_bit_for_bit(base):
             np.testing.assert_array_equal(executor.arg_dict[name].asnumpy(), weight.asnumpy(), name)
 
 
-def test_a_base_may_be_an_optimizer():
-    net = network()
-    base = mx.optimizer.SGD(learning_rate=0.1, momentum=0.9, sym=net, rescale_grad=1 / N)
-    given = start(mx.optimizer.create('centers', base=base, sym=net), net=net)
-    named_one = start(params={'base': 'sgd', 'learning_rate': 0.1, 'momentum': 0.9}, net=net)
-    for x, y in batches(3):
-        step(given, x, y)
-        step(named_one, x, y)
-    for name, value in numbers(named_one).items():
-        np.testing.assert_array_equal(numbers(given)[name], value, name)
-
-
 def test_it_has_the_learning_rate_and_the_multipliers_of_its_base():
     module = start(params={'base': 'sgd', 'learning_rate': 0.1})
     optimizer = module._optimizer
@@ -222,7 +210,9 @@ def test_only_what_the_variable_says_makes_centers():
 @pytest.mark.parametrize('options, message', [
     ({'alpha': 1.5}, 'alpha=1.5 is not a number in'),
     ({'update': 'mean'}, "update='mean' is not one of paper, moving_average"),
-    ({'base': 'centers'}, "base='centers' is not an optimizer of other parameters"),
+    ({'base': 'centers'}, "base='centers' does not name an optimizer of other parameters"),
+    ({'base': mx.optimizer.SGD()}, 'does not name an optimizer of other parameters'),
+    ({'sym': mx.sym.Variable('center_loss_center_weight')}, 'the network has no centers on the KVStore'),
     ({'base': 'sgdd'}, 'Cannot find optimizer sgdd'),
     ({'sym': None}, 'sym=None is not the network'),
     ({'param_idx2name': {0: CENTERS, 1: 'w', 2: CENTERS}}, 'each of 2 devices would update its own'),

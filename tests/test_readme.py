@@ -40,6 +40,17 @@ def test_every_block_runs_and_prints_what_the_readme_says(tmp_path):
             assert [float(number) for number in NUMBER.findall(actual)] == close
 
 
+@pytest.mark.slow
+def test_the_block_for_many_devices_runs_on_several_workers(tmp_path):
+    code, shown = next((code, shown) for code, shown in blocks() if 'mx.kv.create' in code)
+    script = tmp_path / 'train.py'
+    script.write_text(code.replace("mx.kv.create('device')", "mx.kv.create('dist_sync')"))
+    launch = [sys.executable, '-m', 'centerloss_mx.launch', '-n', '2', '--', sys.executable, str(script)]
+    done = subprocess.run(launch, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(done.stdout.splitlines()) == [f'worker {rank} | {shown.strip()}' for rank in (0, 1)]
+
+
 def test_the_pictures_files_and_headings_it_names_are_there():
     text = README.read_text(encoding='utf-8')
     headings = re.findall(r'^#+ (.+)$', text, flags=re.MULTILINE)

@@ -773,7 +773,7 @@ def test_sync_center_loss_refuses_what_it_cannot_use(options, message):
 
 
 @pytest.mark.parametrize('options, message', [
-    ({}, "embedding_dim is missing; centers='kvstore' needs it"),
+    ({}, "embedding_dim, a feature's length, is missing; centers='kvstore' needs it"),
     ({'embedding_dim': DIM, 'alpha': 0.5}, "alpha=0.5 is not for centers='kvstore'; give it"),
     ({'embedding_dim': DIM, 'update': 'paper'}, "update='paper' is not for centers='kvstore'"),
 ])  # fmt: skip

@@ -227,3 +227,16 @@ def test_bad_options_end_in_one_sentence(tmp_path, options, message):
     )
     assert done.returncode != 0 and message in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+def test_a_worker_that_would_train_alone_says_so(tmp_path):
+    """All workers would write the same files."""
+    done = subprocess.run(
+        [*SCRIPT, '--output', str(tmp_path)],
+        env={**os.environ, 'DMLC_ROLE': 'worker'},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert '--kv-store local: this process is one of several workers; expected dist_sync' in done.stderr
