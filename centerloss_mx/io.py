@@ -297,6 +297,9 @@ class PartIter(mxio.DataIter):
             label=[array[self._part] for array in batch.label],
             pad=max(0, end - max(begin, padding)),
             index=None if batch.index is None else batch.index[self._part],
+            bucket_key=batch.bucket_key,
+            provide_data=batch.provide_data and self._parts(batch.provide_data),
+            provide_label=batch.provide_label and self._parts(batch.provide_label),
         )
 
     def _parts(self, descs: Sequence[Any]) -> list[mxio.DataDesc]:

@@ -115,7 +115,7 @@ def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> No
         write_whole(states, module.save_optimizer_states)
     else:
         base = getattr(module._optimizer, 'base', module._optimizer)
-        if base.create_state(0, nd.zeros(1)) is not None:
+        if base.create_state(0, nd.zeros((1, 1))) is not None:
             warnings.warn(
                 f'{prefix}-{epoch:04d} has no states of {type(base).__name__}: MXNet cannot fetch them from '
                 'its servers, and they will start anew when training is resumed'

@@ -56,10 +56,11 @@ class Module(MXModule):
     Raises
     ------
     ValueError
-        A `sync_center_loss` whose label is none of `label_names`. In a training `forward`: a label outside
-        0..num_class-1 that is not the ignored one. In `update`: a `sync_center_loss` that is not finite. In
-        `init_optimizer`: centers on the KVStore with another optimizer than `centers`, or that the KVStore
-        would not update or hold; with several workers, centers that are auxiliary states.
+        A `sync_center_loss` whose label is none of `label_names`, or that is no output. In a training
+        `forward`: a label outside 0..num_class-1 that is not the ignored one. In `backward`: a
+        `sync_center_loss` that is not finite. In `init_optimizer`: centers on the KVStore with another
+        optimizer than `centers`, with gradients that are added up or compressed, or that the KVStore would
+        not update or hold; with several workers, centers that are auxiliary states.
     RuntimeError
         In the first `update`: servers without the optimizer `centers`, or with another version of it.
 
@@ -79,6 +80,11 @@ class Module(MXModule):
         self._center_losses = _center_losses(symbol)
         self._stored = [loss for loss in self._center_losses if loss.centers]
         for loss in self._stored:
+            if loss.output not in self.output_names:
+                raise ValueError(
+                    f'the loss of {loss.centers}, {loss.output}, is none of the outputs {self.output_names}; '
+                    'expected it there, with no factor or function behind it'
+                )
             if loss.label not in self._label_names:
                 raise ValueError(
                     f'the label {loss.label!r} of {loss.centers} is none of label_names={self._label_names}; '
@@ -191,8 +197,9 @@ class Module(MXModule):
         Raises
         ------
         ValueError
-            Centers on the KVStore with another optimizer than `centers`, or that the KVStore would not
-            update or hold; with several workers, centers that are auxiliary states.
+            Centers on the KVStore with another optimizer than `centers`, with gradients that are added up
+            or compressed, or that the KVStore would not update or hold; with several workers, centers that
+            are auxiliary states.
         """
         moves_centers = isinstance(optimizer, Centers) or str(optimizer).lower() == 'centers'
         if self._stored and not moves_centers:
@@ -200,6 +207,8 @@ class Module(MXModule):
                 f'the optimizer {optimizer!r} would move {self._stored[0].centers} by its gradient; expected '
                 f"optimizer='centers', with optimizer_params={{'base': 'sgd', ...}} for the other parameters"
             )
+        self._check_gradients()
+        self._complete_rows()
         if 'dist' in getattr(kvstore, 'type', str(kvstore)):
             self._check_distributed(
                 getattr(kvstore, 'num_workers', int(os.environ.get('DMLC_NUM_WORKER', 1)))
@@ -235,17 +244,30 @@ class Module(MXModule):
             self.prepare(data_batch, lambda _: _row_ids(labels, self._stored))
         super().forward(data_batch, is_train)
 
-    def update(self) -> None:
-        """Update parameters as `mx.mod.Module` does, after a look at the loss of centers on the KVStore.
+    def backward(self, out_grads: list[NDArray] | None = None) -> None:
+        """Run backward as `mx.mod.Module` does, and look at the loss of centers on the KVStore.
+
+        Parameters
+        ----------
+        out_grads : list of NDArray or None
+            As for `mx.mod.Module.backward`.
 
         Raises
         ------
         ValueError
             A `sync_center_loss` that is not finite; nothing has been pushed then.
-        RuntimeError
-            In the first update: the KVStore does not move the centers.
         """
+        super().backward(out_grads)
         self._check_losses()
+
+    def update(self) -> None:
+        """Update parameters as `mx.mod.Module` does; in the first update, see that centers move.
+
+        Raises
+        ------
+        RuntimeError
+            The KVStore does not move the centers.
+        """
         before = {} if self._proved else self._samples_seen()
         super().update()
         if before:
@@ -256,6 +278,24 @@ class Module(MXModule):
     @property
     def _centers_on_kvstore(self) -> bool:
         return bool(self._stored and self.optimizer_initialized and self._update_on_kvstore)
+
+    def _check_gradients(self) -> None:
+        for loss in self._stored if self.binded else ():
+            if self._exec_group.grad_req[loss.centers] == 'add':
+                raise ValueError(f"grad_req of {loss.centers} is 'add'; MXNet cannot add up its gradients")
+            if self._compression_params:
+                raise ValueError(f'compression_params: MXNet cannot compress the gradients of {loss.centers}')
+
+    def _complete_rows(self) -> None:
+        """However the centers came here: KVStore and optimizer take every row to be there."""
+        if not (self._stored and self.params_initialized):
+            return
+        if self._params_dirty:
+            self._sync_params_from_devices()
+        whole = {loss.centers: with_all_rows(self._arg_params[loss.centers]) for loss in self._stored}
+        if any(whole[name] is not self._arg_params[name] for name in whole):
+            self._arg_params.update(whole)
+            self._exec_group.set_params(self._arg_params, self._aux_params)
 
     def _check_distributed(self, num_workers: int) -> None:
         """Refuse centers that workers would not share, or that servers could not hold."""
@@ -283,20 +323,19 @@ class Module(MXModule):
                 classes, kept = check_labels(labels[loss.label], loss.num_class, loss.ignored)
             except ValueError as error:
                 raise self._failure(ValueError, f'{loss.label}: {error}') from None
-            if loss.centers:
+            if loss.centers and self._exec_group.grad_req[loss.centers] != 'null':
                 self._present[loss.centers] = classes if kept is None else classes[kept]
 
     def _check_losses(self) -> None:
         for loss in self._stored:
-            if loss.output in self.output_names:
-                outputs = self.get_outputs(merge_multi_context=False)[self.output_names.index(loss.output)]
-                values = [output.asscalar() for output in outputs]
-                if not np.isfinite(values).all():
-                    raise self._failure(
-                        ValueError,
-                        f'{loss.output} is {sum(values)}; expected finite features (nothing was pushed). A '
-                        'lower scale or learning rate keeps training from diverging',
-                    )
+            outputs = self.get_outputs(merge_multi_context=False)[self.output_names.index(loss.output)]
+            values = [output.asscalar() for output in outputs]
+            if not np.isfinite(values).all():
+                raise self._failure(
+                    ValueError,
+                    f'{loss.output} is {sum(values)}; expected finite features (nothing was pushed). A lower '
+                    'scale or learning rate keeps training from diverging',
+                )
 
     def _samples_seen(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """For each centers, the classes of the last training batch and the count in their last column."""
@@ -387,6 +426,11 @@ class _CenterLoss(NamedTuple):
 def _center_losses(symbol: Symbol) -> list[_CenterLoss]:
     nodes = json.loads(symbol.tojson())['nodes']
     losses = []
+    outputs = {
+        node['attrs']['__loss_of__']: f'{node["name"]}_output'
+        for node in nodes
+        if '__loss_of__' in node.get('attrs', {})
+    }
     for node in nodes:
         attrs = dict(node.get('attrs', {}))
         if node['op'] == 'Custom' and attrs.pop('op_type') in ('centerloss', '_centerloss_per_sample'):
@@ -399,7 +443,7 @@ def _center_losses(symbol: Symbol) -> list[_CenterLoss]:
             label = nodes[node['inputs'][0][0]]['name']
             ignored = float(attrs['__ignore_label__']) if '__ignore_label__' in attrs else None
             name = attrs.get('__centers__')
-            stored = (f'{name}_center_weight', f'{name}_output') if name else ()
+            stored = (f'{name}_center_weight', outputs[name]) if name else ()
             losses.append(_CenterLoss(label, int(attrs['__num_class__']), ignored, *stored))
     return losses
 

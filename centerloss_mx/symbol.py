@@ -230,7 +230,7 @@ def sync_center_loss(
     to_centers = mxsym.sum(half_squares(mxsym.BlockGrad(data), center)) - mxsym.sum(seen)
     # the loss's value, and two gradients that ride along on zeros
     loss = mxsym.BlockGrad(loss) + _only_gradient(to_features) + _only_gradient(to_centers)
-    return mxsym.MakeLoss(loss, name=name)
+    return mxsym.MakeLoss(loss, name=name, attr={'__loss_of__': name})
 
 
 def _only_gradient(value: Symbol) -> Symbol:

@@ -279,6 +279,79 @@ def test_dense_centers_may_have_rows_of_zeros(kvstore):
     np.testing.assert_array_equal(numbers(net.module)[net.name][:, DIM], [1, 2, 0, 1, 0])
 
 
+@pytest.mark.parametrize('kvstore', [None, 'local', 'device'])
+def test_centers_may_come_by_any_way_before_the_optimizer(kvstore, tmp_path):
+    """MXNet's own servers end, or give garbage, where a row is not there."""
+    net = OnKVStore(1, kvstore)
+    dense = {net.name: mx.nd.zeros((NUM_CLASS, DIM + 1))}
+    net.module.set_params(dense, {}, allow_missing=True)
+    net.init_optimizer().step(batch([0, 1, 1, 3]))
+    np.testing.assert_array_equal(numbers(net.module)[net.name][:, DIM], [1, 2, 0, 1, 0])
+
+    arg_params, aux_params = net.module.get_params()
+    mx.model.save_checkpoint(str(tmp_path / 'net'), 1, net.module.symbol, {**arg_params, **dense}, aux_params)
+    net.module = Module.load(str(tmp_path / 'net'), 1, label_names=['softmax_label', 'center_label'])
+    net.module.bind([('data', (N, 2))], [('softmax_label', (N,)), ('center_label', (N,))])
+    net.init_optimizer().step(batch([0, 1, 1, 3]))
+    np.testing.assert_array_equal(numbers(net.module)[net.name][:, DIM], [1, 2, 0, 1, 0])
+
+
+def test_scoring_between_backward_and_update_is_no_error():
+    net = OnKVStore().init_optimizer()
+    net.module.forward_backward(batch([0, 1, 2, 3]))
+    net.module.forward(batch([0, 1, 77, 3]), is_train=False)
+    net.module.update()
+    np.testing.assert_array_equal(numbers(net.module)[net.name][:, DIM], [1, 1, 1, 1, 0])
+
+
+def test_the_loss_is_looked_at_under_any_name():
+    with mx.name.Prefix('net_'):
+        net = OnKVStore()
+    net.init_optimizer()
+    data = batch([0, 1, 2, 3])
+    data.data[0][3, 1] = np.nan
+    with pytest.raises(ValueError, match='net_center_loss_output is nan; expected finite features'):
+        net.step(data)
+
+
+def test_a_loss_that_is_no_output_is_refused():
+    loss = sync_center_loss(mx.sym.Variable('data'), mx.sym.Variable('center_label'), NUM_CLASS, DIM)
+    with pytest.raises(
+        ValueError, match=r'center_loss_output, is none of the outputs .* with no factor or funct'
+    ):
+        Module(loss * 2, label_names=['center_label'])
+
+
+def test_gradients_that_mxnet_cannot_add_up_or_compress_are_refused():
+    net = OnKVStore()
+    shapes = net.module.data_shapes, net.module.label_shapes
+    net.module.bind(*shapes, grad_req='add', force_rebind=True)
+    with pytest.raises(ValueError, match="grad_req of center_loss_center_weight is 'add'"):
+        net.init_optimizer()
+    net = OnKVStore()
+    net.module._compression_params = {'type': '2bit', 'threshold': 0.5}
+    with pytest.raises(
+        ValueError, match='compression_params: MXNet cannot compress the gradients of center_lo'
+    ):
+        net.init_optimizer()
+
+
+def test_fixed_centers_stay_where_they_are():
+    net = OnKVStore()
+    fixed = Module(
+        net.module.symbol, label_names=['softmax_label', 'center_label'], fixed_param_names=[net.name]
+    )
+    fixed.bind(net.module.data_shapes, net.module.label_shapes)
+    fixed.init_params(mx.init.Normal(1))
+    net.module = fixed
+    net.init_optimizer()
+    before = numbers(fixed)
+    net.step(batch([0, 1, 1, 3]))
+    after = numbers(fixed)
+    np.testing.assert_array_equal(after[net.name], before[net.name])
+    assert (after['embedding_weight'] != before['embedding_weight']).any()
+
+
 def test_an_ignored_sample_is_not_expected_to_be_counted():
     net = OnKVStore(use_ignore=True).init_optimizer()
     net.step(batch([0, 1, 2, 3], [0, -1, 0, 3]))
