@@ -20,12 +20,13 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import BinaryIO, NamedTuple, Sequence
+from typing import IO, NamedTuple, Sequence, TextIO
 
 __all__ = ['JobError', 'launch', 'main']
 
 HOST = '127.0.0.1'
 SERVER = [sys.executable, '-c', 'import centerloss_mx']  # which does not return before the job ends
+_SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 POLL, GRACE, MERCY = 0.1, 5, 3  # seconds: between looks; for servers to end; from SIGTERM to SIGKILL
 
 # What ps-lite says on the scheduler with PS_VERBOSE=2, by several threads at once, and of a server that has
@@ -76,8 +77,8 @@ def launch(
             raise ValueError(f'{name}={number} is not > 0')
     if port is not None and not 0 < port < 2**16:
         raise ValueError(f'port={port} is outside 1..65535')
-    if not command:
-        raise ValueError('there is no command for the workers')
+    if not command or isinstance(command, str):
+        raise ValueError(f'command={command!r} is no program with its arguments, in a sequence')
     if shutil.which(command[0]) is None:
         raise JobError(f'{command[0]} is no program that can be run here')
     if port is not None and not _is_free(port):
@@ -139,17 +140,20 @@ def _free_ports(number: int) -> list[int]:
 def _start(
     name: str, arguments: Sequence[str], environment: dict[str, str], registered: list[bytes] | None
 ) -> _Process:
-    popen = subprocess.Popen(
-        arguments,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # so that its children can be stopped with it
-    )
+    try:
+        popen = subprocess.Popen(
+            arguments,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # so that its children can be stopped with it
+        )
+    except OSError as error:
+        raise JobError(f'{name} could not be started: {arguments[0]}: {error.strerror}') from None
     pipes = (popen.stdout, sys.stdout), (popen.stderr, sys.stderr)
     readers = [
-        threading.Thread(target=_pass_on, args=(name, source, target.buffer, registered), daemon=True)
+        threading.Thread(target=_pass_on, args=(name, source, target, registered), daemon=True)
         for source, target in pipes
     ]
     for reader in readers:
@@ -157,17 +161,22 @@ def _start(
     return _Process(name, popen, readers)
 
 
-def _pass_on(name: str, source: BinaryIO, target: BinaryIO, registered: list[bytes] | None) -> None:
+def _pass_on(name: str, source: IO[bytes], target: TextIO, registered: list[bytes] | None) -> None:
     """Write each line behind the process's name; keep those of the scheduler that tell of servers."""
-    for line in source:
-        if registered is not None and _VERBOSE.search(line):
-            if _REGISTERED.search(line):
-                registered.append(line)
-            continue
-        # Where nobody reads any longer, the process must not wait at a full pipe.
-        with suppress(BrokenPipeError):
-            target.write(f'{name} | '.encode() + line.rstrip(b'\r\n') + b'\n')  # one call: whole lines
-            target.flush()
+    with source:
+        for line in source:
+            if registered is not None and _VERBOSE.search(line):
+                if _REGISTERED.search(line):
+                    registered.append(line)
+                continue
+            line = f'{name} | '.encode() + line.rstrip(b'\r\n') + b'\n'
+            # Where it cannot be written (a closed pipe, a full disk), the process must not have to wait.
+            with suppress(OSError, ValueError):
+                if hasattr(target, 'buffer'):
+                    target.buffer.write(line)  # one call: whole lines
+                    target.flush()
+                else:  # a StringIO, or None where it is closed
+                    print(line.decode(errors='replace'), end='', file=target)
 
 
 def _watch(processes: list[_Process], registered: list[bytes], num_servers: int, timeout: float) -> None:
@@ -193,7 +202,8 @@ def _check_alive(processes: list[_Process]) -> None:
         if status:
             how = f'ended with status {status}'
             if status < 0:
-                how = f'was killed by {signal.Signals(-status).name}'
+                names = {number.value: number.name for number in signal.Signals}
+                how = f'was killed by {names.get(-status, f"signal {-status}")}'
             raise JobError(f'{name} {how}; the others were stopped')
 
 
@@ -237,7 +247,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('command', nargs='+', help="the workers' program and its arguments, behind --")
     args = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by way of `finally`
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup, or behind a shell's &
+            signal.signal(number, _interrupt)
     try:
         launch(
             args.command,
@@ -252,6 +264,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f'launch: {error}')
     except KeyboardInterrupt:
         sys.exit('launch: interrupted; all processes were stopped')
+
+
+def _interrupt(number: int, _: object) -> None:
+    """Stop, by way of `finally`, and do not listen to a second signal while the processes are stopped."""
+    for other in _SIGNALS:
+        signal.signal(other, signal.SIG_IGN)
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
 
 
 if __name__ == '__main__':

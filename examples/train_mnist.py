@@ -433,8 +433,14 @@ def check_options(args: argparse.Namespace, leads: bool) -> None:
     ]
     options = {name: getattr(args, name) for name in names}
     path = args.output / 'options.json'
+    if args.resume and not leads and not path.exists():
+        sys.exit(f'--resume: {path} is not there; --output has to be one folder for all workers')
     if args.resume and path.exists():
-        for name, before in json.loads(path.read_text()).items():
+        try:
+            begun = json.loads(path.read_text())
+        except ValueError as error:
+            sys.exit(f'--resume: {path}: {error}')
+        for name, before in begun.items():
             if options[name] != before:
                 sys.exit(
                     f'--resume: --{name.replace("_", "-")} is {options[name]}, '

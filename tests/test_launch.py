@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,7 +20,7 @@ PYTHON = [sys.executable, '-c']
 
 # Each process leaves its number; a worker of rank 1 then does what a test asks for, the others wait for it.
 WORKER = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 folder = Path(sys.argv[1])
 import centerloss_mx
@@ -126,20 +128,28 @@ def test_a_server_or_the_scheduler_that_is_killed_ends_the_job_within_ten_second
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('number, status', [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize('number, status', [(signal.SIGINT, 1), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_launcher_that_is_interrupted_leaves_nobody(number, status, tmp_path, nobody_left):
-    # a child of a worker's, too, is to end
-    act = "import subprocess; subprocess.Popen(['sleep', '60']); (folder / 'up').touch(); time.sleep(60)"
+    # a child of a worker's, too, is to end, and one that does not listen
+    act = """
+import subprocess
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+subprocess.Popen(['sleep', '60'])
+(folder / 'up').touch()
+time.sleep(60)
+"""
     job = subprocess.Popen(
         [*LAUNCH, '-n', '2', '--', *PYTHON, WORKER, str(tmp_path), act, ''],
         env={**os.environ, **nobody_left},
         # where a shell has started the tests in the background, their children ignore it
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: [signal.signal(each, signal.SIG_DFL) for each in (signal.SIGINT, signal.SIGHUP)],
     )
     while not (tmp_path / 'up').exists():
         assert job.poll() is None
         time.sleep(0.1)
     job.send_signal(number)
+    time.sleep(0.5)
+    job.send_signal(number)  # once more, by someone impatient
     assert job.wait(timeout=10) == status
 
 
@@ -205,6 +215,38 @@ def test_what_cannot_be_started_is_said_in_a_sentence(arguments, message, monkey
     assert message in said.splitlines()[-1]
 
 
-def test_an_empty_command_is_refused():
-    with pytest.raises(ValueError, match='there is no command for the workers'):
-        launch([], 1, 1)
+@pytest.mark.parametrize('command', [[], 'python train.py'])
+def test_what_is_no_command_is_refused(command):
+    with pytest.raises(
+        ValueError, match=f'command={re.escape(repr(command))} is no program with its arguments'
+    ):
+        launch(command, 1, 1)
+
+
+def test_a_program_that_the_system_does_not_run_is_named(tmp_path, nobody_left, monkeypatch):
+    monkeypatch.setenv('MARKER', nobody_left['MARKER'])
+    program = tmp_path / 'train'
+    program.write_bytes(b'no program')
+    program.chmod(0o755)
+    with pytest.raises(JobError, match=f'worker 0 could not be started: {program}: Exec format error'):
+        launch([str(program)], 1, 1)
+
+
+@pytest.mark.slow
+def test_a_text_stream_gets_the_lines(monkeypatch, nobody_left):
+    monkeypatch.setenv('MARKER', nobody_left['MARKER'])
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, 'stdout', stream)
+    launch([*PYTHON, "print('hello')"], 1, 1)
+    assert stream.getvalue() == 'worker 0 | hello\n'
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists('/dev/full'), reason='there is no /dev/full')
+def test_a_full_disk_does_not_hold_the_job_up(nobody_left):
+    with open('/dev/full', 'w') as full:
+        job = subprocess.run(
+            [*LAUNCH, '-n', '1', '--', *PYTHON, "print('x' * 10**6)"],
+            env={**os.environ, **nobody_left}, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert 'Traceback' not in job.stderr

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -227,6 +229,20 @@ def test_bad_options_end_in_one_sentence(tmp_path, options, message):
     )
     assert done.returncode != 0 and message in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+def test_a_worker_that_does_not_see_the_checkpoints_says_so(tmp_path):
+    """It would start at the first epoch, and the leading one after the last."""
+    example = runpy.run_path(SCRIPT[-1])
+    names = (
+        'data_dir network embedding_dim scale alpha batch_size num_epochs lr momentum seed ctx kv_store '
+        'centers only'
+    )
+    args = argparse.Namespace(**dict.fromkeys(names.split()), resume=True, output=tmp_path)
+    with pytest.raises(SystemExit, match='--output has to be one folder for all workers'):
+        example['check_options'](args, leads=False)
+    example['check_options'](args, leads=True)
+    example['check_options'](args, leads=False)
 
 
 def test_a_worker_that_would_train_alone_says_so(tmp_path):
