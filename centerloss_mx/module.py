@@ -443,7 +443,7 @@ def _center_losses(symbol: Symbol) -> list[_CenterLoss]:
             label = nodes[node['inputs'][0][0]]['name']
             ignored = float(attrs['__ignore_label__']) if '__ignore_label__' in attrs else None
             name = attrs.get('__centers__')
-            stored = (f'{name}_center_weight', outputs[name]) if name else ()
+            stored = (f'{name}_center_weight', outputs.get(name, f'{name}_output')) if name else ()
             losses.append(_CenterLoss(label, int(attrs['__num_class__']), ignored, *stored))
     return losses
 
