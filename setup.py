@@ -6,6 +6,7 @@ from setuptools import setup
 here = Path(__file__).resolve().parent
 project = runpy.run_path(str(here / 'centerloss_mx' / '_compat.py'))
 examples = ['matplotlib>=3.5,<4', 'scikit-learn>=1.3,<2', 'tqdm>=4.60,<5']
+onnx = ['onnx>=1.16,<1.17', 'onnxruntime>=1.18,<1.19']
 
 setup(
     name='centerloss_mx',
@@ -25,7 +26,9 @@ setup(
     ],
     extras_require={
         'examples': examples,
-        'test': ['pytest>=7.4,<10', *examples],
+        'onnx': onnx,
+        # Python 3.8 is tested with a NumPy that is too old for them
+        'test': ['pytest>=7.4,<10', *examples, *(f'{one}; python_version >= "3.9"' for one in onnx)],
         'lint': ['ruff>=0.12,<1', 'mypy>=1.14,<3'],
     },
     classifiers=[

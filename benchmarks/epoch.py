@@ -18,7 +18,7 @@ os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx import reference
 from centerloss_mx.io import load_mnist, mnist_iter
-from centerloss_mx.model import feature_extractor
+from centerloss_mx.model import FeatureExtractor
 from centerloss_mx.symbol import joint_supervision
 
 import mxnet as mx
@@ -67,11 +67,7 @@ def check_agreement(batch_size: int, batch: mx.io.DataBatch) -> None:
     """Nothing changes nothing, and center loss moves its centers as the oracle does."""
     modules = {name: module(name, batch_size) for name in NETWORKS}
     joint = modules['center loss']
-    x = (
-        feature_extractor(joint.symbol, *joint.get_params(), batch.data[0].shape)
-        .predict(batch.data[0])
-        .asnumpy()
-    )
+    x = FeatureExtractor(joint.symbol, *joint.get_params()).predict(batch.data[0])
     y = batch.label[1].asnumpy()
     for trained in modules.values():
         step(trained, batch)

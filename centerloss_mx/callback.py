@@ -5,6 +5,8 @@ from __future__ import annotations
 from mxnet import ndarray as nd
 from mxnet.model import BatchEndParam
 
+from .io import with_progress
+
 __all__ = ['ProgressBar', 'wait_for_centers']
 
 
@@ -57,13 +59,8 @@ class ProgressBar:
     """
 
     def __init__(self, total: int, description: str = '', initial: int = 0, frequent: int = 20) -> None:
-        try:
-            from tqdm import tqdm
-        except ImportError as error:
-            raise ImportError("ProgressBar needs tqdm: pip install 'centerloss_mx[examples]'") from error
         self.frequent = frequent
-        # disable=None: no bar where nobody looks, in files and pipes
-        self.bar = tqdm(total=total, desc=description, initial=initial, unit='batch', disable=None)
+        self.bar = with_progress(None, description, 'batch', total=total, initial=initial)
 
     def __call__(self, param: BatchEndParam) -> None:
         """Advance by one batch."""

@@ -34,7 +34,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Iterable, NamedTuple
 
 import numpy as np
 from mxnet import image as mximage
@@ -54,6 +54,7 @@ __all__ = [
     'load_mnist',
     'mnist_iter',
     'read_idx',
+    'with_progress',
 ]
 
 
@@ -308,6 +309,39 @@ class PartIter(mxio.DataIter):
             mxio.DataDesc(desc.name, (self.batch_size, *desc.shape[1:]), desc.dtype, desc.layout)
             for desc in descs
         ]
+
+
+def with_progress(items: Iterable[Any] | None, description: str, unit: str, **options: Any) -> Any:
+    """Show a tqdm bar while something is iterated over, where somebody looks.
+
+    Parameters
+    ----------
+    items : iterable
+        What is iterated over.
+    description, unit : str
+        Written before the bar, and for one item.
+    **options
+        For `tqdm.tqdm`.
+
+    Returns
+    -------
+    tqdm.tqdm
+
+    Raises
+    ------
+    ImportError
+        tqdm is not installed; the message says what to install.
+
+    Examples
+    --------
+    >>> for batch in with_progress(train, 'features', 'batch'): ...  # doctest: +SKIP
+    """
+    try:
+        from tqdm import tqdm
+    except ImportError as error:
+        raise ImportError("a progress bar needs tqdm: pip install 'centerloss_mx[examples]'") from error
+    # disable=None: no bar where nobody looks, in files and pipes
+    return tqdm(items, desc=description, unit=unit, disable=None, **options)
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:

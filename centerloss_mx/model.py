@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import numbers
 import os
 import re
 import warnings
 from itertools import islice
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 from mxnet import cpu
 from mxnet import ndarray as nd
+from mxnet.base import MXNetError
 from mxnet.context import Context
-from mxnet.io import DataIter
+from mxnet.io import DataBatch, DataIter, NDArrayIter
 from mxnet.module import Module
 from mxnet.ndarray import NDArray
 from mxnet.ndarray.sparse import RowSparseNDArray
-from mxnet.symbol import Symbol
+from mxnet.symbol import Symbol, load_json
+from mxnet.symbol import load as load_symbol
 
+from .io import Images, image_iter, list_images, with_progress
 from .rows import HostRows, check_labels, group_by_class
 
 __all__ = [
+    'FeatureExtractor',
     'centers_to_aux',
     'centers_to_kvstore',
+    'export_onnx',
     'feature_extractor',
     'latest_checkpoint',
+    'load_checkpoint',
     'save_checkpoint',
     'start_centers',
     'with_all_rows',
@@ -69,7 +76,8 @@ def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> No
     """Save symbol, parameters, centers and optimizer states, as `Module.save_checkpoint` names them.
 
     `<prefix>-symbol.json`, `<prefix>-NNNN.states`, `<prefix>-NNNN.params`, each written whole and in this
-    order: where the parameters are, the rest is. `mx.model.load_checkpoint` and `Module.load` read them.
+    order: where the parameters are, the rest is. `load_checkpoint`, `mx.model.load_checkpoint` and
+    `Module.load` read them. In the symbol the data tells the shape of a sample, as `__data_shape__`.
     The parameters hold all centers, wherever they live.
 
     In distributed training only the worker of rank 0 writes, and there are no optimizer states: MXNet cannot
@@ -110,7 +118,7 @@ def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> No
     if distributed and kvstore.rank != 0:
         return
     nd.waitall()  # the engine does not know that backward moves the centers
-    write_whole(f'{prefix}-symbol.json', module.symbol.save)
+    write_whole(f'{prefix}-symbol.json', _with_data_shape(module).save)
     if not distributed:
         write_whole(states, module.save_optimizer_states)
     else:
@@ -123,6 +131,14 @@ def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> No
         if states.exists():
             states.unlink()  # of an earlier run; a resumed one would load them
     write_whole(f'{prefix}-{epoch:04d}.params', module.save_params)
+
+
+def _with_data_shape(module: Module) -> Symbol:
+    """The network, which tells what shape its samples have."""
+    symbol = load_json(module.symbol.tojson())  # a copy: attributes are set in place
+    for desc in module.data_shapes:
+        symbol.get_internals()[desc[0]]._set_attr(__data_shape__=json.dumps(desc[1][1:]))
+    return symbol
 
 
 def latest_checkpoint(prefix: str | os.PathLike) -> int | None:
@@ -257,59 +273,345 @@ def centers_to_aux(
     return arg_params, {**aux_params, f'{name}__center_bias': centers}
 
 
-def feature_extractor(
-    symbol: Symbol,
-    arg_params: dict[str, NDArray],
-    aux_params: dict[str, NDArray],
-    data_shape: tuple[int, ...],
-    output: str = 'embedding_output',
-    context: Context | None = None,
-    data_name: str = 'data',
-) -> Module:
-    """Cut a trained network off at an internal output: no class layer, no losses, no labels.
+def load_checkpoint(
+    prefix: str | os.PathLike, epoch: int
+) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
+    """Load symbol and parameters, as `mx.model.load_checkpoint` does, and say which file is not whole.
 
-    Make a new one when the parameters change: MXNet's CPU build keeps its own copy of an inference network's
-    weights, and a later `set_params` does not reach all of it.
+    Parameters
+    ----------
+    prefix : path-like
+        As given to `save_checkpoint`.
+    epoch : int
+        The checkpoint's epoch.
+
+    Returns
+    -------
+    symbol : Symbol
+        The network, with its losses.
+    arg_params, aux_params : dict of str to NDArray
+        Its parameters, centers among them.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such checkpoint; the message names the last one there is.
+    ValueError
+        A file that is not whole, or no checkpoint.
+
+    Examples
+    --------
+    >>> symbol, arg_params, aux_params = load_checkpoint('runs/lenet', 3)  # doctest: +SKIP
+    """
+    symbol_path, params_path = Path(f'{prefix}-symbol.json'), Path(f'{prefix}-{epoch:04d}.params')
+    for path in symbol_path, params_path:
+        if not path.is_file():
+            last = latest_checkpoint(prefix)
+            others = '' if last is None else f'; the last checkpoint is of epoch {last}'
+            raise FileNotFoundError(f'{path} is not there{others}')
+    try:
+        symbol = load_symbol(str(symbol_path))
+    except (MXNetError, UnicodeDecodeError):  # of bytes that MXNet quotes
+        raise ValueError(f'{symbol_path}: no network of MXNet; is the file whole?') from None
+    try:
+        params = nd.load(str(params_path))
+        kinds = {key.partition(':')[0] for key in params}
+    except (AttributeError, MXNetError, UnicodeDecodeError):  # a list, or no file of MXNet
+        raise ValueError(f'{params_path}: no parameters of MXNet; is the file whole?') from None
+    if not kinds <= {'arg', 'aux'}:
+        raise ValueError(
+            f'{params_path}: expected names that begin with arg: or aux:, found {sorted(params)[0]}'
+        )
+    arg_params, aux_params = (
+        {key[4:]: value for key, value in params.items() if key.startswith(kind)} for kind in ('arg:', 'aux:')
+    )
+    return symbol, arg_params, aux_params
+
+
+def feature_extractor(
+    prefix: str | os.PathLike,
+    epoch: int,
+    layer: str = 'embedding_output',
+    ctx: Context | None = None,
+    data_name: str = 'data',
+) -> FeatureExtractor:
+    """Cut the network of a checkpoint off at a layer.
+
+    Parameters
+    ----------
+    prefix : path-like
+        As given to `save_checkpoint`.
+    epoch : int
+        The checkpoint's epoch.
+    layer, ctx, data_name
+        As for `FeatureExtractor`.
+
+    Returns
+    -------
+    FeatureExtractor
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `load_checkpoint` and `FeatureExtractor`.
+
+    Examples
+    --------
+    >>> features = feature_extractor('runs/lenet', 3).predict(images)  # doctest: +SKIP
+    """
+    return FeatureExtractor(*load_checkpoint(prefix, epoch), layer, ctx, data_name)
+
+
+class FeatureExtractor:
+    """A trained network up to a layer: no class layer, no losses and their states, no labels.
+
+    The parameters are those given; make a new one when they have changed.
 
     Parameters
     ----------
     symbol : Symbol
         The network, with one data input.
     arg_params, aux_params : dict of str to NDArray
-        Its parameters, as `Module.get_params` and `mx.model.load_checkpoint` return them.
-    data_shape : tuple of int
-        Shape of a batch of data, (N, ...).
-    output : str
+        Its parameters, as `Module.get_params` and `load_checkpoint` return them; what the layer does not need
+        is left out.
+    layer : str
         Name of the internal output.
-    context : mxnet.Context or None
+    ctx : mxnet.Context or None
         The device; None: the CPU.
     data_name : str
         Name of the data input.
 
-    Returns
-    -------
-    mxnet.module.Module
-        Ready for `predict`.
-
     Raises
     ------
     ValueError
-        The network has no output of that name; the message lists those it has.
+        The network has no output of that name; the message lists those it has. Or a parameter is missing.
 
     Examples
     --------
-    >>> extractor = feature_extractor(net, arg_params, aux_params, (100, 1, 28, 28))  # doctest: +SKIP
-    >>> features = extractor.predict(images).asnumpy()  # doctest: +SKIP
+    >>> extractor = FeatureExtractor(net, *mod.get_params())  # doctest: +SKIP
+    >>> features = extractor.predict(images)  # doctest: +SKIP
     """
-    internals = symbol.get_internals()
-    if output not in internals.list_outputs():
-        raise ValueError(
-            f'the network has no output {output!r}; it has {", ".join(internals.list_outputs())}'
-        )
-    module = Module(internals[output], data_names=[data_name], label_names=None, context=context or cpu())
-    module.bind(data_shapes=[(data_name, data_shape)], for_training=False)
-    module.set_params(arg_params, aux_params, allow_extra=True)
-    return module
+
+    def __init__(
+        self,
+        symbol: Symbol,
+        arg_params: dict[str, NDArray],
+        aux_params: dict[str, NDArray],
+        layer: str = 'embedding_output',
+        ctx: Context | None = None,
+        data_name: str = 'data',
+    ) -> None:
+        internals = symbol.get_internals()
+        if layer not in internals.list_outputs():
+            outputs = [name for name in internals.list_outputs() if name.endswith('_output')]
+            raise ValueError(f'the network has no output {layer!r}; it has {", ".join(outputs)}')
+        self.symbol, self.ctx, self.data_name = internals[layer], ctx or cpu(), data_name
+        arguments, states = self.symbol.list_arguments(), self.symbol.list_auxiliary_states()
+        missing = [name for name in arguments if name != data_name and name not in arg_params]
+        missing += [name for name in states if name not in aux_params]
+        if missing:
+            raise ValueError(f'there is no parameter {missing[0]}, which {layer} needs')
+        self.arg_params = {name: arg_params[name] for name in arguments if name in arg_params}
+        self.aux_params = {name: aux_params[name] for name in states}
+        self._module: Module | None = None
+
+    def predict(
+        self,
+        data: np.ndarray | NDArray | DataIter | Images | str | os.PathLike,
+        batch_size: int = 128,
+        image_size: int | None = None,
+        flip: bool = False,
+        progress: bool = False,
+    ) -> np.ndarray:
+        """Run samples through the network.
+
+        Parameters
+        ----------
+        data : numpy.ndarray, NDArray, mxnet.io.DataIter, io.Images or path-like
+            Samples (N, ...); an iterator, which is reset first, and whose rows that only pad a batch are left
+            out; or pictures, what `io.list_images` returns or takes.
+        batch_size : int
+            Samples at a time, > 0; an iterator has its own.
+        image_size : int or None
+            Height and width that pictures are brought to, see `io.image_iter`; needed for pictures.
+        flip : bool
+            Whether to append to each feature that of the mirrored sample: D becomes 2 D. For samples of shape
+            (channels, height, width).
+        progress : bool
+            Whether to show a tqdm bar.
+
+        Returns
+        -------
+        numpy.ndarray
+            (N, D): the features, in the order of the samples; of a diverged network, not finite.
+
+        Raises
+        ------
+        ValueError
+            No samples, samples of a shape that the network does not take, or pictures without an `image_size`
+            or that cannot be decoded.
+        ImportError
+            `progress`, and tqdm is not installed.
+
+        Examples
+        --------
+        >>> features = extractor.predict('faces', image_size=112, flip=True)  # doctest: +SKIP
+        """
+        data_iter = self._iterator(data, batch_size, image_size)
+        data_iter.reset()
+        features = []
+        for batch in with_progress(data_iter, 'features', 'batch') if progress else data_iter:
+            parts = [self._run(batch.data[0])]
+            if flip:
+                parts.append(self._run(nd.flip(batch.data[0], axis=3)))
+            features.append(np.hstack(parts)[: len(parts[0]) - (batch.pad or 0)])
+        return np.concatenate(features)
+
+    def _iterator(self, data: Any, batch_size: int, image_size: int | None) -> DataIter:
+        if isinstance(data, DataIter):
+            return data
+        if not batch_size > 0:
+            raise ValueError(f'batch_size={batch_size} is not > 0')
+        if isinstance(data, (str, os.PathLike)):
+            data = list_images(data)
+        if isinstance(data, Images):
+            if image_size is None:
+                raise ValueError(
+                    'image_size=None: expected the height and width that pictures are brought to'
+                )
+            return image_iter(data, min(batch_size, len(data.labels)), image_size).data_iter
+        if not len(data):
+            raise ValueError(f'data of shape {data.shape}: there are no samples')
+        return NDArrayIter({self.data_name: data}, batch_size=min(batch_size, len(data)))
+
+    def _run(self, data: NDArray) -> np.ndarray:
+        if self._module is None or self._module.data_shapes[0].shape != data.shape:
+            self._module = self._bound(data.shape)
+        self._module.forward(DataBatch([data]), is_train=False)
+        return self._module.get_outputs()[0].asnumpy()
+
+    def _bound(self, shape: tuple[int, ...]) -> Module:
+        module = Module(self.symbol, data_names=[self.data_name], label_names=None, context=self.ctx)
+        try:
+            module.bind(data_shapes=[(self.data_name, shape)], for_training=False)
+            module.set_params(self.arg_params, self.aux_params)
+        except (MXNetError, RuntimeError):
+            raise ValueError(f'the network does not take samples of shape {shape[1:]}') from None
+        return module
+
+
+def export_onnx(
+    prefix: str | os.PathLike,
+    epoch: int,
+    path: str | os.PathLike,
+    layer: str = 'embedding_output',
+    data_shape: tuple[int, ...] | None = None,
+    data_name: str = 'data',
+) -> None:
+    """Write the feature extractor of a checkpoint as an ONNX file that takes any batch size.
+
+    The file is there only if ONNX Runtime computes from it what MXNet does, on random samples of batch sizes
+    1 and 3: to 1e-5 of the largest feature.
+
+    Parameters
+    ----------
+    prefix : path-like
+        As given to `save_checkpoint`.
+    epoch : int
+        The checkpoint's epoch.
+    path : path-like
+        The file to write; its folder must exist. Input `data_name` (N, ...), float32; one output (N, D).
+    layer : str
+        Name of the internal output.
+    data_shape : tuple of int or None
+        Shape of a sample, without the batch; None: that which `save_checkpoint` has noted.
+    data_name : str
+        Name of the data input.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `feature_extractor`; or no `data_shape`, or an operator that MXNet cannot export.
+    RuntimeError
+        ONNX Runtime cannot run it, or computes something else; nothing has been written.
+    ImportError
+        onnx or onnxruntime is not installed; the message says what to install.
+
+    Examples
+    --------
+    >>> export_onnx('runs/lenet', 12, 'lenet.onnx')  # doctest: +SKIP
+    """
+    try:
+        import onnx
+        import onnxruntime
+        from mxnet import onnx as mxonnx
+    except ImportError as error:
+        raise ImportError("ONNX needs onnx and onnxruntime: pip install 'centerloss_mx[onnx]'") from error
+    extractor = feature_extractor(prefix, epoch, layer, data_name=data_name)
+    data_shape = data_shape or _noted_shape(extractor.symbol, data_name)
+    samples = np.random.RandomState(0).rand(3, *data_shape).astype(np.float32)
+    expected = extractor.predict(samples)
+
+    def write(name: str) -> None:
+        params = {**extractor.arg_params, **extractor.aux_params}
+        dynamic = {'dynamic': True, 'dynamic_input_shapes': [(None, *data_shape)]}
+        try:
+            mxonnx.export_model(
+                _explicit(extractor.symbol), params, [(1, *data_shape)], np.float32, name, **dynamic
+            )
+        except AttributeError as error:
+            raise ValueError(f'{layer}: MXNet cannot export this network: {error}') from None
+        model = onnx.load(name)
+        _mend_onnx(model, layer, expected.shape[1:])
+        onnx.checker.check_model(model)
+        onnx.save(model, name)
+        try:
+            session = onnxruntime.InferenceSession(name, providers=['CPUExecutionProvider'])
+            found = [session.run(None, {data_name: samples[:size]})[0] for size in (1, len(samples))]
+        except Exception as error:  # its own classes, which have no common base
+            raise RuntimeError(f'{path}: ONNX Runtime cannot run it, nothing was written: {error}') from error
+        difference = max(abs(features - expected[: len(features)]).max() for features in found)
+        if not difference <= 1e-5 * max(1, abs(expected).max()):
+            raise RuntimeError(
+                f'{path}: ONNX Runtime differs from MXNet by {difference:g}; nothing was written'
+            )
+
+    write_whole(path, write)
+
+
+def _noted_shape(symbol: Symbol, data_name: str) -> tuple[int, ...]:
+    noted = symbol.attr_dict().get(data_name, {}).get('__data_shape__')
+    if noted is None:
+        raise ValueError('data_shape=None, and the checkpoint does not tell; expected the shape of a sample')
+    return tuple(json.loads(noted))
+
+
+def _explicit(symbol: Symbol) -> Symbol:
+    """The same network, with a default written out that MXNet's exporter takes for its opposite."""
+    graph = json.loads(symbol.tojson())
+    for node in graph['nodes']:
+        if node['op'] == 'FullyConnected':
+            node['attrs'].setdefault('flatten', 'True')
+    return load_json(json.dumps(graph))
+
+
+def _mend_onnx(model: Any, layer: str, feature_shape: tuple[int, ...]) -> None:
+    """Make of what MXNet's exporter writes what ONNX Runtime takes."""
+    import onnx
+
+    graph = model.graph
+    slopes = {node.input[1] for node in graph.node if node.op_type == 'PRelu'}
+    for tensor in graph.initializer:
+        if tensor.name in slopes:  # (C,), and would be broadcast over the last axis of (N, C, H, W)
+            slope = onnx.numpy_helper.to_array(tensor)
+            tensor.CopyFrom(onnx.numpy_helper.from_array(slope.reshape(-1, 1, 1), tensor.name))
+    names = {tensor.name for tensor in graph.initializer}
+    for value in [value for value in graph.input if value.name in names]:
+        graph.input.remove(value)  # listed as inputs, parameters could not be folded
+    for value in *graph.input, *graph.output:
+        value.type.tensor_type.shape.dim[0].dim_param = 'N'
+    for dim, size in zip(graph.output[0].type.tensor_type.shape.dim[1:], feature_shape):
+        dim.dim_value = size
 
 
 def start_centers(
@@ -392,17 +694,14 @@ def start_centers(
             f'{key} lives in the KVStore by now; call start_centers before init_optimizer and fit'
         )
 
-    extractor = feature_extractor(
-        module.symbol, arg_params, aux_params, shape, output, module._context[0], data_name
-    )
+    extractor = FeatureExtractor(module.symbol, arg_params, aux_params, output, module._context[0], data_name)
     num_class = len(params[key])
-    dim = extractor.output_shapes[0][1][1]
+    dim = extractor.symbol.infer_shape(**{data_name: shape})[1][0][1]
     sums, counts = np.zeros((num_class, dim)), np.zeros(num_class, int)
     data_iter.reset()
     for batch in islice(data_iter, num_batches):
-        extractor.forward(batch, is_train=False)
         size = shape[0] - (batch.pad or 0)
-        features = extractor.get_outputs()[0].asnumpy()[:size].astype(np.float64)
+        features = extractor._run(batch.data[0])[:size].astype(np.float64)
         labels = batch.label[label_names.index(label_name)].asnumpy()[:size]
         groups = group_by_class(*check_labels(labels, num_class, ignore_label))
         HostRows.move(sums, features, groups, np.ones(len(groups.classes)))

@@ -11,13 +11,12 @@ from mxnet import ndarray as nd
 from mxnet.base import _LIB, check_call
 from mxnet.initializer import Uniform
 from mxnet.io import DataBatch
-from mxnet.model import load_checkpoint
 from mxnet.module import Module as MXModule
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from ._compat import VERSION
-from .model import with_all_rows
+from .model import load_checkpoint, with_all_rows
 from .operator import CenterLossParam
 from .optimizer import Centers
 from .rows import check_labels

@@ -25,7 +25,7 @@ from centerloss_mx import symbol
 from centerloss_mx.callback import ProgressBar
 from centerloss_mx.evaluation import ClusterRatio, cluster_ratio
 from centerloss_mx.io import load_mnist, mnist_iter
-from centerloss_mx.model import feature_extractor, write_whole
+from centerloss_mx.model import FeatureExtractor, write_whole
 from centerloss_mx.module import Module
 from centerloss_mx.visualization import Curve, CurvePanel, Panel, curve_figure, embedding_figure, save_figure
 
@@ -161,9 +161,8 @@ def train(loss: Loss, digits: Digits, args: argparse.Namespace, seed: int) -> tu
 
 def outputs(module: Module, output: str, images: np.ndarray, args: argparse.Namespace) -> np.ndarray:
     """An internal output of the trained network for images."""
-    shape = (args.batch_size, 1, *images.shape[1:])
-    extractor = feature_extractor(module.symbol, *module.get_params(), shape, output)
-    return extractor.predict(mnist_iter(images, np.zeros(len(images)), args.batch_size).data_iter).asnumpy()
+    extractor = FeatureExtractor(module.symbol, *module.get_params(), output)
+    return extractor.predict(mnist_iter(images, np.zeros(len(images)), args.batch_size).data_iter)
 
 
 def evaluate(

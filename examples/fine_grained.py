@@ -26,7 +26,7 @@ from centerloss_mx.callback import ProgressBar
 from centerloss_mx.evaluation import class_accuracies, cluster_ratio, confused_pairs
 from centerloss_mx.io import Images, image_iter, list_images
 from centerloss_mx.metric import Accuracy, CenterLossMetric
-from centerloss_mx.model import feature_extractor, save_checkpoint, write_whole
+from centerloss_mx.model import FeatureExtractor, save_checkpoint, write_whole
 from centerloss_mx.module import Module
 from centerloss_mx.symbol import joint_supervision
 from centerloss_mx.visualization import class_accuracy_figure, save_figure
@@ -298,11 +298,8 @@ class Run:
 
     def test_features(self, symbol: mx.sym.Symbol, arg_params: dict, aux_params: dict) -> np.ndarray:
         args = self.args
-        batch_size = min(args.batch_size, len(self.test_images.labels))
-        data_shape = (batch_size, 3, args.image_size, args.image_size)
-        extractor = feature_extractor(symbol, arg_params, aux_params, data_shape, context=args.devices[0])
-        samples = image_iter(self.test_images, batch_size, args.image_size).data_iter
-        return extractor.predict(samples).asnumpy()
+        extractor = FeatureExtractor(symbol, arg_params, aux_params, ctx=args.devices[0])
+        return extractor.predict(self.test_images, args.batch_size, args.image_size)
 
     def results(self) -> dict:
         names = self.train_images.class_names

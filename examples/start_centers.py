@@ -20,7 +20,7 @@ os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 from centerloss_mx.callback import ProgressBar
 from centerloss_mx.evaluation import cluster_ratio
 from centerloss_mx.io import load_mnist, mnist_iter
-from centerloss_mx.model import feature_extractor, start_centers
+from centerloss_mx.model import FeatureExtractor, start_centers
 from centerloss_mx.module import Module
 from centerloss_mx.symbol import joint_supervision
 
@@ -91,8 +91,8 @@ def train(
         fit(module, samples, 'center loss', args, {'learning_rate': args.lr, 'momentum': 0.9, 'wd': 0.0005})
     except mx.MXNetError:  # the operator's own sentence is printed above
         return 'diverged: the loss was no longer finite'
-    extractor = feature_extractor(net, *module.get_params(), (BATCH_SIZE, 1, 28, 28))
-    features = extractor.predict(mnist_iter(*digits[2:], BATCH_SIZE).data_iter).asnumpy()
+    extractor = FeatureExtractor(net, *module.get_params())
+    features = extractor.predict(mnist_iter(*digits[2:], BATCH_SIZE).data_iter)
     try:
         ratio = cluster_ratio(features, digits.test_labels).ratio
     except ValueError as error:

@@ -28,7 +28,7 @@ from centerloss_mx.callback import ProgressBar
 from centerloss_mx.evaluation import cluster_ratio
 from centerloss_mx.io import PartIter, load_mnist, mnist_iter
 from centerloss_mx.metric import Accuracy, CenterLossMetric
-from centerloss_mx.model import feature_extractor, latest_checkpoint, save_checkpoint, write_whole
+from centerloss_mx.model import FeatureExtractor, latest_checkpoint, save_checkpoint, write_whole
 from centerloss_mx.module import Module
 from centerloss_mx.symbol import joint_supervision
 from centerloss_mx.visualization import Panel, embedding_figure, save_animation, save_figure
@@ -389,19 +389,14 @@ class Run:
 
     def panels(self, when: str = '') -> list[Panel]:
         """Features of the test digits, and of as many training digits, with centers where there are some."""
-        extractor = feature_extractor(
-            self.module.symbol,
-            *self.module.get_params(),
-            (self.args.batch_size, 1, 28, 28),
-            context=self.args.contexts[0],
-        )
+        extractor = FeatureExtractor(self.module.symbol, *self.module.get_params(), ctx=self.args.contexts[0])
         panels = []
         for name in 'train', 'test':
             count = len(self.digits.test_labels)
             images = getattr(self.digits, f'{name}_images')[:count]
             labels = getattr(self.digits, f'{name}_labels')[:count]
             samples = mnist_iter(images, labels, self.args.batch_size).data_iter
-            features = extractor.predict(samples).asnumpy()
+            features = extractor.predict(samples)
             title = f'{self.title}{when}: {name} features'
             panels.append(Panel(title, features, labels, centers(self.module)))
         return panels

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from centerloss_mx.io import load_mnist
-from centerloss_mx.model import feature_extractor
+from centerloss_mx.model import FeatureExtractor
 
 import mxnet as mx
 import numpy as np
@@ -114,10 +114,7 @@ def test_the_confusion_is_that_of_the_checkpoint_on_the_test_pictures(data, trai
     pixels = np.stack([np.stack([np.asarray(Image.open(file), np.float64)] * 3) for file in files])
     mean, std = np.array([[123.68, 116.28, 103.53], [58.395, 57.12, 57.375]])[:, :, np.newaxis, np.newaxis]
     checkpoint = mx.model.load_checkpoint(str(output / name / 'resnet18_v2'), 2)
-    network = feature_extractor(*checkpoint, data_shape=pixels.shape, output='fc2_output')
-    predicted = (
-        network.predict(mx.io.NDArrayIter((pixels - mean) / std, batch_size=len(files))).asnumpy().argmax(1)
-    )
+    predicted = FeatureExtractor(*checkpoint, layer='fc2_output').predict((pixels - mean) / std).argmax(1)
     confusion = np.zeros((4, 4), int)
     for j, k in zip(labels, predicted):
         confusion[j, k] += 1

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
 import warnings
 
 from centerloss_mx.evaluation import class_means
-from centerloss_mx.io import CenterLossIter
+from centerloss_mx.io import CenterLossIter, list_images
 from centerloss_mx.model import (
+    FeatureExtractor,
     centers_to_aux,
     centers_to_kvstore,
+    export_onnx,
     feature_extractor,
     latest_checkpoint,
+    load_checkpoint,
     save_checkpoint,
     start_centers,
     with_all_rows,
@@ -22,6 +27,8 @@ from centerloss_mx.symbol import joint_supervision, learned_center_loss
 import mxnet as mx
 import numpy as np
 import pytest
+import train_mnist
+from PIL import Image
 
 N = 4
 
@@ -95,9 +102,7 @@ def test_the_feature_extractor_follows_the_parameters_it_is_made_of(module):
     for _ in range(2):
         train(module)
         args, aux = module.get_params()
-        features = (
-            feature_extractor(module.symbol, args, aux, (N, 1, 8, 8)).predict(images_iter(images)).asnumpy()
-        )
+        features = FeatureExtractor(module.symbol, args, aux).predict(images_iter(images))
         expected = by_hand(images, {name: value.asnumpy() for name, value in args.items()})
         assert features.shape == (3 * N + 1, 3)
         np.testing.assert_allclose(features, expected, atol=1e-5)
@@ -116,8 +121,196 @@ def by_hand(images, args):
 
 
 def test_an_unknown_output_is_named_with_those_there_are(module):
-    with pytest.raises(ValueError, match="no output 'features_output'; it has data, conv_weight"):
-        feature_extractor(module.symbol, *module.get_params(), (N, 1, 8, 8), output='features_output')
+    with pytest.raises(
+        ValueError, match=r"no output 'features_output'; it has conv_output, .*embedding_output"
+    ):
+        FeatureExtractor(module.symbol, *module.get_params(), layer='features_output')
+
+
+@pytest.mark.parametrize('batch_size', [1, 3, 5, 500])
+def test_any_batch_size_gives_the_same_features(module, tmp_path, batch_size):
+    train(module)
+    save_checkpoint(module, tmp_path / 'net', 2)
+    images = np.random.RandomState(0).randn(2 * N + 1, 1, 8, 8)
+    args = {name: value.asnumpy() for name, value in module.get_params()[0].items()}
+    expected = by_hand(images.astype('float32'), args)
+    extractor = feature_extractor(tmp_path / 'net', 2)
+    assert not {'fc2_weight', 'center_loss__center_bias'} & {*extractor.arg_params, *extractor.aux_params}
+    np.testing.assert_allclose(extractor.predict(images, batch_size), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        extractor.predict(mx.nd.array(images[:2]), batch_size), expected[:2], atol=1e-5
+    )
+    flipped = extractor.predict(images, batch_size, flip=True)
+    np.testing.assert_allclose(flipped[:, :3], expected, atol=1e-5)
+    mirrored = by_hand(images[..., ::-1].astype('float32').copy(), args)
+    np.testing.assert_allclose(flipped[:, 3:], mirrored, atol=1e-5)
+
+
+def test_pictures_in_a_folder_and_in_a_rec_file_give_the_features_of_their_arrays(tmp_path):
+    data = mx.sym.Variable('data')
+    embedding = mx.sym.FullyConnected(
+        mx.sym.Pooling(data, kernel=(4, 4), stride=(4, 4)), num_hidden=3, name='embedding'
+    )
+    pictures = np.random.RandomState(0).randint(0, 256, (7, 8, 8, 3)).astype('uint8')
+    record = mx.recordio.MXIndexedRecordIO(str(tmp_path / 'all.idx'), str(tmp_path / 'all.rec'), 'w')
+    for i, picture in enumerate(pictures):
+        folder = tmp_path / 'all' / str(i // 4)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f'{i}.png')
+        png = (folder / f'{i}.png').read_bytes()
+        record.write_idx(i, mx.recordio.pack(mx.recordio.IRHeader(0, i // 4, i, 0), png))
+    record.close()
+    weights = {
+        'embedding_weight': mx.nd.random.normal(shape=(3, 12)), 'embedding_bias': mx.nd.ones(3)
+    }  # fmt: skip
+    extractor = FeatureExtractor(embedding, weights, {})
+    mean, std = np.array([123.68, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
+    expected = extractor.predict(((pictures - mean) / std).transpose(0, 3, 1, 2))
+    for source in tmp_path / 'all', str(tmp_path / 'all.rec'), list_images(tmp_path / 'all'):
+        np.testing.assert_allclose(extractor.predict(source, 3, image_size=8), expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match='image_size=None: expected the height and width'):
+        extractor.predict(tmp_path / 'all')
+
+
+def test_progress_is_shown_where_it_is_asked_for(module, monkeypatch):
+    shown = []
+
+    def bar(items, **options):
+        shown.append(options)
+        return items
+
+    monkeypatch.setattr('tqdm.tqdm', bar)
+    extractor = FeatureExtractor(module.symbol, *module.get_params())
+    extractor.predict(np.zeros((5, 1, 8, 8)), 2)
+    assert not shown
+    extractor.predict(np.zeros((5, 1, 8, 8)), 2, progress=True)
+    assert [options['desc'] for options in shown] == ['features']
+
+
+@pytest.mark.parametrize('data, message', [
+    (np.zeros((0, 1, 8, 8)), r'data of shape \(0, 1, 8, 8\): there are no samples'),
+    (np.zeros((2, 3, 8, 8)), r'the network does not take samples of shape \(3, 8, 8\)'),
+    (np.zeros((2, 1, 9, 9)), r'the network does not take samples of shape \(1, 9, 9\)'),
+])  # fmt: skip
+def test_samples_that_do_not_fit_are_refused(module, data, message):
+    with pytest.raises(ValueError, match=message):
+        FeatureExtractor(module.symbol, *module.get_params()).predict(data)
+
+
+def test_a_missing_parameter_is_named(module):
+    arg_params, aux_params = module.get_params()
+    arg_params = {name: value for name, value in arg_params.items() if name != 'conv_bias'}
+    with pytest.raises(ValueError, match='there is no parameter conv_bias, which embedding_output needs'):
+        FeatureExtractor(module.symbol, arg_params, aux_params)
+
+
+def test_a_checkpoint_that_is_not_whole_is_named(module, tmp_path):
+    save_checkpoint(module, tmp_path / 'net', 2)
+    with pytest.raises(
+        FileNotFoundError, match=r'net-0003.params is not there; the last checkpoint is of epoch 2'
+    ):
+        load_checkpoint(tmp_path / 'net', 3)
+    with pytest.raises(FileNotFoundError, match=r'other-symbol.json is not there$'):
+        load_checkpoint(tmp_path / 'other', 1)
+    path = tmp_path / 'net-0002.params'
+    whole = path.read_bytes()
+    np.save(tmp_path / 'array.npy', np.zeros(3))
+    damaged = [whole[:size] for size in (0, 5, 100, len(whole) // 2, len(whole) - 3)]
+    damaged += [pickle.dumps({'arg:conv_bias': 1}), (tmp_path / 'array.npy').read_bytes()]
+    for content in damaged:
+        path.write_bytes(content)
+        with pytest.raises(
+            ValueError, match=r'net-0002\.params: no parameters of MXNet; is the file whole\?'
+        ):
+            feature_extractor(tmp_path / 'net', 2)
+    mx.nd.save(str(path), {'conv_bias': mx.nd.zeros(3)})
+    with pytest.raises(ValueError, match='expected names that begin with arg: or aux:, found conv_bias'):
+        load_checkpoint(tmp_path / 'net', 2)
+    symbol = tmp_path / 'net-symbol.json'
+    symbol.write_text(symbol.read_text()[:200])
+    with pytest.raises(ValueError, match=r'net-symbol\.json: no network of MXNet'):
+        load_checkpoint(tmp_path / 'net', 2)
+
+
+NETS = {
+    'lenet': lambda: (train_mnist.NETWORKS['lenet'](2), (1, 28, 28)),
+    'lenet++': lambda: (train_mnist.NETWORKS['lenet++'](2), (1, 28, 28)),  # PReLU
+    'resnet18_v2': lambda: (
+        mx.sym.FullyConnected(
+            mx.gluon.model_zoo.vision.resnet18_v2().features(mx.sym.Variable('data')),
+            num_hidden=16,
+            name='embedding',
+        ),
+        (3, 64, 64),
+    ),
+}
+
+
+@pytest.mark.parametrize('name', NETS)
+def test_onnx_runtime_computes_what_mxnet_does(name, tmp_path):
+    pytest.importorskip('onnx', reason='the extra onnx is not installed')
+    onnxruntime = pytest.importorskip('onnxruntime', reason='the extra onnx is not installed')
+    embedding, shape = NETS[name]()
+    module = Module(
+        joint_supervision(embedding, 5, 0.1, batchsize=N), label_names=['softmax_label', 'center_label']
+    )
+    module.bind([('data', (N, *shape))], [('softmax_label', (N,)), ('center_label', (N,))])
+    module.init_params(mx.init.Xavier(magnitude=3))
+    module.init_optimizer()
+    rng = np.random.RandomState(0)
+    train_batch = mx.io.DataBatch([mx.nd.array(rng.rand(N, *shape))], [mx.nd.arange(N)] * 2)
+    module.forward_backward(train_batch)  # running means of BatchNorm move
+    module.update()
+    save_checkpoint(module, tmp_path / 'net', 1)
+    export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx')
+    session = onnxruntime.InferenceSession(str(tmp_path / 'net.onnx'), providers=['CPUExecutionProvider'])
+    assert [value.name for value in session.get_inputs()] == ['data']
+    images = rng.rand(17, *shape).astype('float32')
+    expected = feature_extractor(tmp_path / 'net', 1).predict(images)
+    for size in 1, 17:
+        (found,) = session.run(None, {'data': images[:size]})
+        assert abs(found - expected[:size]).max() <= 1e-5 * max(1, abs(expected).max())
+
+
+def test_an_onnx_file_that_computes_something_else_is_not_written(module, tmp_path, monkeypatch):
+    onnx = pytest.importorskip('onnx', reason='the extra onnx is not installed')
+    pytest.importorskip('onnxruntime', reason='the extra onnx is not installed')
+    save_checkpoint(module, tmp_path / 'net', 1)
+
+    def spoil(model, *_):
+        weight = next(tensor for tensor in model.graph.initializer if tensor.name == 'embedding_weight')
+        weight.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weight) * 1.01, weight.name))
+
+    monkeypatch.setattr('centerloss_mx.model._mend_onnx', spoil)
+    with pytest.raises(RuntimeError, match=r'ONNX Runtime differs from MXNet by .*; nothing was written'):
+        export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx')
+    assert not list(tmp_path.glob('*.onnx'))
+
+
+def test_an_onnx_file_that_does_not_run_is_not_written(module, tmp_path, monkeypatch):
+    pytest.importorskip('onnx', reason='the extra onnx is not installed')
+    pytest.importorskip('onnxruntime', reason='the extra onnx is not installed')
+    save_checkpoint(module, tmp_path / 'net', 1)
+    monkeypatch.setattr('centerloss_mx.model._explicit', lambda symbol: symbol)
+    with pytest.raises(RuntimeError, match=r'ONNX Runtime cannot run it, nothing was written: .*Gemm'):
+        export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx')
+    assert not list(tmp_path.glob('*.onnx'))
+
+
+def test_a_checkpoint_that_does_not_tell_its_shape_wants_it(module, tmp_path):
+    pytest.importorskip('onnx', reason='the extra onnx is not installed')
+    pytest.importorskip('onnxruntime', reason='the extra onnx is not installed')
+    mx.model.save_checkpoint(str(tmp_path / 'net'), 1, module.symbol, *module.get_params())
+    with pytest.raises(ValueError, match='data_shape=None, and the checkpoint does not tell'):
+        export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx')
+    export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx', data_shape=(1, 8, 8))
+    assert (tmp_path / 'net.onnx').exists()
+
+
+def test_without_onnx_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    with pytest.raises(ImportError, match=r"pip install 'centerloss_mx\[onnx\]'"):
+        export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx')
 
 
 def test_a_checkpoint_of_plain_module_holds_the_last_update(tmp_path):
@@ -165,9 +358,7 @@ def samples(count=10, wrong=None):
 
 
 def features_of(module, x, data_name='data'):
-    shape = (len(x), 1, 8, 8)
-    extractor = feature_extractor(module.symbol, *module.get_params(), shape, data_name=data_name)
-    return extractor.predict(mx.io.NDArrayIter(x, batch_size=len(x), data_name=data_name)).asnumpy()
+    return FeatureExtractor(module.symbol, *module.get_params(), data_name=data_name).predict(x)
 
 
 @pytest.mark.parametrize('contexts', [1, 2], ids='{} devices'.format)
@@ -250,7 +441,7 @@ def test_an_iterator_of_another_batch_size_is_refused(module, batch_size):
     ({'num_batches': 0}, None, 'num_batches=0 is not a whole number > 0'),
     ({'name': 'other'}, None, 'neither other__center_bias nor other_center_weight'),
     ({'label_name': 'y'}, None, "no label 'y'; it has softmax_label, center_label"),
-    ({'output': 'fc9_output'}, None, "no output 'fc9_output'; it has data"),
+    ({'output': 'fc9_output'}, None, "no output 'fc9_output'; it has conv_output"),
     ({}, 9, 'label 9 at row 1 is outside 0..4'),
 ])  # fmt: skip
 def test_centers_stay_where_they_are_when_they_cannot_be_started(module, options, wrong, message):
