@@ -32,6 +32,8 @@ __all__ = [
     'class_accuracy_figure',
     'curve_figure',
     'embedding_figure',
+    'pairs_figure',
+    'roc_figure',
     'save_animation',
     'save_figure',
 ]
@@ -395,6 +397,92 @@ def class_accuracy_figure(
 
 
 RUN_STYLES = ((COLORS[1], 'o'), (COLORS[7], 'D'), (COLORS[3], 's'), (COLORS[5], '^'))
+
+
+def roc_figure(runs: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], least: float = 1e-3) -> Figure:
+    """Draw ROC curves: thin ones for the splits of a run, a thick one for their mean.
+
+    Parameters
+    ----------
+    runs : mapping of str to sequence of (numpy.ndarray, numpy.ndarray)
+        By name, the false accept and true accept rates of each split, both (T,) and ascending, 0 to 1.
+    least : float
+        Where the logarithmic axis of the false accept rate begins.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+
+    Examples
+    --------
+    >>> figure = roc_figure({'softmax only': [(np.array([0, 0.5, 1]), np.array([0.4, 0.9, 1]))]})
+    """
+    figure = Figure(figsize=(6.4, 4.6), dpi=100)
+    axes = figure.add_axes((0.12, 0.13, 0.84, 0.78))
+    far = np.geomspace(least, 1, 200)
+    for i, (name, splits) in enumerate(runs.items()):
+        color, style = COLORS[CURVE_COLORS[i % len(CURVE_COLORS)]], ['-', '--', '-.', ':'][i % 4]
+        # of several points at one false accept rate, the last and highest
+        tars = [tar[np.searchsorted(fars, far, side='right') - 1] for fars, tar in splits]
+        for tar in tars:
+            axes.plot(far, tar, color=color, linestyle=style, linewidth=0.6, alpha=0.5)
+        label = f'{name}, mean of {len(tars)}' if len(tars) > 1 else name
+        axes.plot(far, np.mean(tars, axis=0), color=color, linestyle=style, linewidth=2.2, label=label)
+    axes.set(
+        xscale='log', xlim=(least, 1), ylim=(0, 1.01), xlabel='false accept rate', ylabel='true accept rate',
+        title='Verification of people that were not trained on',
+    )  # fmt: skip
+    axes.grid(alpha=0.3)
+    axes.legend(loc='lower right')
+    return figure
+
+
+def pairs_figure(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray, str]]]) -> Figure:
+    """Draw pairs of pictures in rows, each with a caption.
+
+    Parameters
+    ----------
+    rows : mapping of str to sequence of (numpy.ndarray, numpy.ndarray, str)
+        By title, the pairs: two pictures (channels, height, width), of 1 or 3 channels, and a caption. Each
+        picture is drawn from its own darkest to its own brightest value.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        For `save_figure`.
+
+    Examples
+    --------
+    >>> figure = pairs_figure({'alike': [(np.zeros((1, 8, 8)), np.ones((1, 8, 8)), 'cosine 0.9')]})
+    """
+    count = max(map(len, rows.values()))
+    height, width = next(pair[0].shape[1:] for pairs in rows.values() for pair in pairs)
+    across, margin = 0.95, 0.2  # inches of a picture, and between pairs
+    down = across * height / width
+    row_height = down + 0.62
+    size = (count * (2 * across + margin) + margin, len(rows) * row_height + 0.1)
+    figure = Figure(figsize=size, dpi=100)
+    for i, (title, pairs) in enumerate(rows.items()):
+        top = size[1] - i * row_height - 0.3
+        figure.text(margin / size[0], (top + 0.06) / size[1], title, fontsize=11, weight='bold')
+        for k, (*pictures, caption) in enumerate(pairs):
+            left = margin + k * (2 * across + margin)
+            for side, picture in enumerate(pictures):
+                place = (
+                    (left + side * across) / size[0],
+                    (top - down) / size[1],
+                    across / size[0],
+                    down / size[1],
+                )
+                axes = figure.add_axes(place)
+                axes.axis('off')
+                span = np.ptp(picture) or 1
+                axes.imshow(((picture - picture.min()) / span).transpose(1, 2, 0).squeeze(), cmap='gray')
+            figure.text(
+                (left + across) / size[0], (top - down - 0.17) / size[1], caption, ha='center', fontsize=9
+            )
+    return figure
 
 
 def _rows_of_text(*columns: Sequence[str]) -> tuple[Figure, list[Axes]]:

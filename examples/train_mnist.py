@@ -35,6 +35,7 @@ from centerloss_mx.visualization import Panel, embedding_figure, save_animation,
 
 import mxnet as mx
 import numpy as np
+from sklearn.datasets import fetch_openml
 
 NUM_CLASS = 10
 IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
@@ -127,6 +128,11 @@ def parse_args() -> argparse.Namespace:
         'without it, 10,000 training and 2,000 test digits that come with the package',
     )
     parser.add_argument(
+        '--full',
+        action='store_true',
+        help='all of MNIST by way of scikit-learn, which downloads and keeps it',
+    )
+    parser.add_argument(
         '--network', choices=NETWORKS, default='lenet', help="the classic script's, or the paper's"
     )
     parser.add_argument('--embedding-dim', type=int, default=2, help='length of a feature, 2 at least')
@@ -169,6 +175,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--resume', action='store_true', help='go on after the last whole epoch in --output')
     args = parser.parse_args()
     args.lr = LEARNING_RATES[args.network] if args.lr is None else args.lr
+    if args.full and args.data_dir:
+        parser.error(f'--full: the digits are in --data-dir {args.data_dir} already')
     for name in 'embedding_dim', 'batch_size', 'num_epochs':
         least = 2 if name == 'embedding_dim' else 1
         if getattr(args, name) < least:
@@ -207,6 +215,13 @@ def parse_args() -> argparse.Namespace:
     if args.batch_size < workers * len(args.contexts):
         parser.error(f'--batch-size {args.batch_size}: expected one sample or more for each of the devices')
     return args
+
+
+def full_mnist() -> Digits:
+    """MNIST from OpenML, 60,000 digits to train with and 10,000 to test with."""
+    found = fetch_openml('mnist_784', version=1, as_frame=False, parser='liac-arff')
+    images, labels = found.data.reshape(-1, 28, 28).astype(np.uint8), found.target.astype(np.int64)
+    return Digits(images[:60000], labels[:60000], images[60000:], labels[60000:])
 
 
 def contexts(text: str) -> list[mx.Context]:
@@ -412,6 +427,7 @@ def check_options(args: argparse.Namespace, leads: bool) -> None:
     """Keep the options beside the results, and let nobody resume with others: the numbers would differ."""
     names = [
         'data_dir',
+        'full',
         'network',
         'embedding_dim',
         'scale',
@@ -460,7 +476,7 @@ def table(runs: list[Run]) -> str:
 
 def main() -> None:
     args = parse_args()
-    digits = Digits(*load_mnist(args.data_dir))
+    digits = full_mnist() if args.full else Digits(*load_mnist(args.data_dir))
     kvstore = mx.kv.create(args.kv_store) if args.kv_store.startswith('dist') else args.kv_store
     runs = [
         Run(args, kvstore, digits, 'softmax only', 'softmax', None),

@@ -16,6 +16,7 @@ from pathlib import Path
 import centerloss_mx  # noqa: F401  mxnet alone would not import with newer NumPys
 
 import mxnet as mx
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -221,6 +222,7 @@ def parent(number):
     (['--ctx', 'cpu:0,gpu:9'], "'gpu:9' is not there"),
     (['--embedding-dim', '1'], '--embedding-dim 1: expected 2 or more'),
     (['--data-dir', '/nowhere'], 'train-images-idx3-ubyte'),
+    (['--full', '--data-dir', 'mnist'], '--full: the digits are in --data-dir mnist already'),
     (['--alpha', '2'], "alpha=2.0 is not a number in [0, 1]"),
 ])  # fmt: skip
 def test_bad_options_end_in_one_sentence(tmp_path, options, message):
@@ -231,11 +233,31 @@ def test_bad_options_end_in_one_sentence(tmp_path, options, message):
     assert 'Traceback' not in done.stderr
 
 
+def test_all_of_mnist_comes_by_way_of_scikit_learn(monkeypatch):
+    images, labels = np.arange(70000 * 784).reshape(70000, 784) % 251, np.arange(70000) % 10
+    asked = []
+
+    def fetch(name, **options):
+        asked.append(name)
+        return argparse.Namespace(data=images, target=labels.astype(str))
+
+    full_mnist = runpy.run_path(SCRIPT[-1])['full_mnist']
+    monkeypatch.setitem(full_mnist.__globals__, 'fetch_openml', fetch)
+    digits = full_mnist()
+    assert asked == ['mnist_784']
+    assert digits.train_images.shape == (60000, 28, 28) and digits.test_images.shape == (10000, 28, 28)
+    assert (
+        digits.train_images.dtype == np.uint8
+        and (digits.test_images[0] == images[60000].reshape(28, 28)).all()
+    )
+    assert (digits.test_labels == labels[60000:]).all()
+
+
 def test_a_worker_that_does_not_see_the_checkpoints_says_so(tmp_path):
     """It would start at the first epoch, and the leading one after the last."""
     example = runpy.run_path(SCRIPT[-1])
     names = (
-        'data_dir network embedding_dim scale alpha batch_size num_epochs lr momentum seed ctx kv_store '
+        'data_dir full network embedding_dim scale alpha batch_size num_epochs lr momentum seed ctx kv_store '
         'centers only'
     )
     args = argparse.Namespace(**dict.fromkeys(names.split()), resume=True, output=tmp_path)

@@ -10,6 +10,8 @@ from centerloss_mx.visualization import (
     class_accuracy_figure,
     curve_figure,
     embedding_figure,
+    pairs_figure,
+    roc_figure,
     save_animation,
     save_figure,
 )
@@ -170,3 +172,33 @@ def test_curves_are_drawn_with_their_errors_and_one_colour_a_label():
     colors = [line.get_color() for line, _, _ in lines]
     assert colors[1] == colors[2] != colors[0]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ['paper', 'learned']
+
+
+def test_a_roc_curve_has_the_highest_rate_at_each_false_accept_rate_and_their_mean():
+    splits = [
+        (np.array([0, 0, 0.5, 1]), np.array([0, 0.2, 0.6, 1])),
+        (np.array([0, 0, 0.5, 1]), np.array([0, 0.4, 0.8, 1])),
+    ]
+    axes = roc_figure({'softmax only': splits[:1], 'center loss': splits}).axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        'softmax only',
+        'center loss, mean of 2',
+    ]
+    far, tar = axes.lines[-1].get_data()
+    assert (far[0], far[-1]) == (pytest.approx(1e-3), pytest.approx(1))
+    np.testing.assert_allclose(tar[far < 0.5], 0.3)
+    np.testing.assert_allclose(tar[(far > 0.5) & (far < 0.999)], 0.7)
+    assert tar[-1] == 1
+    assert len({line.get_color() for line in axes.lines}) == 2
+
+
+def test_pairs_are_drawn_side_by_side_with_their_captions():
+    dark, bright = np.zeros((3, 10, 8)), np.full((3, 10, 8), 7.0)
+    dark[0], bright[0, 0] = 1, 9
+    figure = pairs_figure({'alike': [(dark, bright, 'cosine 0.9'), (dark, dark, 'cosine 1.0')], 'none': []})
+    assert len(figure.axes) == 4
+    assert [text.get_text() for text in figure.texts] == ['alike', 'cosine 0.9', 'cosine 1.0', 'none']
+    left, right = (axes.get_position() for axes in figure.axes[:2])
+    assert left.x1 == pytest.approx(right.x0) and left.y0 == right.y0
+    drawn = figure.axes[0].images[0].get_array()
+    assert drawn.shape == (10, 8, 3) and (drawn.min(), drawn.max()) == (0, 1)

@@ -1,0 +1,303 @@
+"""Train on some people, verify others: softmax only against joint supervision, over several splits.
+
+    python examples/faces.py faces                      # faces/<person>/<picture>.jpg
+    python examples/faces.py faces.npz --num-train 20   # arrays `images` (N, H, W[, 3]) and `labels` (N,)
+    python examples/faces.py lfw                        # scikit-learn's loaders: lfw or olivetti
+
+For each split, people are dealt at random into those to train on and those to verify: nobody is in both. Both
+losses start from the same weights and see the same pictures in the same order. Verification is LFW's
+protocol, on the cosine of features; its pairs are those of the split, the same for both losses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+# MXNet takes half of the processors unless it is told.
+os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
+
+from centerloss_mx.callback import ProgressBar
+from centerloss_mx.evaluation import (
+    Retrieval,
+    Verification,
+    check_unseen,
+    retrieval,
+    verification_pairs,
+    verify,
+)
+from centerloss_mx.io import CenterLossIter, image_iter, list_images
+from centerloss_mx.metric import Accuracy
+from centerloss_mx.model import FeatureExtractor, write_whole
+from centerloss_mx.module import Module
+from centerloss_mx.symbol import joint_supervision
+from centerloss_mx.visualization import pairs_figure, roc_figure, save_figure
+
+import mxnet as mx
+import numpy as np
+from train_mnist import Help
+
+IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
+TITLES = {'softmax': 'softmax only', 'center_loss': 'center loss'}
+
+
+class Faces(NamedTuple):
+    """Pictures float32 (N, channels, height, width), people (N,) and their names."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    names: list[str]
+
+
+class Outcome(NamedTuple):
+    """What one network made of the people of one split."""
+
+    verification: Verification
+    retrieval: Retrieval
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Train on some people, and verify others, without and with center loss.',
+        formatter_class=Help,
+    )
+    parser.add_argument(
+        'faces', help='folder of person folders, .rec or .npz file, or lfw or olivetti, which are downloaded'
+    )
+    parser.add_argument('--num-train', type=int, help='people to train on (default: half)')
+    parser.add_argument('--num-splits', type=int, default=5, help='how many splits of the people')
+    parser.add_argument('--image-size', type=int, default=64, help='height and width of pictures in files')
+    parser.add_argument('--embedding-dim', type=int, default=64, help='length of a feature')
+    parser.add_argument('--scale', type=float, default=0.01, help="the paper's lambda")
+    parser.add_argument('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
+    parser.add_argument('--lr', type=float, default=0.001, help='learning rate of Adam')
+    parser.add_argument('--batch-size', type=int, default=32, help='samples a batch')
+    parser.add_argument('--num-epochs', type=int, default=30, help='epochs of each training')
+    parser.add_argument('--num-folds', type=int, default=10, help='folds of the pairs to verify')
+    parser.add_argument('--num-pairs', type=int, default=300, help='genuine pairs a fold at most')
+    parser.add_argument('--flip', action='store_true', help='append the feature of the mirrored picture')
+    parser.add_argument('--num-components', type=int, help='project features on principal components')
+    parser.add_argument('--output', type=Path, default=Path('runs/faces'), help='folder of the results')
+    args = parser.parse_args()
+    for name in 'num_splits', 'image_size', 'embedding_dim', 'batch_size', 'num_epochs', 'num_pairs':
+        if getattr(args, name) < 1:
+            parser.error(f'--{name.replace("_", "-")} {getattr(args, name)}: expected 1 or more')
+    return args
+
+
+def load_faces(source: str, image_size: int) -> Faces:
+    """Read all pictures of a source into memory."""
+    if source in ('lfw', 'olivetti'):
+        from sklearn import datasets
+
+        if source == 'lfw':
+            found = datasets.fetch_lfw_people(min_faces_per_person=5, resize=0.5)
+            return Faces(found.images[:, np.newaxis], found.target, list(found.target_names))
+        found = datasets.fetch_olivetti_faces()
+        return Faces(found.images[:, np.newaxis], found.target, list(map(str, np.unique(found.target))))
+    if source.endswith('.npz'):
+        return load_arrays(Path(source))
+    images = list_images(source)
+    batches = image_iter(images, min(64, len(images.labels)), image_size).data_iter
+    pictures = [batch.data[0].asnumpy()[: len(batch.data[0]) - batch.pad] for batch in batches]
+    return Faces(np.concatenate(pictures), images.labels, images.class_names)
+
+
+def load_arrays(path: Path) -> Faces:
+    """Read `images` and `labels`; pickled arrays are refused."""
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: not there')
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            images, labels = arrays['images'], arrays['labels']
+    except (KeyError, ValueError, OSError, EOFError) as error:
+        raise ValueError(f'{path}: expected the arrays images and labels: {error}') from None
+    if images.ndim not in (3, 4) or labels.shape != images.shape[:1]:
+        raise ValueError(
+            f'{path}: images of shape {images.shape} and labels of shape {labels.shape}; expected '
+            '(N, height, width) or (N, height, width, channels), and (N,)'
+        )
+    images = images[:, np.newaxis] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+    names, labels = np.unique(labels, return_inverse=True)
+    return Faces(
+        images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1), labels, [*map(str, names)]
+    )
+
+
+def network(embedding_dim: int) -> mx.sym.Symbol:
+    """Four convolutions with PReLU, and the embedding."""
+    net = mx.sym.BatchNorm(mx.sym.Variable('data'), fix_gamma=True, name='normalized')
+    for i, num_filter in enumerate((32, 64, 64, 128), 1):
+        stride = (2, 2) if i == 1 else (1, 1)
+        net = mx.sym.Convolution(
+            net, num_filter=num_filter, kernel=(3, 3), pad=(1, 1), stride=stride, name=f'conv{i}'
+        )
+        net = mx.sym.LeakyReLU(net, act_type='prelu', name=f'prelu{i}')
+        net = mx.sym.Pooling(net, kernel=(2, 2), stride=(2, 2), pool_type='max')
+    return mx.sym.FullyConnected(mx.sym.Flatten(net), num_hidden=embedding_dim, name='embedding')
+
+
+def train(
+    loss: str, images: np.ndarray, labels: np.ndarray, split: int, args: argparse.Namespace
+) -> FeatureExtractor:
+    """Train a network with one of the losses, and cut it off at the embedding."""
+    mx.random.seed(split)
+    np.random.seed(split)  # NDArrayIter shuffles with it
+    samples = mx.io.NDArrayIter(images, labels.astype('float32'), args.batch_size, shuffle=True)
+    embedding, num_class = network(args.embedding_dim), int(labels.max()) + 1
+    if loss == 'softmax':
+        logits = mx.sym.FullyConnected(embedding, num_hidden=num_class, name='fc2')
+        net, label_names = mx.sym.SoftmaxOutput(logits, name='softmax'), ['softmax_label']
+    else:
+        samples = CenterLossIter(samples, ignore_label=IGNORE_LABEL)
+        ignored = {'use_ignore': True, 'ignore_label': IGNORE_LABEL}
+        net = joint_supervision(
+            embedding, num_class, args.scale, args.alpha, batchsize=args.batch_size, **ignored
+        )
+        label_names = ['softmax_label', 'center_label']
+    module = Module(net, label_names=label_names)
+    batches = -(-len(labels) // args.batch_size)
+    bar = ProgressBar(batches * args.num_epochs, f'split {split}, {TITLES[loss]}')
+    module.fit(
+        samples,
+        eval_metric=Accuracy(),
+        batch_end_callback=bar,
+        initializer=mx.init.Xavier(),
+        optimizer='adam',
+        optimizer_params={'learning_rate': args.lr},
+        num_epoch=args.num_epochs,
+    )
+    bar.close()
+    return FeatureExtractor(net, *module.get_params())
+
+
+def evaluate(
+    extractor: FeatureExtractor, images: np.ndarray, labels: np.ndarray, split: int, args: argparse.Namespace
+) -> Outcome:
+    features = extractor.predict(images, flip=args.flip)
+    pairs = verification_pairs(labels, args.num_folds, args.num_pairs, seed=split)
+    return Outcome(verify(features, pairs, num_components=args.num_components), retrieval(features, labels))
+
+
+def run_split(faces: Faces, split: int, args: argparse.Namespace) -> tuple[dict[str, Outcome], np.ndarray]:
+    """Both losses on one split; the outcomes, and the rows of those to verify."""
+    people = np.random.RandomState(split).permutation(len(faces.names))
+    trained, others = people[: args.num_train], people[args.num_train :]
+    check_unseen([faces.names[person] for person in others], [faces.names[person] for person in trained])
+    rows = np.flatnonzero(np.isin(faces.labels, trained))
+    labels = np.searchsorted(np.sort(trained), faces.labels[rows])
+    held_out = np.flatnonzero(np.isin(faces.labels, others))
+    outcomes = {}
+    for loss in TITLES:
+        extractor = train(loss, faces.images[rows], labels, split, args)
+        outcomes[loss] = evaluate(extractor, faces.images[held_out], faces.labels[held_out], split, args)
+    return outcomes, held_out
+
+
+def columns(outcome: Outcome) -> dict[str, float]:
+    verified, found = outcome
+    tars = {f'TAR@FAR={one.far:g}': one.tar for one in verified.tar_at_far if one.num_allowed}
+    return {
+        'accuracy': verified.accuracy,
+        'AUC': verified.auc,
+        'EER': verified.eer,
+        **tars,
+        'precision@1': found.precision_at_1,
+        'MAP@R': found.map_at_r,
+    }
+
+
+def table(outcomes: dict[str, list[Outcome]]) -> str:
+    """Mean and standard deviation over the splits, in percent."""
+    rows = {loss: [columns(outcome) for outcome in of_loss] for loss, of_loss in outcomes.items()}
+    names = list(rows['softmax'][0])
+    lines = [f'{"%":14}' + ''.join(f'{name:>16}' for name in names)]
+    for loss, of_loss in rows.items():
+        numbers = 100 * np.array([[row[name] for name in names] for row in of_loss])
+        spread = numbers.std(axis=0, ddof=1) if len(numbers) > 1 else np.zeros(len(names))
+        cells = [f'{mean:.1f} ± {sd:.1f}' for mean, sd in zip(numbers.mean(axis=0), spread)]
+        lines.append(f'{TITLES[loss]:14}' + ''.join(f'{cell:>16}' for cell in cells))
+    return '\n'.join(lines)
+
+
+def best_and_worst(
+    faces: Faces, held_out: np.ndarray, outcome: Outcome, split: int, args: argparse.Namespace
+):
+    """The pairs of the last split that the network takes for the same, and for different, most surely."""
+    pairs = verification_pairs(faces.labels[held_out], args.num_folds, args.num_pairs, seed=split)
+    similar = outcome.verification.similarities
+    order = np.argsort(similar, kind='stable')
+    genuine, impostor = order[pairs.same[order]], order[~pairs.same[order]]
+
+    def shown(numbers: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, str]]:
+        return [
+            (
+                faces.images[held_out[pairs.first[k]]],
+                faces.images[held_out[pairs.second[k]]],
+                f'cosine {1 + similar[k]:.2f}',
+            )
+            for k in numbers[:6]
+        ]
+
+    return {
+        'the same person, most alike': shown(genuine[::-1]),
+        'the same person, least alike': shown(genuine),
+        'two people, least alike': shown(impostor),
+        'two people, most alike': shown(impostor[::-1]),
+    }
+
+
+def main() -> None:
+    args = parse_args()
+    faces = load_faces(args.faces, args.image_size)
+    args.num_train = args.num_train or len(faces.names) // 2
+    if not 2 <= args.num_train <= len(faces.names) - 2:
+        raise ValueError(
+            f'--num-train {args.num_train}: expected 2 to {len(faces.names) - 2}; two have to be left'
+        )
+    print(
+        f'{len(faces.labels)} pictures of {len(faces.names)} people; {args.num_train} to train on, '
+        f'the others to verify, {args.num_splits} splits',
+        flush=True,
+    )
+    args.output.mkdir(parents=True, exist_ok=True)
+    outcomes: dict[str, list[Outcome]] = {loss: [] for loss in TITLES}
+    for split in range(1, args.num_splits + 1):
+        of_split, held_out = run_split(faces, split, args)
+        for loss, outcome in of_split.items():
+            outcomes[loss].append(outcome)
+        print(
+            f'split {split}: '
+            + ', '.join(f'{TITLES[loss]} {one.verification.accuracy:.2%}' for loss, one in of_split.items()),
+            flush=True,
+        )
+    verified = outcomes['softmax'][0].verification
+    results = {
+        'options': vars(args),
+        'splits': {loss: [columns(one) for one in of_loss] for loss, of_loss in outcomes.items()},
+    }
+    text = json.dumps(results, default=str, indent=2)
+    write_whole(args.output / 'results.json', lambda name: Path(name).write_text(text))
+    curves = {
+        TITLES[loss]: [(one.verification.far, one.verification.tar) for one in of_loss]
+        for loss, of_loss in outcomes.items()
+    }
+    save_figure(roc_figure(curves), args.output / 'roc.png')
+    pairs = best_and_worst(faces, held_out, of_split['center_loss'], split, args)
+    save_figure(pairs_figure(pairs), args.output / 'pairs.png')
+    print(f'{verified.num_genuine} genuine and {verified.num_impostor} impostor pairs a split')
+    print(table(outcomes))
+    print(f'Look at {args.output / "roc.png"} and {args.output / "pairs.png"}')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit('interrupted')
+    except (OSError, ValueError, mx.MXNetError) as error:
+        sys.exit(f'{Path(__file__).name}: {error}')
