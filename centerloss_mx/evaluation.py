@@ -697,7 +697,7 @@ def _equal_error_rate(far: np.ndarray, tar: np.ndarray) -> float:
 
 
 def _tar_at(wanted: float, far: np.ndarray, tar: np.ndarray, num_impostor: int) -> TarAtFar:
-    allowed = int(wanted * num_impostor + 1e-9)
+    allowed = int(wanted * num_impostor)
     accepted = np.round(far * num_impostor)
     return TarAtFar(wanted, float(tar[accepted <= allowed].max()) if allowed else float('nan'), allowed)
 

@@ -195,7 +195,7 @@ def test_verification_is_what_counting_gives(metric, num_components, tied_ones):
     assert found.auc == pytest.approx(wins)
     assert (found.num_genuine, found.num_impostor) == (len(genuine), len(impostor))
     for wanted, tar, allowed in found.tar_at_far:
-        assert allowed == int(np.floor(wanted * len(impostor) + 1e-9))
+        assert allowed == np.floor(wanted * len(impostor))
         if not allowed:
             assert np.isnan(tar)
             continue

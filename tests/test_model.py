@@ -102,7 +102,9 @@ def test_the_feature_extractor_follows_the_parameters_it_is_made_of(module):
     for _ in range(2):
         train(module)
         args, aux = module.get_params()
-        features = FeatureExtractor(module.symbol, args, aux).predict(images_iter(images))
+        extractor, iterator = FeatureExtractor(module.symbol, args, aux), images_iter(images)
+        features = extractor.predict(iterator)
+        np.testing.assert_array_equal(extractor.predict(iterator), features)  # it is reset
         expected = by_hand(images, {name: value.asnumpy() for name, value in args.items()})
         assert features.shape == (3 * N + 1, 3)
         np.testing.assert_allclose(features, expected, atol=1e-5)
