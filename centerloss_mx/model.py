@@ -608,7 +608,7 @@ def _mend_onnx(model: Any, layer: str, feature_shape: tuple[int, ...]) -> None:
     names = {tensor.name for tensor in graph.initializer}
     for value in [value for value in graph.input if value.name in names]:
         graph.input.remove(value)  # listed as inputs, parameters could not be folded
-    for value in *graph.input, *graph.output:
+    for value in (*graph.input, *graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = 'N'
     for dim, size in zip(graph.output[0].type.tensor_type.shape.dim[1:], feature_shape):
         dim.dim_value = size
