@@ -34,7 +34,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Iterable, NamedTuple
+from typing import Any, Iterable, Iterator, NamedTuple
 
 import numpy as np
 from mxnet import image as mximage
@@ -54,6 +54,7 @@ __all__ = [
     'load_mnist',
     'mnist_iter',
     'read_idx',
+    'readable_images',
     'with_progress',
 ]
 
@@ -483,12 +484,15 @@ class Images(NamedTuple):
         The N files; None: they are the records of a .rec file.
     path_imgrec : str or None
         The .rec file, its records in the order of its index; None: they are files.
+    records : list of int or None
+        The keys of the N records; None: all of the .rec file, or files.
     """
 
     labels: np.ndarray
     class_names: list[str]
     files: list[str] | None = None
     path_imgrec: str | None = None
+    records: list[int] | None = None
 
 
 def list_images(path: str | os.PathLike[str], class_names: Sequence[str] | None = None) -> Images:
@@ -537,6 +541,50 @@ def list_images(path: str | os.PathLike[str], class_names: Sequence[str] | None 
     if len(found) < 2:
         raise ValueError(f'{path}: {len(found)} classes of pictures; expected two at least')
     return images
+
+
+def readable_images(images: Images) -> tuple[Images, list[str]]:
+    """Leave out the pictures that cannot be decoded, and name them; each is decoded once for that.
+
+    Parameters
+    ----------
+    images : Images
+        What `list_images` returned, or, for files, a part of it.
+
+    Returns
+    -------
+    images : Images
+        Those that can be decoded; the classes stay as they are.
+    unreadable : list of str
+        The files left out, or the .rec file and the record's key.
+
+    Raises
+    ------
+    ValueError
+        None can be decoded.
+
+    Examples
+    --------
+    >>> images, unreadable = readable_images(list_images('birds'))  # doctest: +SKIP
+    >>> print(f'{len(unreadable)} pictures left out:', *unreadable)  # doctest: +SKIP
+    """
+    kept, unreadable = [], []
+    for i, (name, content) in enumerate(_contents(images)):
+        try:
+            _decoded(content)
+        except RuntimeError:
+            unreadable.append(name)
+        else:
+            kept.append(i)
+    if not kept:
+        raise ValueError(
+            f'none of the {len(unreadable)} pictures can be decoded; the first is {unreadable[0]}'
+        )
+    images = images._replace(labels=images.labels[kept])
+    if images.files is not None:
+        return images._replace(files=[images.files[i] for i in kept]), unreadable
+    keys = _record_keys(images)
+    return images._replace(records=[keys[i] for i in kept]), unreadable
 
 
 def image_iter(
@@ -594,6 +642,8 @@ def image_iter(
         data_shape, resize=image_size, rand_mirror=rand_mirror, mean=True, std=True, inter_method=9
     )  # 9: by area where it shrinks, cubic where it grows
     samples = _ImageIter(batch_size, data_shape, shuffle=shuffle, aug_list=augmenters, **source)
+    if images.records is not None:
+        samples.take(images.records)
     return CenterLossIter(samples, ignore_label=ignore_label)
 
 
@@ -754,7 +804,7 @@ def _record_labels(path: Path) -> np.ndarray:
         )
     labels = []
     try:
-        records = recordio.MXIndexedRecordIO(str(index), str(path), 'r')
+        records = _open_records(path)
         for key in records.keys:
             labels.append(recordio.unpack(records.read_idx(key) or b'')[0].label)
     except (IndexError, ValueError, MXNetError, struct.error):
@@ -776,16 +826,49 @@ def _shortened(names: Sequence[str]) -> str:
     return ', '.join(names[:10]) + (', ...' if len(names) > 10 else '')
 
 
+def _open_records(path: str | os.PathLike[str]) -> recordio.MXIndexedRecordIO:
+    return recordio.MXIndexedRecordIO(str(_index_of(path)), str(path), 'r')
+
+
+def _record_keys(images: Images) -> list[int]:
+    return _open_records(str(images.path_imgrec)).keys if images.records is None else images.records
+
+
+def _contents(images: Images) -> Iterator[tuple[str, bytes]]:
+    """Name and encoded picture of each of them."""
+    if images.files is not None:
+        for file in images.files:
+            yield file, Path(file).read_bytes()
+    else:
+        records = _open_records(str(images.path_imgrec))
+        for key in _record_keys(images):
+            yield _record_name(str(images.path_imgrec), key), recordio.unpack(records.read_idx(key))[1]
+
+
+def _record_name(path: str, key: int) -> str:
+    return f'{path}: record {key}'
+
+
+def _decoded(content: bytes) -> NDArray:
+    """The picture; RuntimeError if it cannot be decoded."""
+    image = mximage.imdecode(content)
+    # The engine decodes later, and would raise somewhere in training, without the name.
+    image.wait_to_read()
+    return image
+
+
 class _ImageIter(mximage.ImageIter):
     """`ImageIter` that says at once, and of which picture, that it cannot be decoded."""
 
+    def take(self, records: list[int]) -> None:
+        """Serve these records of the .rec file only."""
+        self.seq, self.num_image = list(records), len(records)
+        self.reset()
+
     def imdecode(self, s: bytes) -> NDArray:
         try:
-            image = super().imdecode(s)
-            # The engine decodes later, and would raise somewhere in training, without the name.
-            image.wait_to_read()
+            return _decoded(s)
         except RuntimeError:
             key = self.seq[self.cur - 1]
-            name = f'{self.imgrec.uri.value.decode()}: record {key}' if self.imgrec else self.imglist[key][1]
+            name = _record_name(self.imgrec.uri.value.decode(), key) if self.imgrec else self.imglist[key][1]
             raise ValueError(f'{name}: not a picture that MXNet can decode; mend or remove it') from None
-        return image

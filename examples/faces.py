@@ -30,7 +30,7 @@ from centerloss_mx.evaluation import (
     verification_pairs,
     verify,
 )
-from centerloss_mx.io import CenterLossIter, image_iter, list_images
+from centerloss_mx.io import CenterLossIter, image_iter
 from centerloss_mx.metric import Accuracy
 from centerloss_mx.model import FeatureExtractor, write_whole
 from centerloss_mx.module import Module
@@ -39,6 +39,7 @@ from centerloss_mx.visualization import pairs_figure, roc_figure, save_figure
 
 import mxnet as mx
 import numpy as np
+from fine_grained import images_in
 from train_mnist import Help
 
 IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
@@ -71,6 +72,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--num-train', type=int, help='people to train on (default: half)')
     parser.add_argument('--num-splits', type=int, default=5, help='how many splits of the people')
     parser.add_argument('--image-size', type=int, default=64, help='height and width of pictures in files')
+    parser.add_argument(
+        '--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them'
+    )
     parser.add_argument('--embedding-dim', type=int, default=64, help='length of a feature')
     parser.add_argument('--scale', type=float, default=0.01, help="the paper's lambda")
     parser.add_argument('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
@@ -89,7 +93,7 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def load_faces(source: str, image_size: int) -> Faces:
+def load_faces(source: str, image_size: int, skip_bad: bool = False) -> Faces:
     """Read all pictures of a source into memory."""
     if source in ('lfw', 'olivetti'):
         from sklearn import datasets
@@ -101,7 +105,7 @@ def load_faces(source: str, image_size: int) -> Faces:
         return Faces(found.images[:, np.newaxis], found.target, list(map(str, np.unique(found.target))))
     if source.endswith('.npz'):
         return load_arrays(Path(source))
-    images = list_images(source)
+    images = images_in(Path(source), skip_bad)
     batches = image_iter(images, min(64, len(images.labels)), image_size).data_iter
     pictures = [batch.data[0].asnumpy()[: len(batch.data[0]) - batch.pad] for batch in batches]
     return Faces(np.concatenate(pictures), images.labels, images.class_names)
@@ -253,7 +257,7 @@ def best_and_worst(
 
 def main() -> None:
     args = parse_args()
-    faces = load_faces(args.faces, args.image_size)
+    faces = load_faces(args.faces, args.image_size, args.skip_bad)
     args.num_train = args.num_train or len(faces.names) // 2
     if not 2 <= args.num_train <= len(faces.names) - 2:
         raise ValueError(

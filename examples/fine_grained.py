@@ -24,7 +24,7 @@ os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx.callback import ProgressBar
 from centerloss_mx.evaluation import class_accuracies, cluster_ratio, confused_pairs
-from centerloss_mx.io import Images, image_iter, list_images
+from centerloss_mx.io import Images, image_iter, list_images, readable_images
 from centerloss_mx.metric import Accuracy, CenterLossMetric
 from centerloss_mx.model import FeatureExtractor, save_checkpoint, write_whole
 from centerloss_mx.module import Module
@@ -67,6 +67,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--image-size', type=int, default=64, help='height and width that pictures are brought to'
+    )
+    parser.add_argument(
+        '--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them'
     )
     parser.add_argument('--rand-mirror', action='store_true', help='mirror training pictures at random')
     parser.add_argument('--embedding-dim', type=int, default=128, help='length of a feature')
@@ -165,11 +168,21 @@ def backbone_params(args: argparse.Namespace) -> dict[str, mx.nd.NDArray]:
     return {name: parameter.data() for name, parameter in network.features.collect_params().items()}
 
 
+def images_in(path: Path, skip_bad: bool, class_names: list[str] | None = None) -> Images:
+    """The pictures there; if asked to, names and leaves out those that cannot be decoded."""
+    images = list_images(path, class_names)
+    if skip_bad:
+        images, unreadable = readable_images(images)
+        if unreadable:
+            print(f'{len(unreadable)} pictures left out, as they cannot be decoded: {", ".join(unreadable)}')
+    return images
+
+
 def read(args: argparse.Namespace) -> tuple[Images, Images]:
     """The pictures to train with, and those to test with."""
-    train = list_images(args.train)
+    train = images_in(args.train, args.skip_bad)
     if args.test is not None:
-        test = list_images(args.test, train.class_names)
+        test = images_in(args.test, args.skip_bad, train.class_names)
         if (train.files is None) != (test.files is None):
             raise ValueError(f'{args.test}: expected what {args.train} is, both folders or both .rec files')
         return train, test

