@@ -634,10 +634,12 @@ def verify(
     folds = np.unique(pairs.fold)
     similarities = np.zeros(len(pairs.same))
     accuracies, thresholds = np.zeros(len(folds)), np.zeros(len(folds))
+    if num_components is None:
+        similar = -_pair_distances(features, pairs, metric)  # the same for all folds
     for i, fold in enumerate(folds):
         test, train = pairs.fold == fold, pairs.fold != fold
-        projected = _projected(features, pairs, train, num_components)
-        similar = -_pair_distances(projected, pairs, metric)
+        if num_components is not None:
+            similar = -_pair_distances(_projected(features, pairs, train, num_components), pairs, metric)
         thresholds[i] = _best_threshold(similar[train], pairs.same[train])
         accuracies[i] = ((similar[test] >= thresholds[i]) == pairs.same[test]).mean()
         similarities[test] = similar[test]
@@ -660,11 +662,7 @@ def verify(
     )
 
 
-def _projected(
-    features: np.ndarray, pairs: Pairs, train: np.ndarray, num_components: int | None
-) -> np.ndarray:
-    if num_components is None:
-        return features
+def _projected(features: np.ndarray, pairs: Pairs, train: np.ndarray, num_components: int) -> np.ndarray:
     rows = np.unique([pairs.first[train], pairs.second[train]])
     most = min(len(rows), features.shape[1])
     if not 1 <= num_components <= most:

@@ -495,7 +495,7 @@ class FeatureExtractor:
         try:
             module.bind(data_shapes=[(self.data_name, shape)], for_training=False)
             module.set_params(self.arg_params, self.aux_params)
-        except (MXNetError, RuntimeError):
+        except RuntimeError:  # MXNetError is one
             raise ValueError(f'the network does not take samples of shape {shape[1:]}') from None
         return module
 
@@ -562,7 +562,7 @@ def export_onnx(
         except AttributeError as error:
             raise ValueError(f'{layer}: MXNet cannot export this network: {error}') from None
         model = onnx.load(name)
-        _mend_onnx(model, layer, expected.shape[1:])
+        _mend_onnx(model, expected.shape[1:])
         onnx.checker.check_model(model)
         onnx.save(model, name)
         try:
@@ -595,7 +595,7 @@ def _explicit(symbol: Symbol) -> Symbol:
     return load_json(json.dumps(graph))
 
 
-def _mend_onnx(model: Any, layer: str, feature_shape: tuple[int, ...]) -> None:
+def _mend_onnx(model: Any, feature_shape: tuple[int, ...]) -> None:
     """Make of what MXNet's exporter writes what ONNX Runtime takes."""
     import onnx
 

@@ -149,12 +149,8 @@ class Module(MXModule):
         initializer, arg_params, aux_params, allow_missing, force_init, allow_extra
             As for `mx.mod.Module.init_params`.
         """
-        arg_params = None if arg_params is None else dict(arg_params)  # the caller's stays as it is
-        for params in arg_params, self._arg_params:  # `get_params` may have handed the second one out
-            for loss in self._stored:
-                if params and loss.centers in params:
-                    params[loss.centers] = with_all_rows(params[loss.centers])
         super().init_params(initializer, arg_params, aux_params, allow_missing, force_init, allow_extra)
+        self._complete_rows()
 
     def set_params(
         self,

@@ -251,16 +251,15 @@ def curve_figure(panels: Sequence[CurvePanel], columns: int) -> Figure:
     handles = {}
     for i, (axes, panel) in enumerate(zip(grid, panels)):
         for curve in panel.curves:
-            style = labels.index(curve.label)
+            number = labels.index(curve.label)
             handles[curve.label] = axes.errorbar(
                 curve.x,
                 curve.y,
                 curve.error,
                 label=curve.label,
-                color=COLORS[CURVE_COLORS[style % len(CURVE_COLORS)]],
-                marker='os^Dv'[style % 5],
-                linestyle=['-', '--', '-.', ':'][style % 4],
+                marker='os^Dv'[number % 5],
                 capsize=3,
+                **_line(number),
             )
         axes.set(title=panel.title, xlabel=panel.x_label)
         if i % columns == 0:
@@ -272,6 +271,13 @@ def curve_figure(panels: Sequence[CurvePanel], columns: int) -> Figure:
     if len(labels) > 1:
         figure.legend(handles=[handles[label] for label in labels], loc='center right', frameon=False)
     return figure
+
+
+def _line(number: int) -> dict[str, Any]:
+    return {
+        'color': COLORS[CURVE_COLORS[number % len(CURVE_COLORS)]],
+        'linestyle': ['-', '--', '-.', ':'][number % 4],
+    }
 
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:
@@ -422,13 +428,12 @@ def roc_figure(runs: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], leas
     axes = figure.add_axes((0.12, 0.13, 0.84, 0.78))
     far = np.geomspace(least, 1, 200)
     for i, (name, splits) in enumerate(runs.items()):
-        color, style = COLORS[CURVE_COLORS[i % len(CURVE_COLORS)]], ['-', '--', '-.', ':'][i % 4]
         # of several points at one false accept rate, the last and highest
         tars = [tar[np.searchsorted(fars, far, side='right') - 1] for fars, tar in splits]
         for tar in tars:
-            axes.plot(far, tar, color=color, linestyle=style, linewidth=0.6, alpha=0.5)
+            axes.plot(far, tar, **_line(i), linewidth=0.6, alpha=0.5)
         label = f'{name}, mean of {len(tars)}' if len(tars) > 1 else name
-        axes.plot(far, np.mean(tars, axis=0), color=color, linestyle=style, linewidth=2.2, label=label)
+        axes.plot(far, np.mean(tars, axis=0), **_line(i), linewidth=2.2, label=label)
     axes.set(
         xscale='log', xlim=(least, 1), ylim=(0, 1.01), xlabel='false accept rate', ylabel='true accept rate',
         title='Verification of people that were not trained on',
