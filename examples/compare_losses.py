@@ -13,7 +13,6 @@ import argparse
 import csv
 import math
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Callable, NamedTuple
@@ -32,7 +31,7 @@ from centerloss_mx.visualization import Curve, CurvePanel, Panel, curve_figure, 
 import mxnet as mx
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
-from train_mnist import NUM_CLASS, Digits, centers, lenet, sgd
+from train_mnist import NUM_CLASS, Digits, centers, lenet, run_script, sgd
 
 DIM = 2  # an embedding that can be drawn as it is
 SCALES = [0.0, 0.001, 0.01, 0.05, 0.1]
@@ -309,9 +308,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit('interrupted')
-    except (OSError, ValueError, mx.MXNetError) as error:
-        sys.exit(f'{Path(__file__).name}: {error}')
+    run_script(main)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx.callback import ProgressBar
 from centerloss_mx.evaluation import (
+    Pairs,
     Retrieval,
     Verification,
     check_unseen,
@@ -34,15 +34,13 @@ from centerloss_mx.io import CenterLossIter, image_iter
 from centerloss_mx.metric import Accuracy
 from centerloss_mx.model import FeatureExtractor, write_whole
 from centerloss_mx.module import Module
-from centerloss_mx.symbol import joint_supervision
 from centerloss_mx.visualization import pairs_figure, roc_figure, save_figure
 
 import mxnet as mx
 import numpy as np
 from fine_grained import images_in
-from train_mnist import Help
+from train_mnist import IGNORE_LABEL, Help, run_script, supervised
 
-IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
 TITLES = {'softmax': 'softmax only', 'center_loss': 'center loss'}
 
 
@@ -57,6 +55,7 @@ class Faces(NamedTuple):
 class Outcome(NamedTuple):
     """What one network made of the people of one split."""
 
+    pairs: Pairs
     verification: Verification
     retrieval: Retrieval
 
@@ -152,18 +151,13 @@ def train(
     mx.random.seed(split)
     np.random.seed(split)  # NDArrayIter shuffles with it
     samples = mx.io.NDArrayIter(images, labels.astype('float32'), args.batch_size, shuffle=True)
-    embedding, num_class = network(args.embedding_dim), int(labels.max()) + 1
-    if loss == 'softmax':
-        logits = mx.sym.FullyConnected(embedding, num_hidden=num_class, name='fc2')
-        net, label_names = mx.sym.SoftmaxOutput(logits, name='softmax'), ['softmax_label']
-    else:
+    scale = None if loss == 'softmax' else args.scale
+    if scale is not None:
         samples = CenterLossIter(samples, ignore_label=IGNORE_LABEL)
-        ignored = {'use_ignore': True, 'ignore_label': IGNORE_LABEL}
-        net = joint_supervision(
-            embedding, num_class, args.scale, args.alpha, batchsize=args.batch_size, **ignored
-        )
-        label_names = ['softmax_label', 'center_label']
-    module = Module(net, label_names=label_names)
+    net = supervised(
+        network(args.embedding_dim), int(labels.max()) + 1, scale, alpha=args.alpha, batchsize=args.batch_size
+    )
+    module = Module(net, label_names=[desc.name for desc in samples.provide_label])
     batches = -(-len(labels) // args.batch_size)
     bar = ProgressBar(batches * args.num_epochs, f'split {split}, {TITLES[loss]}')
     module.fit(
@@ -184,7 +178,8 @@ def evaluate(
 ) -> Outcome:
     features = extractor.predict(images, flip=args.flip)
     pairs = verification_pairs(labels, args.num_folds, args.num_pairs, seed=split)
-    return Outcome(verify(features, pairs, num_components=args.num_components), retrieval(features, labels))
+    verified = verify(features, pairs, num_components=args.num_components)
+    return Outcome(pairs, verified, retrieval(features, labels))
 
 
 def run_split(faces: Faces, split: int, args: argparse.Namespace) -> tuple[dict[str, Outcome], np.ndarray]:
@@ -203,7 +198,7 @@ def run_split(faces: Faces, split: int, args: argparse.Namespace) -> tuple[dict[
 
 
 def columns(outcome: Outcome) -> dict[str, float]:
-    verified, found = outcome
+    _, verified, found = outcome
     tars = {f'TAR@FAR={one.far:g}': one.tar for one in verified.tar_at_far if one.num_allowed}
     return {
         'accuracy': verified.accuracy,
@@ -228,11 +223,9 @@ def table(outcomes: dict[str, list[Outcome]]) -> str:
     return '\n'.join(lines)
 
 
-def best_and_worst(
-    faces: Faces, held_out: np.ndarray, outcome: Outcome, split: int, args: argparse.Namespace
-):
-    """The pairs of the last split that the network takes for the same, and for different, most surely."""
-    pairs = verification_pairs(faces.labels[held_out], args.num_folds, args.num_pairs, seed=split)
+def best_and_worst(faces: Faces, held_out: np.ndarray, outcome: Outcome) -> dict[str, list[tuple]]:
+    """The pairs that the network takes for the same, and for different, most surely."""
+    pairs = outcome.pairs
     similar = outcome.verification.similarities
     order = np.argsort(similar, kind='stable')
     genuine, impostor = order[pairs.same[order]], order[~pairs.same[order]]
@@ -291,7 +284,7 @@ def main() -> None:
         for loss, of_loss in outcomes.items()
     }
     save_figure(roc_figure(curves), args.output / 'roc.png')
-    pairs = best_and_worst(faces, held_out, of_split['center_loss'], split, args)
+    pairs = best_and_worst(faces, held_out, of_split['center_loss'])
     save_figure(pairs_figure(pairs), args.output / 'pairs.png')
     print(f'{verified.num_genuine} genuine and {verified.num_impostor} impostor pairs a split')
     print(table(outcomes))
@@ -299,9 +292,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit('interrupted')
-    except (OSError, ValueError, mx.MXNetError) as error:
-        sys.exit(f'{Path(__file__).name}: {error}')
+    run_script(main)

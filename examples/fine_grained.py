@@ -15,7 +15,6 @@ import json
 import math
 import os
 import random
-import sys
 import time
 from pathlib import Path
 
@@ -28,7 +27,6 @@ from centerloss_mx.io import Images, image_iter, list_images, readable_images
 from centerloss_mx.metric import Accuracy, CenterLossMetric
 from centerloss_mx.model import FeatureExtractor, save_checkpoint, write_whole
 from centerloss_mx.module import Module
-from centerloss_mx.symbol import joint_supervision
 from centerloss_mx.visualization import class_accuracy_figure, save_figure
 
 import mxnet as mx
@@ -36,9 +34,8 @@ import numpy as np
 from mxnet.gluon.model_zoo import vision
 from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import train_test_split
-from train_mnist import HISTORY, Help, classify, contexts, table
+from train_mnist import HISTORY, IGNORE_LABEL, Help, classify, contexts, run_script, supervised, table
 
-IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
 SIZES = (32, 48, 64, 96, 128, 160, 192, 224, 299)  # the last is for inceptionv3
 
 
@@ -222,18 +219,8 @@ class Run:
 
     def _symbol(self) -> mx.sym.Symbol:
         num_class = len(self.train_images.class_names)
-        if not self.scale:
-            logits = mx.sym.FullyConnected(embedding(self.args), num_hidden=num_class, name='fc2')
-            return mx.sym.SoftmaxOutput(logits, name='softmax')
-        return joint_supervision(
-            embedding(self.args),
-            num_class,
-            self.scale,
-            self.args.alpha,
-            batchsize=self.args.batch_size,
-            use_ignore=True,
-            ignore_label=IGNORE_LABEL,
-        )
+        options = {'alpha': self.args.alpha, 'batchsize': self.args.batch_size}
+        return supervised(embedding(self.args), num_class, self.scale or None, **options)
 
     def train(self) -> None:
         """Fit the network, and leave its checkpoint behind."""
@@ -362,10 +349,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit('interrupted')
-    except (OSError, ValueError, mx.MXNetError) as error:
-        # MXNet's own message ends in the check that failed; the operator's is printed above it.
-        sys.exit(f'{Path(__file__).name}: {error}')
+    run_script(main)

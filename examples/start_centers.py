@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-from pathlib import Path
 
 # MXNet takes half of the processors unless it is told.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
@@ -26,7 +24,7 @@ from centerloss_mx.symbol import joint_supervision
 
 import mxnet as mx
 import numpy as np
-from train_mnist import NUM_CLASS, Digits, classify, lenet, sgd
+from train_mnist import NUM_CLASS, Digits, classify, lenet, run_script, sgd
 
 BATCH_SIZE = 50  # no rest in 10,000 and 2,000 digits
 
@@ -117,9 +115,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit('interrupted')
-    except (OSError, ValueError, mx.MXNetError) as error:
-        sys.exit(f'{Path(__file__).name}: {error}')
+    run_script(main)

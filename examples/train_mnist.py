@@ -19,7 +19,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 # MXNet takes half of the processors unless it is told.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
@@ -237,6 +237,18 @@ def contexts(text: str) -> list[mx.Context]:
     return devices
 
 
+def supervised(
+    embedding: mx.sym.Symbol, num_class: int, scale: float | None, **options: Any
+) -> mx.sym.Symbol:
+    """The embedding under softmax only (`scale` None), or under joint supervision."""
+    if scale is None:
+        logits = mx.sym.FullyConnected(embedding, num_hidden=num_class, name='fc2')
+        return mx.sym.SoftmaxOutput(logits, name='softmax')
+    return joint_supervision(
+        embedding, num_class, scale, use_ignore=True, ignore_label=IGNORE_LABEL, **options
+    )
+
+
 class Run:
     """One training: softmax only (`scale` None) or joint supervision, in a folder of its own.
 
@@ -260,15 +272,10 @@ class Run:
 
     def _symbol(self) -> mx.sym.Symbol:
         embedding = NETWORKS[self.args.network](self.args.embedding_dim)
-        if self.scale is None:
-            logits = mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, name='fc2')
-            return mx.sym.SoftmaxOutput(logits, name='softmax')
-        options: dict[str, Any] = {'use_ignore': True, 'ignore_label': IGNORE_LABEL}
-        if self.args.centers == 'aux':
-            options.update(alpha=self.args.alpha, batchsize=self.args.batch_size)
-        else:
-            options.update(centers='kvstore', embedding_dim=self.args.embedding_dim)
-        return joint_supervision(embedding, NUM_CLASS, self.scale, **options)
+        options: dict[str, Any] = {'alpha': self.args.alpha, 'batchsize': self.args.batch_size}
+        if self.args.centers == 'kvstore':
+            options = {'centers': 'kvstore', 'embedding_dim': self.args.embedding_dim}
+        return supervised(embedding, NUM_CLASS, self.scale, **options)
 
     def _optimizer(self, batches: int) -> dict[str, Any]:
         """What to tell `fit`: SGD, and on the KVStore what moves the centers."""
@@ -500,11 +507,16 @@ def main() -> None:
     print(f'Look at {args.output / "comparison.png"}')
 
 
-if __name__ == '__main__':
+def run_script(script: Callable[[], None], interrupted: str = 'interrupted') -> None:
+    """Run a script's main function; what ends it is one sentence."""
     try:
-        main()
+        script()
     except KeyboardInterrupt:
-        sys.exit('interrupted; --resume with the same options goes on after the last whole epoch')
+        sys.exit(interrupted)
     except (OSError, ValueError, mx.MXNetError) as error:
         # MXNet's own message ends in the check that failed; the operator's is printed above it.
-        sys.exit(f'{Path(__file__).name}: {error}')
+        sys.exit(f'{Path(sys.argv[0]).name}: {error}')
+
+
+if __name__ == '__main__':
+    run_script(main, 'interrupted; --resume with the same options goes on after the last whole epoch')
