@@ -18,6 +18,7 @@ setup(
     author='The centerloss_mx developers',
     packages=['centerloss_mx'],
     package_data={'centerloss_mx': ['py.typed', 'data/*']},
+    entry_points={'console_scripts': ['centerloss-mx = centerloss_mx.__main__:main']},
     python_requires=project['PYTHON'],
     install_requires=[
         'mxnet' + project['MXNET'],

@@ -19,13 +19,12 @@ os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 from centerloss_mx import reference
 from centerloss_mx.io import load_mnist, mnist_iter
 from centerloss_mx.model import FeatureExtractor
+from centerloss_mx.model_zoo import lenet
 from centerloss_mx.symbol import joint_supervision
 
 import mxnet as mx
 import numpy as np
 from tqdm import tqdm
-
-from examples.train_mnist import lenet
 
 from . import nothing  # noqa: F401  registers the operator
 

@@ -33,8 +33,9 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Iterable, Iterator, NamedTuple
+from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 import numpy as np
 from mxnet import image as mximage
@@ -494,8 +495,33 @@ class Images(NamedTuple):
     path_imgrec: str | None = None
     records: list[int] | None = None
 
+    @property
+    def names(self) -> list[str]:
+        """Of each picture, its file, or the .rec file and its record."""
+        return [name for name, _ in _encoded(self)]
 
-def list_images(path: str | os.PathLike[str], class_names: Sequence[str] | None = None) -> Images:
+    def take(self, rows: Sequence[int] | np.ndarray) -> Images:
+        """Some of the pictures, by their rows; the classes stay as they are.
+
+        Parameters
+        ----------
+        rows : sequence of int
+            Which, in 0..N-1.
+
+        Returns
+        -------
+        Images
+        """
+        images = self._replace(labels=self.labels[rows])
+        if self.files is not None:
+            return images._replace(files=[self.files[i] for i in rows])
+        keys = _record_keys(self)
+        return images._replace(records=[keys[i] for i in rows])
+
+
+def list_images(
+    path: str | os.PathLike[str], class_names: Sequence[str] | None = None, min_classes: int = 2
+) -> Images:
     """List the pictures in a folder of class folders, or in a .rec file with its index.
 
     Nothing is decoded yet, but all labels are read and checked.
@@ -510,6 +536,8 @@ def list_images(path: str | os.PathLike[str], class_names: Sequence[str] | None 
         The classes of a training set, to list the test set that goes with it: a folder's classes are looked
         up there, and the labels of a .rec file are positions in it. Left out, classes are those found; the
         labels of a .rec file must then be 0..C-1, each there once at least, and are named '0', '1', ...
+    min_classes : int
+        How many classes are expected at least.
 
     Returns
     -------
@@ -521,7 +549,7 @@ def list_images(path: str | os.PathLike[str], class_names: Sequence[str] | None 
     FileNotFoundError
         If there is neither a folder nor a .rec file, or no .idx beside it.
     ValueError
-        If a class folder has no pictures or is not in `class_names`, fewer than two classes are there, a
+        If a class folder has no pictures or is not in `class_names`, fewer than `min_classes` are there, a
         record cannot be read, or its label is not one whole number of the expected range.
 
     Examples
@@ -538,8 +566,9 @@ def list_images(path: str | os.PathLike[str], class_names: Sequence[str] | None 
     else:
         raise FileNotFoundError(f'{path}: not there; expected a folder of class folders, or a .rec file')
     found = np.unique(images.labels)
-    if len(found) < 2:
-        raise ValueError(f'{path}: {len(found)} classes of pictures; expected two at least')
+    if len(found) < min_classes:
+        least = {1: 'one', 2: 'two'}.get(min_classes, min_classes)
+        raise ValueError(f'{path}: {len(found)} classes of pictures; expected {least} at least')
     return images
 
 
@@ -569,9 +598,9 @@ def readable_images(images: Images) -> tuple[Images, list[str]]:
     >>> print(f'{len(unreadable)} pictures left out:', *unreadable)  # doctest: +SKIP
     """
     kept, unreadable = [], []
-    for i, (name, content) in enumerate(_contents(images)):
+    for i, (name, content) in enumerate(_encoded(images)):
         try:
-            _decoded(content)
+            _decoded(content())
         except RuntimeError:
             unreadable.append(name)
         else:
@@ -580,11 +609,7 @@ def readable_images(images: Images) -> tuple[Images, list[str]]:
         raise ValueError(
             f'none of the {len(unreadable)} pictures can be decoded; the first is {unreadable[0]}'
         )
-    images = images._replace(labels=images.labels[kept])
-    if images.files is not None:
-        return images._replace(files=[images.files[i] for i in kept]), unreadable
-    keys = _record_keys(images)
-    return images._replace(records=[keys[i] for i in kept]), unreadable
+    return images.take(kept), unreadable
 
 
 def image_iter(
@@ -834,15 +859,20 @@ def _record_keys(images: Images) -> list[int]:
     return _open_records(str(images.path_imgrec)).keys if images.records is None else images.records
 
 
-def _contents(images: Images) -> Iterator[tuple[str, bytes]]:
-    """Name and encoded picture of each of them."""
+def _encoded(images: Images) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Name of each picture, and what reads it, encoded."""
     if images.files is not None:
         for file in images.files:
-            yield file, Path(file).read_bytes()
+            yield file, Path(file).read_bytes
     else:
         records = _open_records(str(images.path_imgrec))
-        for key in _record_keys(images):
-            yield _record_name(str(images.path_imgrec), key), recordio.unpack(records.read_idx(key))[1]
+        for key in records.keys if images.records is None else images.records:
+            name = _record_name(str(images.path_imgrec), key)
+            yield name, partial(_record, records, key)
+
+
+def _record(records: recordio.MXIndexedRecordIO, key: int) -> bytes:
+    return recordio.unpack(records.read_idx(key))[1]
 
 
 def _record_name(path: str, key: int) -> str:

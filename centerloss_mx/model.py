@@ -9,7 +9,7 @@ import re
 import warnings
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Mapping, NamedTuple
 
 import numpy as np
 from mxnet import cpu
@@ -21,20 +21,27 @@ from mxnet.module import Module
 from mxnet.ndarray import NDArray
 from mxnet.ndarray.sparse import RowSparseNDArray
 from mxnet.symbol import Symbol, load_json
-from mxnet.symbol import load as load_symbol
+from mxnet.symbol import load as load_json_file
 
+from .dataset import read_npz
 from .io import Images, image_iter, list_images, with_progress
 from .rows import HostRows, check_labels, group_by_class
 
 __all__ = [
     'FeatureExtractor',
+    'Features',
     'centers_to_aux',
     'centers_to_kvstore',
     'export_onnx',
     'feature_extractor',
+    'find_centers',
+    'internal_output',
     'latest_checkpoint',
     'load_checkpoint',
+    'load_features',
+    'load_symbol',
     'save_checkpoint',
+    'save_features',
     'start_centers',
     'with_all_rows',
     'write_whole',
@@ -72,13 +79,16 @@ def write_whole(path: str | os.PathLike, write: Callable[[str], object]) -> None
             partial.unlink()
 
 
-def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> None:
+def save_checkpoint(
+    module: Module, prefix: str | os.PathLike, epoch: int, notes: Mapping[str, Any] | None = None
+) -> None:
     """Save symbol, parameters, centers and optimizer states, as `Module.save_checkpoint` names them.
 
     `<prefix>-symbol.json`, `<prefix>-NNNN.states`, `<prefix>-NNNN.params`, each written whole and in this
     order: where the parameters are, the rest is. `load_checkpoint`, `mx.model.load_checkpoint` and
-    `Module.load` read them. In the symbol the data tells the shape of a sample, as `__data_shape__`.
-    The parameters hold all centers, wherever they live.
+    `Module.load` read them. In the symbol the data has attributes that tell of it, which `FeatureExtractor`
+    reads: `__data_shape__`, the shape of a sample, and those in `notes`. The parameters hold all centers,
+    wherever they live.
 
     In distributed training only the worker of rank 0 writes, and there are no optimizer states: MXNet cannot
     fetch them from its servers. Training resumed from such a checkpoint continues exactly with SGD without
@@ -92,6 +102,9 @@ def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> No
         Folder and beginning of the files' names; the folder must exist.
     epoch : int
         Number of epochs trained, 0..9999.
+    notes : mapping of str to object or None
+        What else to note of the data, that JSON can hold: `class_names`, and whether the samples were
+        `pictures` as `io.image_iter` serves them.
 
     Raises
     ------
@@ -118,7 +131,7 @@ def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> No
     if distributed and kvstore.rank != 0:
         return
     nd.waitall()  # the engine does not know that backward moves the centers
-    write_whole(f'{prefix}-symbol.json', _with_data_shape(module).save)
+    write_whole(f'{prefix}-symbol.json', _with_notes(module, notes or {}).save)
     if not distributed:
         write_whole(states, module.save_optimizer_states)
     else:
@@ -133,11 +146,13 @@ def save_checkpoint(module: Module, prefix: str | os.PathLike, epoch: int) -> No
     write_whole(f'{prefix}-{epoch:04d}.params', module.save_params)
 
 
-def _with_data_shape(module: Module) -> Symbol:
-    """The network, which tells what shape its samples have."""
+def _with_notes(module: Module, notes: Mapping[str, Any]) -> Symbol:
+    """The network, which tells of its data."""
     symbol = load_json(module.symbol.tojson())  # a copy: attributes are set in place
     for desc in module.data_shapes:
-        symbol.get_internals()[desc[0]]._set_attr(__data_shape__=json.dumps(desc[1][1:]))
+        of_data = {'data_shape': desc[1][1:], **notes}
+        attributes = {f'__{name}__': json.dumps(value) for name, value in of_data.items()}
+        symbol.get_internals()[desc[0]]._set_attr(**attributes)
     return symbol
 
 
@@ -274,7 +289,7 @@ def centers_to_aux(
 
 
 def load_checkpoint(
-    prefix: str | os.PathLike, epoch: int
+    prefix: str | os.PathLike, epoch: int | None = None, batchsize: int | None = None
 ) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
     """Load symbol and parameters, as `mx.model.load_checkpoint` does, and say which file is not whole.
 
@@ -282,8 +297,11 @@ def load_checkpoint(
     ----------
     prefix : path-like
         As given to `save_checkpoint`.
-    epoch : int
-        The checkpoint's epoch.
+    epoch : int or None
+        The checkpoint's epoch; None: the last one.
+    batchsize : int or None
+        The capacity that center losses with auxiliary states are to have from now on, > 0, where training is
+        to go on with other batches; None: that which they have.
 
     Returns
     -------
@@ -297,22 +315,21 @@ def load_checkpoint(
     FileNotFoundError
         There is no such checkpoint; the message names the last one there is.
     ValueError
-        A file that is not whole, or no checkpoint.
+        A file that is not whole, or no checkpoint; or a `batchsize` that is not > 0.
 
     Examples
     --------
     >>> symbol, arg_params, aux_params = load_checkpoint('runs/lenet', 3)  # doctest: +SKIP
     """
-    symbol_path, params_path = Path(f'{prefix}-symbol.json'), Path(f'{prefix}-{epoch:04d}.params')
-    for path in symbol_path, params_path:
-        if not path.is_file():
-            last = latest_checkpoint(prefix)
-            others = '' if last is None else f'; the last checkpoint is of epoch {last}'
-            raise FileNotFoundError(f'{path} is not there{others}')
-    try:
-        symbol = load_symbol(str(symbol_path))
-    except (MXNetError, UnicodeDecodeError):  # of bytes that MXNet quotes
-        raise ValueError(f'{symbol_path}: no network of MXNet; is the file whole?') from None
+    last = latest_checkpoint(prefix)
+    if epoch is None and last is None:
+        raise FileNotFoundError(f'{prefix}-NNNN.params: there is no checkpoint of this prefix')
+    epoch = last if epoch is None else epoch
+    symbol = load_symbol(f'{prefix}-symbol.json')
+    params_path = Path(f'{prefix}-{epoch:04d}.params')
+    if not params_path.is_file():
+        others = '' if last is None else f'; the last checkpoint is of epoch {last}'
+        raise FileNotFoundError(f'{params_path} is not there{others}')
     try:
         params = nd.load(str(params_path))
         kinds = {key.partition(':')[0] for key in params}
@@ -325,12 +342,118 @@ def load_checkpoint(
     arg_params, aux_params = (
         {key[4:]: value for key, value in params.items() if key.startswith(kind)} for kind in ('arg:', 'aux:')
     )
+    if batchsize is not None:
+        symbol, aux_params = _with_batchsize(symbol, aux_params, batchsize)
     return symbol, arg_params, aux_params
+
+
+def _with_batchsize(
+    symbol: Symbol, aux_params: dict[str, NDArray], batchsize: int
+) -> tuple[Symbol, dict[str, NDArray]]:
+    """The same network with another capacity: the states that hold one batch's differences start anew."""
+    if not batchsize > 0:
+        raise ValueError(f'batchsize={batchsize} is not > 0')
+    graph = json.loads(symbol.tojson())
+    for node in graph['nodes']:
+        if node.get('attrs', {}).get('op_type') == 'centerloss':
+            node['attrs']['batchsize'] = str(batchsize)
+            diff = graph['nodes'][node['inputs'][2][0]]['name']
+            if diff in aux_params:
+                old = aux_params[diff]
+                aux_params = {**aux_params, diff: nd.zeros((batchsize, old.shape[1]), old.context, old.dtype)}
+    return load_json(json.dumps(graph)), aux_params
+
+
+def load_symbol(path: str | os.PathLike) -> Symbol:
+    """Load a network from its .json file, and say so if it is none.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Symbol
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It holds no network, or is not whole.
+
+    Examples
+    --------
+    >>> symbol = load_symbol('runs/lenet-symbol.json')  # doctest: +SKIP
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path} is not there')
+    try:
+        return load_json_file(str(path))
+    except (MXNetError, UnicodeDecodeError):  # of bytes that MXNet quotes
+        raise ValueError(f'{path}: no network of MXNet; is the file whole?') from None
+
+
+def internal_output(symbol: Symbol, layer: str) -> Symbol:
+    """A network up to one of its layers.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        The network.
+    layer : str
+        Name of the internal output.
+
+    Returns
+    -------
+    Symbol
+
+    Raises
+    ------
+    ValueError
+        There is no such output; the message lists those there are.
+
+    Examples
+    --------
+    >>> net = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=2, name='embedding')
+    >>> internal_output(mx.sym.SoftmaxOutput(net, name='softmax'), 'embedding_output').list_outputs()
+    ['embedding_output']
+    """
+    internals = symbol.get_internals()
+    if layer not in internals.list_outputs():
+        outputs = [name for name in internals.list_outputs() if name.endswith('_output')]
+        raise ValueError(f'the network has no output {layer!r}; it has {", ".join(outputs)}')
+    return internals[layer]
+
+
+def find_centers(arg_params: dict[str, NDArray], aux_params: dict[str, NDArray]) -> np.ndarray | None:
+    """The centers among a network's parameters, whichever of the losses has trained them.
+
+    Parameters
+    ----------
+    arg_params, aux_params : dict of str to NDArray
+        As `Module.get_params` and `load_checkpoint` return them.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        (num_class, D), without the counts of samples of those on a KVStore; None: there are no centers.
+
+    Examples
+    --------
+    >>> find_centers({}, {'center_loss__center_bias': mx.nd.ones((10, 2))}).shape
+    (10, 2)
+    """
+    for name, value in {**arg_params, **aux_params}.items():
+        if name.endswith(('_center_bias', '_center_weight')):
+            return value.asnumpy()[:, : -1 if value.stype == 'row_sparse' else None]
+    return None
 
 
 def feature_extractor(
     prefix: str | os.PathLike,
-    epoch: int,
+    epoch: int | None = None,
     layer: str = 'embedding_output',
     ctx: Context | None = None,
     data_name: str = 'data',
@@ -341,8 +464,8 @@ def feature_extractor(
     ----------
     prefix : path-like
         As given to `save_checkpoint`.
-    epoch : int
-        The checkpoint's epoch.
+    epoch : int or None
+        The checkpoint's epoch; None: the last one.
     layer, ctx, data_name
         As for `FeatureExtractor`.
 
@@ -360,6 +483,9 @@ def feature_extractor(
     >>> features = feature_extractor('runs/lenet', 3).predict(images)  # doctest: +SKIP
     """
     return FeatureExtractor(*load_checkpoint(prefix, epoch), layer, ctx, data_name)
+
+
+_NOTES = ('data_shape', 'class_names', 'pictures')
 
 
 class FeatureExtractor:
@@ -381,6 +507,15 @@ class FeatureExtractor:
     data_name : str
         Name of the data input.
 
+    Attributes
+    ----------
+    data_shape : tuple of int or None
+        Of a sample, as `save_checkpoint` has noted it in the symbol; None: it has not.
+    class_names : list of str or None
+        The classes that the network was trained on, if noted.
+    pictures : bool or None
+        Whether the samples were pictures, as `io.image_iter` serves them, if noted.
+
     Raises
     ------
     ValueError
@@ -401,11 +536,12 @@ class FeatureExtractor:
         ctx: Context | None = None,
         data_name: str = 'data',
     ) -> None:
-        internals = symbol.get_internals()
-        if layer not in internals.list_outputs():
-            outputs = [name for name in internals.list_outputs() if name.endswith('_output')]
-            raise ValueError(f'the network has no output {layer!r}; it has {", ".join(outputs)}')
-        self.symbol, self.ctx, self.data_name = internals[layer], ctx or cpu(), data_name
+        self.symbol, self.ctx, self.data_name = internal_output(symbol, layer), ctx or cpu(), data_name
+        noted = self.symbol.attr_dict().get(data_name, {})
+        notes = {name: json.loads(noted.get(f'__{name}__', 'null')) for name in _NOTES}
+        self.data_shape: tuple[int, ...] | None = notes['data_shape'] and tuple(notes['data_shape'])
+        self.class_names: list[str] | None = notes['class_names']
+        self.pictures: bool | None = notes['pictures']
         arguments, states = self.symbol.list_arguments(), self.symbol.list_auxiliary_states()
         missing = [name for name in arguments if name != data_name and name not in arg_params]
         missing += [name for name in states if name not in aux_params]
@@ -433,7 +569,8 @@ class FeatureExtractor:
         batch_size : int
             Samples at a time, > 0; an iterator has its own.
         image_size : int or None
-            Height and width that pictures are brought to, see `io.image_iter`; needed for pictures.
+            Height and width that pictures are brought to, see `io.image_iter`; None: those that the network
+            was trained with, if the checkpoint tells.
         flip : bool
             Whether to append to each feature that of the mirrored sample: D becomes 2 D. For samples of shape
             (channels, height, width).
@@ -473,8 +610,10 @@ class FeatureExtractor:
         if not batch_size > 0:
             raise ValueError(f'batch_size={batch_size} is not > 0')
         if isinstance(data, (str, os.PathLike)):
-            data = list_images(data)
+            data = list_images(data, min_classes=1)
         if isinstance(data, Images):
+            if image_size is None and self.data_shape is not None:
+                image_size = self.data_shape[-1]
             if image_size is None:
                 raise ValueError(
                     'image_size=None: expected the height and width that pictures are brought to'
@@ -500,9 +639,118 @@ class FeatureExtractor:
         return module
 
 
+class Features(NamedTuple):
+    """Features of samples with their classes, and what their network was trained on.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        (N, D).
+    labels : numpy.ndarray
+        int (N,), 0..num_class-1.
+    class_names : list of str
+        The name of each class, num_class of them.
+    names : list of str or None
+        Of each sample, its file or record; None: the samples have no names.
+    centers : numpy.ndarray or None
+        (C, D): the trained centers, a row for each name in `trained_on`; None: there are none.
+    trained_on : list of str or None
+        The names of the classes that the network was trained on; None: nobody knows.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray
+    class_names: list[str]
+    names: list[str] | None = None
+    centers: np.ndarray | None = None
+    trained_on: list[str] | None = None
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Of each sample, the name of its class; (N,)."""
+        return np.array(self.class_names)[self.labels]
+
+
+def save_features(path: str | os.PathLike, features: Features) -> None:
+    """Write features as an .npz file, whole or not at all; nothing in it is pickled.
+
+    Parameters
+    ----------
+    path : path-like
+        The file, ending in .npz.
+    features : Features
+        What to write; each field is an array of that name.
+
+    Raises
+    ------
+    ValueError
+        A path that does not end in .npz.
+    OSError
+        The folder is not there or cannot be written to.
+
+    Examples
+    --------
+    >>> save_features('test.npz', features)  # doctest: +SKIP
+    """
+    if Path(path).suffix != '.npz':
+        raise ValueError(f'{path}: expected a file that ends in .npz')
+    arrays = {name: np.array(value) for name, value in features._asdict().items() if value is not None}
+    write_whole(path, lambda name: np.savez(name, **arrays))
+
+
+def load_features(path: str | os.PathLike) -> Features:
+    """Read features from an .npz file: one of `save_features`, or any with the arrays features and labels.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Features
+        Where the file has no `class_names`, the classes are numbered in the order of their labels.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is damaged or pickled, lacks an array, or has arrays that do not fit each other.
+
+    Examples
+    --------
+    >>> features = load_features('test.npz')  # doctest: +SKIP
+    """
+    arrays = read_npz(path, ['features', 'labels'], Features._fields[2:])
+    features, labels = arrays['features'], arrays['labels']
+    if features.ndim != 2 or features.dtype.kind not in 'fiu' or labels.shape != features.shape[:1]:
+        raise ValueError(
+            f'{path}: features {features.dtype} {features.shape} and labels of shape {labels.shape}; '
+            'expected numbers (N, D), and (N,)'
+        )
+    if 'class_names' not in arrays:
+        arrays['class_names'], labels = np.unique(labels, return_inverse=True)
+    num_class = len(np.atleast_1d(arrays['class_names']))
+    outside = (
+        (labels < 0) | (labels >= num_class) if labels.dtype.kind in 'iu' else np.ones(len(labels), bool)
+    )
+    if outside.any():
+        row = int(outside.argmax())
+        raise ValueError(f'{path}: label {labels[row]} at row {row} is outside 0..{num_class - 1}')
+    centers, trained_on = arrays.get('centers'), arrays.get('trained_on')
+    if centers is not None and (trained_on is None or centers.shape != (len(trained_on), features.shape[1])):
+        raise ValueError(
+            f'{path}: centers of shape {centers.shape}; expected a row of {features.shape[1]} for each class '
+            'in trained_on'
+        )
+    names = {key: [*map(str, arrays[key])] for key in ('class_names', 'names', 'trained_on') if key in arrays}
+    return Features(features, labels.astype(np.int64), centers=centers, **names)
+
+
 def export_onnx(
     prefix: str | os.PathLike,
-    epoch: int,
+    epoch: int | None,
     path: str | os.PathLike,
     layer: str = 'embedding_output',
     data_shape: tuple[int, ...] | None = None,
@@ -517,8 +765,8 @@ def export_onnx(
     ----------
     prefix : path-like
         As given to `save_checkpoint`.
-    epoch : int
-        The checkpoint's epoch.
+    epoch : int or None
+        The checkpoint's epoch; None: the last one.
     path : path-like
         The file to write; its folder must exist. Input `data_name` (N, ...), float32; one output (N, D).
     layer : str
@@ -548,7 +796,9 @@ def export_onnx(
     except ImportError as error:
         raise ImportError("ONNX needs onnx and onnxruntime: pip install 'centerloss_mx[onnx]'") from error
     extractor = feature_extractor(prefix, epoch, layer, data_name=data_name)
-    data_shape = data_shape or _noted_shape(extractor.symbol, data_name)
+    data_shape = data_shape or extractor.data_shape
+    if data_shape is None:
+        raise ValueError('data_shape=None, and the checkpoint does not tell; expected the shape of a sample')
     samples = np.random.RandomState(0).rand(3, *data_shape).astype(np.float32)
     expected = extractor.predict(samples)
 
@@ -577,13 +827,6 @@ def export_onnx(
             )
 
     write_whole(path, write)
-
-
-def _noted_shape(symbol: Symbol, data_name: str) -> tuple[int, ...]:
-    noted = symbol.attr_dict().get(data_name, {}).get('__data_shape__')
-    if noted is None:
-        raise ValueError('data_shape=None, and the checkpoint does not tell; expected the shape of a sample')
-    return tuple(json.loads(noted))
 
 
 def _explicit(symbol: Symbol) -> Symbol:

@@ -16,7 +16,7 @@ from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from ._compat import VERSION
-from .model import load_checkpoint, with_all_rows
+from .model import latest_checkpoint, load_checkpoint, with_all_rows
 from .operator import CenterLossParam
 from .optimizer import Centers
 from .rows import check_labels
@@ -94,17 +94,25 @@ class Module(MXModule):
         self._waits_at_exit = True
 
     @staticmethod
-    def load(prefix: str, epoch: int, load_optimizer_states: bool = False, **kwargs: Any) -> Module:
+    def load(
+        prefix: str,
+        epoch: int | None,
+        load_optimizer_states: bool = False,
+        batchsize: int | None = None,
+        **kwargs: Any,
+    ) -> Module:
         """Make a module of a checkpoint, as `mx.mod.Module.load` does, but of this class.
 
         Parameters
         ----------
         prefix : str
             Beginning of the files' names.
-        epoch : int
-            The checkpoint's epoch.
+        epoch : int or None
+            The checkpoint's epoch; None: the last one.
         load_optimizer_states : bool
-            Whether to load the optimizer's states, too.
+            Whether to load the optimizer's states, too: MXNet unpickles them, so the file has to be your own.
+        batchsize : int or None
+            The capacity of center losses, where training is to go on with larger batches; None: as it was.
         **kwargs
             For the constructor.
 
@@ -112,7 +120,8 @@ class Module(MXModule):
         -------
         Module
         """
-        symbol, arg_params, aux_params = load_checkpoint(prefix, epoch)
+        epoch = latest_checkpoint(prefix) if epoch is None else epoch
+        symbol, arg_params, aux_params = load_checkpoint(prefix, epoch, batchsize)
         module = Module(symbol, **kwargs)
         module._arg_params, module._aux_params, module.params_initialized = arg_params, aux_params, True
         if load_optimizer_states:

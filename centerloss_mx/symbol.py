@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import numbers
-from typing import Any
+from inspect import signature
+from typing import Any, Callable
 
 from mxnet import symbol as mxsym
 from mxnet.initializer import Zero
@@ -19,12 +20,15 @@ from mxnet.symbol import Symbol
 from .operator import NORMALIZATIONS, CenterLossParam
 
 __all__ = [
+    'LOSSES',
     'center_loss',
     'contrastive_center_loss',
     'island_loss',
     'joint_supervision',
     'large_margin_gaussian_mixture',
     'learned_center_loss',
+    'loss_options',
+    'supervised',
     'sync_center_loss',
 ]
 
@@ -732,6 +736,127 @@ def large_margin_gaussian_mixture(
     # Of all rows: who scores without labels still wants probabilities.
     posterior = mxsym.softmax(minus(_mahalanobis(data, centers, log_variance)))
     return mxsym.Group([mxsym.BlockGrad(posterior, name='softmax'), loss])
+
+
+_FACTORIES: dict[str, Callable[..., Symbol]] = {
+    factory.__name__: factory
+    for factory in (
+        center_loss,
+        sync_center_loss,
+        learned_center_loss,
+        island_loss,
+        contrastive_center_loss,
+        large_margin_gaussian_mixture,
+    )
+}
+LOSSES = ('softmax', *_FACTORIES)  # the names that `supervised` takes
+
+
+def supervised(
+    embedding: Symbol,
+    num_class: int,
+    loss: str,
+    embedding_dim: int,
+    softmax_label: Symbol | None = None,
+    center_label: Symbol | None = None,
+    **options: Any,
+) -> Symbol:
+    """An embedding under softmax and one of the losses here, by its name.
+
+    L = L_S + L_loss: both sum over the batch, so that under Module's default `rescale_grad` = 1/batch_size
+    the loss's `scale` is its weight lambda. `large_margin_gaussian_mixture` takes softmax's place.
+
+    Parameters
+    ----------
+    embedding : Symbol
+        Features x, shape (N, embedding_dim).
+    num_class : int
+        Number of classes, > 0.
+    loss : str
+        One of `LOSSES`: ``'softmax'`` alone, or the name of a factory in this module.
+    embedding_dim : int
+        D, the length of a feature, > 0.
+    softmax_label, center_label : Symbol or None
+        Classes y, shape (N,), for softmax and for the loss; None: Variables `softmax_label` and
+        `center_label`.
+    **options
+        For the factory: `scale`, `use_ignore`, `ignore_label` and its own, such as `alpha`, `batchsize` or
+        `lr_mult`. Softmax takes none.
+
+    Returns
+    -------
+    Symbol
+        `softmax_output` (N, num_class), probabilities, and `<loss>_output`, which `sync_center_loss` calls
+        `center_loss_output`, and `large_margin_gaussian_mixture` `gaussian_mixture_output`.
+
+    Raises
+    ------
+    ValueError
+        An unknown loss, an option that it does not have, or one that is out of its range.
+
+    References
+    ----------
+    Wen et al., ECCV 2016, Eq. 5, with any of the losses for L_C.
+
+    Examples
+    --------
+    >>> supervised(mx.sym.Variable('data'), 10, 'island_loss', embedding_dim=2, scale=0.1).list_outputs()
+    ['softmax_output', 'island_loss_output']
+    """
+    _check_one_of('supervised', LOSSES, loss=loss)
+    taken = loss_options(loss)
+    for name in options:
+        if name not in taken:
+            raise ValueError(f'{loss} takes no {name}; it takes {", ".join(taken) or "no option"}')
+    softmax_label = mxsym.Variable('softmax_label') if softmax_label is None else softmax_label
+    center_label = mxsym.Variable('center_label') if center_label is None else center_label
+    if loss in ('center_loss', 'sync_center_loss'):
+        if loss == 'sync_center_loss':
+            options = {'centers': 'kvstore', 'embedding_dim': embedding_dim, **options}
+        options = {'scale': 1.0, 'softmax_label': softmax_label, 'center_label': center_label, **options}
+        return joint_supervision(embedding, num_class, **options)
+    if loss == 'large_margin_gaussian_mixture':
+        return large_margin_gaussian_mixture(embedding, softmax_label, num_class, embedding_dim, **options)
+    logits = mxsym.FullyConnected(embedding, num_hidden=num_class, name='fc2')
+    softmax = mxsym.SoftmaxOutput(logits, softmax_label, name='softmax')
+    if loss == 'softmax':
+        return softmax
+    return mxsym.Group(
+        [softmax, _FACTORIES[loss](embedding, center_label, num_class, embedding_dim, **options)]
+    )
+
+
+def loss_options(loss: str) -> tuple[str, ...]:
+    """The options that `supervised` hands to a loss.
+
+    Parameters
+    ----------
+    loss : str
+        One of `LOSSES`.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    ValueError
+        An unknown loss.
+
+    References
+    ----------
+    The factories of this module.
+
+    Examples
+    --------
+    >>> loss_options('island_loss')
+    ('scale', 'inter_scale', 'lr_mult', 'use_ignore', 'ignore_label')
+    """
+    _check_one_of('loss_options', LOSSES, loss=loss)
+    if loss == 'softmax':
+        return ()
+    fixed = ('data', 'label', 'num_class', 'embedding_dim', 'normalization', 'dtype', 'name')
+    return tuple(name for name in signature(_FACTORIES[loss]).parameters if name not in fixed)
 
 
 def _mahalanobis(data: Symbol, centers: Symbol, log_variance: Symbol | None) -> Symbol:

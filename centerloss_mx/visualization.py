@@ -16,6 +16,7 @@ try:
     from matplotlib.ticker import MaxNLocator, PercentFormatter
     from PIL import Image
     from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
 except ImportError as error:
     raise ImportError(
         f'centerloss_mx.visualization needs matplotlib and scikit-learn ({error}): '
@@ -44,6 +45,10 @@ COLORS = (
     '#ddcc77', '#cc6677', '#882255', '#aa4499', '#888888',
 )  # fmt: skip
 
+FORMATS = ('png', 'svg')
+PROJECTIONS = {'pca': 'principal component', 'tsne': 't-SNE'}  # and what their axes are called
+_NAMED = 40  # classes at most whose clusters bear their names
+
 CURVE_COLORS = (0, 6, 3, 5, 8)  # the most different ones first
 
 
@@ -57,7 +62,7 @@ class Panel(NamedTuple):
     features : numpy.ndarray
         Shape (N, D), D >= 2.
     labels : numpy.ndarray
-        Shape (N,), whole numbers >= 0.
+        Shape (N,), whole numbers >= 0; the same number is the same class in every panel.
     centers : numpy.ndarray or None
         Shape (num_class, D): the trained centers, drawn as crosses; None: there are none.
     """
@@ -69,13 +74,20 @@ class Panel(NamedTuple):
 
 
 def embedding_figure(
-    panels: Sequence[Panel], limit: float | None = None, columns: int | None = None
+    panels: Sequence[Panel],
+    limit: float | None = None,
+    columns: int | None = None,
+    projection: str = 'pca',
+    class_names: Sequence[str] | None = None,
 ) -> Figure:
     """Draw embeddings side by side on one scale.
 
     The unit of every panel is the mean distance between its class means, its origin their mean, so that
     the size of a cluster is what `evaluation.cluster_ratio` measures, and panels of different networks
-    compare. Features of more than two dimensions are projected on their first two principal components.
+    compare. Features of more than two dimensions are projected on two, each panel's by itself; t-SNE keeps
+    neighborhoods and not distances, so that its clusters and the gaps between them have no size.
+
+    Colours repeat after ten classes. Each cluster bears its class's name, if there are 40 classes at most.
 
     Parameters
     ----------
@@ -85,6 +97,11 @@ def embedding_figure(
         Half the width of every panel, in its unit; None: all but the farthest 0.05 % of the features fit.
     columns : int or None
         Panels in a row, >= 1; None: one row.
+    projection : {'pca', 'tsne'}
+        How features of more than two dimensions are projected: on their first two principal components, or by
+        scikit-learn's t-SNE (perplexity 30, or less for few samples), together with the centers.
+    class_names : sequence of str or None
+        The name of each class; None: its number.
 
     Returns
     -------
@@ -94,26 +111,35 @@ def embedding_figure(
     Raises
     ------
     ValueError
-        A panel with fewer than two classes, or features that are not finite or not (N, D) with D >= 2.
+        A panel with fewer than two classes, features that are not finite or not (N, D) with D >= 2, or an
+        unknown projection.
+
+    References
+    ----------
+    van der Maaten and Hinton, Visualizing Data using t-SNE, JMLR 2008.
 
     Examples
     --------
     >>> figure = embedding_figure([Panel('test', features, labels)])  # doctest: +SKIP
     """
-    drawn = [_in_units(panel) for panel in panels]
+    if projection not in PROJECTIONS:
+        raise ValueError(f'projection={projection!r} is not one of {", ".join(PROJECTIONS)}')
+    drawn = [_in_units(panel, projection) for panel in panels]
     if limit is None:
         limit = 1.05 * max(float(np.quantile(np.abs(panel.features), 0.9995)) for panel in drawn)
     columns = len(panels) if columns is None else columns
+    projected = any(panel.features.shape[1] > 2 for panel in panels)
+    axis = PROJECTIONS[projection] if projected else 'feature'
     figure, grid = _grid(len(panels), columns, (5, 5.04), right=1, between=(0.05, 0.17))
     for i, (axes, panel) in enumerate(zip(grid, drawn)):
-        _scatter(axes, panel)
+        _scatter(axes, panel, class_names)
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect='equal', title=panel.title)
         if i % columns == 0:
-            axes.set_ylabel(f'{_axis(panels)} 2 / mean distance between class means')
+            axes.set_ylabel(f'{axis} 2 / mean distance between class means')
     for axes in grid[-columns:]:  # the last of each column
-        axes.set_xlabel(f'{_axis(panels)} 1 / mean distance between class means')
+        axes.set_xlabel(f'{axis} 1 / mean distance between class means')
         axes.tick_params(labelbottom=True)
-    figure.legend(handles=_legend(drawn), loc='center right', frameon=False, title='class')
+    _draw_legend(figure, drawn, class_names)
     return figure
 
 
@@ -136,15 +162,13 @@ def _grid(
     return figure, list(grid[:count])
 
 
-def _axis(panels: Sequence[Panel]) -> str:
-    return 'feature' if all(panel.features.shape[1] == 2 for panel in panels) else 'principal component'
-
-
-def _in_units(panel: Panel) -> Panel:
+def _in_units(panel: Panel, projection: str) -> Panel:
     if np.ndim(panel.features) != 2 or panel.features.shape[1] < 2:
         raise ValueError(
             f'panel {panel.title!r}: features of shape {panel.features.shape}; expected (N, D), D >= 2'
         )
+    if projection == 'tsne' and panel.features.shape[1] > 2:
+        panel = _tsne(panel)
     unit = cluster_ratio(panel.features, panel.labels).between
     origin = class_means(panel.features, panel.labels)[1].mean(axis=0)
     features = (panel.features - origin) / unit
@@ -156,7 +180,16 @@ def _in_units(panel: Panel) -> Panel:
     return panel._replace(features=features, centers=centers)
 
 
-def _scatter(axes: Axes, panel: Panel) -> None:
+def _tsne(panel: Panel) -> Panel:
+    count = len(panel.features)
+    both = panel.features if panel.centers is None else np.concatenate([panel.features, panel.centers])
+    both = TSNE(perplexity=min(30, (len(both) - 1) / 3), init='pca', random_state=0).fit_transform(both)
+    return panel._replace(
+        features=both[:count].astype(np.float64), centers=None if panel.centers is None else both[count:]
+    )
+
+
+def _scatter(axes: Axes, panel: Panel, class_names: Sequence[str] | None) -> None:
     classes, means = class_means(panel.features, panel.labels)
     for j in classes:
         of_class = panel.features[panel.labels == j]
@@ -165,19 +198,34 @@ def _scatter(axes: Axes, panel: Panel) -> None:
     if panel.centers is not None:
         x, y = panel.centers[:, 0], panel.centers[:, 1]
         axes.scatter(x, y, marker='P', s=45, color='white', edgecolors='black', linewidths=1)
-    for j, mean in zip(classes, means):
+    few = len(classes) <= len(COLORS)
+    for j, mean in zip(classes, means) if len(classes) <= _NAMED else ():
         text = axes.annotate(
-            f'{int(j)}', mean, (9, 9), textcoords='offset points', fontsize=13, fontweight='bold'
+            _name(j, class_names),
+            mean,
+            (9, 9) if few else (5, 5),
+            textcoords='offset points',
+            fontsize=13 if few else 9,
+            fontweight='bold',
         )
         text.set_path_effects([withStroke(linewidth=3, foreground='white')])
 
 
-def _legend(panels: Sequence[Panel]) -> list[Line2D]:
+def _name(number: int, class_names: Sequence[str] | None) -> str:
+    name = f'{int(number)}' if class_names is None else class_names[int(number)]
+    return name if len(name) <= 12 else f'{name[:11]}…'
+
+
+def _draw_legend(figure: Figure, panels: Sequence[Panel], class_names: Sequence[str] | None) -> None:
     classes = np.unique(np.concatenate([panel.labels for panel in panels]))
-    handles = [_mark('o', COLORS[int(j) % len(COLORS)], f'{int(j)}') for j in classes]
+    title, handles = None, []
+    if len(classes) <= len(COLORS):  # beyond, two would have one colour
+        title = 'class'
+        handles = [_mark('o', COLORS[int(j) % len(COLORS)], _name(j, class_names)) for j in classes]
     if any(panel.centers is not None for panel in panels):
         handles.append(_mark('P', 'white', 'center', markeredgecolor='black', markersize=9))
-    return handles
+    if handles:
+        figure.legend(handles=handles, loc='center right', frameon=False, title=title)
 
 
 def _mark(marker: str, color: str, label: str, **style: Any) -> Line2D:
@@ -281,17 +329,19 @@ def _line(number: int) -> dict[str, Any]:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a figure as PNG, whole or not at all.
+    """Write a figure as PNG or SVG, whole or not at all.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
         The figure.
     path : path-like
-        The file, ending in .png.
+        The file, ending in .png or .svg.
 
     Raises
     ------
+    ValueError
+        Another ending.
     OSError
         The folder cannot be written to.
 
@@ -299,7 +349,10 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> None:
     --------
     >>> save_figure(figure, 'embedding.png')  # doctest: +SKIP
     """
-    write_whole(path, lambda name: figure.savefig(name, format='png'))
+    kind = os.path.splitext(path)[1][1:].lower()
+    if kind not in FORMATS:
+        raise ValueError(f'{path}: expected a file that ends in .{" or .".join(FORMATS)}')
+    write_whole(path, lambda name: figure.savefig(name, format=kind))
 
 
 def save_animation(
@@ -405,7 +458,11 @@ def class_accuracy_figure(
 RUN_STYLES = ((COLORS[1], 'o'), (COLORS[7], 'D'), (COLORS[3], 's'), (COLORS[5], '^'))
 
 
-def roc_figure(runs: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], least: float = 1e-3) -> Figure:
+def roc_figure(
+    runs: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
+    least: float = 1e-3,
+    title: str = 'Verification of people that were not trained on',
+) -> Figure:
     """Draw ROC curves: thin ones for the splits of a run, a thick one for their mean.
 
     Parameters
@@ -414,6 +471,8 @@ def roc_figure(runs: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], leas
         By name, the false accept and true accept rates of each split, both (T,) and ascending, 0 to 1.
     least : float
         Where the logarithmic axis of the false accept rate begins.
+    title : str
+        Written above it.
 
     Returns
     -------
@@ -436,7 +495,7 @@ def roc_figure(runs: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], leas
         axes.plot(far, np.mean(tars, axis=0), **_line(i), linewidth=2.2, label=label)
     axes.set(
         xscale='log', xlim=(least, 1), ylim=(0, 1.01), xlabel='false accept rate', ylabel='true accept rate',
-        title='Verification of people that were not trained on',
+        title=title,
     )  # fmt: skip
     axes.grid(alpha=0.3)
     axes.legend(loc='lower right')

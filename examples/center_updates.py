@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from centerloss_mx.model import find_centers
 from centerloss_mx.module import Module
 from centerloss_mx.symbol import center_loss, learned_center_loss
 from centerloss_mx.visualization import Curve, CurvePanel, curve_figure, save_figure
 
 import mxnet as mx
 import numpy as np
-from train_mnist import centers
 
 N, DIM, NUM_CLASS, STEPS = 128, 2, 10, 12
 ALPHA, SCALE, LEARNING_RATE = 0.5, 0.1, 0.05
@@ -57,7 +57,8 @@ def way_left(loss: mx.sym.Symbol, count: int) -> list[float]:
     for _ in range(STEPS):
         module.forward_backward(batch)
         module.update()
-        left.append(float(np.linalg.norm(centers(module)[0] - mean) / np.linalg.norm(mean)))
+        center = find_centers(*module.get_params())[0]
+        left.append(float(np.linalg.norm(center - mean) / np.linalg.norm(mean)))
     return left
 
 

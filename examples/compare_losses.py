@@ -15,23 +15,24 @@ import math
 import os
 import time
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import Any, NamedTuple
 
 # MXNet takes half of the processors unless it is told.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
-from centerloss_mx import symbol
-from centerloss_mx.callback import ProgressBar
-from centerloss_mx.evaluation import ClusterRatio, cluster_ratio
-from centerloss_mx.io import load_mnist, mnist_iter
-from centerloss_mx.model import FeatureExtractor, write_whole
-from centerloss_mx.module import Module
+from centerloss_mx import cli
+from centerloss_mx.dataset import as_arrays
+from centerloss_mx.evaluation import ClusterRatio, cluster_ratio, knn_predict
+from centerloss_mx.io import load_mnist
+from centerloss_mx.model import write_whole
+from centerloss_mx.model_zoo import lenet
+from centerloss_mx.symbol import supervised
+from centerloss_mx.training import Training, num_batches, sgd
 from centerloss_mx.visualization import Curve, CurvePanel, Panel, curve_figure, embedding_figure, save_figure
 
 import mxnet as mx
 import numpy as np
-from sklearn.neighbors import KNeighborsClassifier
-from train_mnist import NUM_CLASS, Digits, centers, lenet, run_script, sgd
+from train_mnist import NUM_CLASS, Digits
 
 DIM = 2  # an embedding that can be drawn as it is
 SCALES = [0.0, 0.001, 0.01, 0.05, 0.1]
@@ -40,63 +41,42 @@ LABEL = mx.sym.Variable('softmax_label')  # one for all losses
 
 
 class Loss(NamedTuple):
-    """A way to train: what it is called, what its weights are, and the network's end on an embedding."""
+    """A way to train: what it is called, what its weights are, and which loss of `symbol` it is."""
 
     title: str
     settings: str
-    build: Callable[[mx.sym.Symbol, int], mx.sym.Symbol]  # of embedding and batch size
+    name: str
+    options: dict[str, Any]
     lr_share: float = 1.0  # of the learning rate of the others
 
-
-def softmax_and(loss: Callable[..., mx.sym.Symbol], **options: float) -> Callable[..., mx.sym.Symbol]:
-    """The class layer with softmax, and beside it a loss with learned centers."""
-
-    def build(embedding: mx.sym.Symbol, batch_size: int) -> mx.sym.Symbol:
-        return mx.sym.Group(
-            [softmax(embedding, batch_size), loss(embedding, LABEL, NUM_CLASS, DIM, **options)]
-        )
-
-    return build
-
-
-def softmax(embedding: mx.sym.Symbol, batch_size: int) -> mx.sym.Symbol:
-    logits = mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, name='fc2')
-    return mx.sym.SoftmaxOutput(logits, LABEL, name='softmax')
-
-
-def center_loss(scale: float, alpha: float = 0.5, update: str = 'paper') -> Callable[..., mx.sym.Symbol]:
-    """Joint supervision with running centers."""
-
-    def build(embedding: mx.sym.Symbol, batch_size: int) -> mx.sym.Symbol:
-        return symbol.joint_supervision(
-            embedding, NUM_CLASS, scale, alpha, LABEL, LABEL, batchsize=batch_size, update=update
-        )
-
-    return build
-
-
-def gaussian_mixture(scale: float, margin: float) -> Callable[..., mx.sym.Symbol]:
-    def build(embedding: mx.sym.Symbol, batch_size: int) -> mx.sym.Symbol:
-        return symbol.large_margin_gaussian_mixture(embedding, LABEL, NUM_CLASS, DIM, scale, margin)
-
-    return build
+    def build(self, embedding: mx.sym.Symbol, batch_size: int) -> mx.sym.Symbol:
+        """The network's end on an embedding."""
+        options = {'batchsize': batch_size} if self.name == 'center_loss' else {}
+        return supervised(embedding, NUM_CLASS, self.name, DIM, LABEL, LABEL, **self.options, **options)
 
 
 # Running centers have the usual weights. For each other loss a handful was tried, and the best taken by
 # accuracy and ratio on 2,000 of the training digits, after training on the other 8,000 (seed 1).
 LOSSES = [
-    Loss('softmax', '', softmax),
-    Loss('paper', 'λ = 0.1, α = 0.5', center_loss(0.1)),
-    Loss('moving average', 'λ = 0.1, α = 0.5', center_loss(0.1, update='moving_average')),
-    Loss('learned', 'λ = 0.1, lr_mult 100', softmax_and(symbol.learned_center_loss, scale=0.1, lr_mult=100)),
+    Loss('softmax', '', 'softmax', {}),
+    Loss('paper', 'λ = 0.1, α = 0.5', 'center_loss', {'scale': 0.1}),
+    Loss('moving average', 'λ = 0.1, α = 0.5', 'center_loss', {'scale': 0.1, 'update': 'moving_average'}),
+    Loss('learned', 'λ = 0.1, lr_mult 100', 'learned_center_loss', {'scale': 0.1, 'lr_mult': 100}),
     Loss(
         'island',
         'λ = 0.1, λ₁ = 1, lr_mult 100',
-        softmax_and(symbol.island_loss, scale=0.1, inter_scale=1, lr_mult=100),
+        'island_loss',
+        {'scale': 0.1, 'inter_scale': 1, 'lr_mult': 100},
     ),
-    Loss('contrastive-center', 'λ = 10', softmax_and(symbol.contrastive_center_loss, scale=10)),
+    Loss('contrastive-center', 'λ = 10', 'contrastive_center_loss', {'scale': 10}),
     # At the learning rate of the others its features were seen to collapse on one or two of three seeds.
-    Loss('L-GM', 'λ = 0.1, margin 0.3, lr × 0.6', gaussian_mixture(0.1, 0.3), lr_share=0.6),
+    Loss(
+        'L-GM',
+        'λ = 0.1, margin 0.3, lr × 0.6',
+        'large_margin_gaussian_mixture',
+        {'scale': 0.1, 'margin': 0.3},
+        lr_share=0.6,
+    ),
 ]
 
 
@@ -135,58 +115,43 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def train(loss: Loss, digits: Digits, args: argparse.Namespace, seed: int) -> tuple[Module, float]:
+def train(loss: Loss, digits: Digits, args: argparse.Namespace, seed: int) -> tuple[Training, float]:
     """Fit one network; seconds an epoch beside it."""
-    mx.random.seed(seed)
-    np.random.seed(seed)  # NDArrayIter shuffles with it
-    samples = mnist_iter(digits.train_images, digits.train_labels, args.batch_size, shuffle=True).data_iter
-    batches = -(-len(digits.train_labels) // args.batch_size)
-    module = Module(loss.build(lenet(DIM), args.batch_size))
-    bar = ProgressBar(batches * args.num_epochs, f'{loss.title} {loss.settings}, seed {seed}')
-    start = time.perf_counter()
-    module.fit(
+    samples = as_arrays(digits.train_images, digits.train_labels)
+    batches = num_batches(samples, args.batch_size)
+    training = Training(
+        loss.build(lenet(DIM), args.batch_size),
         samples,
-        eval_metric='centerloss_accuracy',
-        batch_end_callback=bar,
-        initializer=mx.init.Xavier(),
-        optimizer='sgd',
-        optimizer_params=sgd(args.lr * loss.lr_share, batches, args.num_epochs),
+        title=f'{loss.title} {loss.settings}, seed {seed}',
+        batch_size=args.batch_size,
         num_epoch=args.num_epochs,
+        optimizer_params=sgd(args.lr * loss.lr_share, batches, args.num_epochs),
+        seed=seed,
     )
-    seconds = (time.perf_counter() - start) / args.num_epochs
-    bar.close()
-    return module, seconds
+    start = time.perf_counter()
+    training.fit()
+    return training, (time.perf_counter() - start) / args.num_epochs
 
 
-def outputs(module: Module, output: str, images: np.ndarray, args: argparse.Namespace) -> np.ndarray:
-    """An internal output of the trained network for images."""
-    extractor = FeatureExtractor(module.symbol, *module.get_params(), output)
-    return extractor.predict(mnist_iter(images, np.zeros(len(images)), args.batch_size).data_iter)
-
-
-def evaluate(
-    loss: Loss, module: Module, digits: Digits, args: argparse.Namespace
-) -> tuple[float, float, Panel | None]:
-    """Accuracy of the class layer, of the nearest neighbour, and the test features if they are finite."""
-    train_features = outputs(module, 'embedding_output', digits.train_images, args)
-    features = outputs(module, 'embedding_output', digits.test_images, args)
-    # L-GM has no class layer; its probabilities need no label, softmax's do
-    scores = 'fc2_output' if 'fc2_weight' in module.symbol.list_arguments() else 'softmax_output'
-    predicted = outputs(module, scores, digits.test_images, args).argmax(axis=1)
-    accuracy = float((predicted == digits.test_labels).mean())
+def evaluate(loss: Loss, training: Training, digits: Digits) -> tuple[float, float, Panel | None]:
+    """Accuracy of the network and of the nearest neighbour, and the test features if they are finite."""
+    test = as_arrays(digits.test_images, digits.test_labels)
+    train_features, _ = training.predict(training.train)
+    features, predicted = training.predict(test)
+    accuracy = float((predicted == test.labels).mean())
     if not np.isfinite(train_features).all() or not np.isfinite(features).all():
         return accuracy, math.nan, None
-    nearest = KNeighborsClassifier(n_neighbors=1).fit(train_features, digits.train_labels).predict(features)
-    knn_accuracy = float((nearest == digits.test_labels).mean())
-    return accuracy, knn_accuracy, Panel(loss.title, features, digits.test_labels, centers(module))
+    nearest = knn_predict(train_features, training.train.labels, features, 1, 'euclidean')
+    knn_accuracy = float((nearest == test.labels).mean())
+    return accuracy, knn_accuracy, Panel(loss.title, features, test.labels, training.centers)
 
 
 def run(
     loss: Loss, digits: Digits, args: argparse.Namespace, seed: int, scale: str = '', alpha: str = ''
 ) -> tuple[Result, Panel | None]:
     """Train and measure once; no panel where the features have collapsed to one point or are not finite."""
-    module, seconds = train(loss, digits, args, seed)
-    accuracy, knn_accuracy, panel = evaluate(loss, module, digits, args)
+    training, seconds = train(loss, digits, args, seed)
+    accuracy, knn_accuracy, panel = evaluate(loss, training, digits)
     clusters = ClusterRatio(math.nan, math.nan, math.nan)
     if panel is not None and np.ptp(panel.features, axis=0).any():
         clusters = cluster_ratio(panel.features, panel.labels)
@@ -256,7 +221,8 @@ def sweep(digits: Digits, args: argparse.Namespace, results: list[Result]) -> li
     for scale, alpha in over_scale + over_alpha:
         if (scale, alpha) in found:
             continue
-        loss = Loss('center loss', f'λ = {scale:g}, α = {alpha:g}', center_loss(scale, alpha))
+        weights = {'scale': scale, 'alpha': alpha}
+        loss = Loss('center loss', f'λ = {scale:g}, α = {alpha:g}', 'center_loss', weights)
         seeds = range(1, args.seeds + 1)
         found[scale, alpha] = [run(loss, digits, args, seed, f'{scale:g}', f'{alpha:g}')[0] for seed in seeds]
         results.extend(found[scale, alpha])
@@ -308,4 +274,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_script(main)
+    cli.run(main)

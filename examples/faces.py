@@ -20,7 +20,8 @@ from typing import NamedTuple
 # MXNet takes half of the processors unless it is told.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
-from centerloss_mx.callback import ProgressBar
+from centerloss_mx import cli
+from centerloss_mx.dataset import Arrays, load_samples
 from centerloss_mx.evaluation import (
     Pairs,
     Retrieval,
@@ -30,26 +31,16 @@ from centerloss_mx.evaluation import (
     verification_pairs,
     verify,
 )
-from centerloss_mx.io import CenterLossIter, image_iter
-from centerloss_mx.metric import Accuracy
+from centerloss_mx.io import image_iter
 from centerloss_mx.model import FeatureExtractor, write_whole
-from centerloss_mx.module import Module
+from centerloss_mx.symbol import supervised
+from centerloss_mx.training import IGNORE_LABEL, Training
 from centerloss_mx.visualization import pairs_figure, roc_figure, save_figure
 
 import mxnet as mx
 import numpy as np
-from fine_grained import images_in
-from train_mnist import IGNORE_LABEL, Help, run_script, supervised
 
 TITLES = {'softmax': 'softmax only', 'center_loss': 'center loss'}
-
-
-class Faces(NamedTuple):
-    """Pictures float32 (N, channels, height, width), people (N,) and their names."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    names: list[str]
 
 
 class Outcome(NamedTuple):
@@ -63,7 +54,7 @@ class Outcome(NamedTuple):
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Train on some people, and verify others, without and with center loss.',
-        formatter_class=Help,
+        formatter_class=cli.Help,
     )
     parser.add_argument(
         'faces', help='folder of person folders, .rec or .npz file, or lfw or olivetti, which are downloaded'
@@ -92,43 +83,14 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def load_faces(source: str, image_size: int, skip_bad: bool = False) -> Faces:
+def load_faces(source: str, image_size: int, skip_bad: bool = False) -> Arrays:
     """Read all pictures of a source into memory."""
-    if source in ('lfw', 'olivetti'):
-        from sklearn import datasets
-
-        if source == 'lfw':
-            found = datasets.fetch_lfw_people(min_faces_per_person=5, resize=0.5)
-            return Faces(found.images[:, np.newaxis], found.target, list(found.target_names))
-        found = datasets.fetch_olivetti_faces()
-        return Faces(found.images[:, np.newaxis], found.target, list(map(str, np.unique(found.target))))
-    if source.endswith('.npz'):
-        return load_arrays(Path(source))
-    images = images_in(Path(source), skip_bad)
-    batches = image_iter(images, min(64, len(images.labels)), image_size).data_iter
+    faces = cli.readable(load_samples(source, min_classes=4), skip_bad)
+    if isinstance(faces, Arrays):
+        return faces
+    batches = image_iter(faces, min(64, len(faces.labels)), image_size).data_iter
     pictures = [batch.data[0].asnumpy()[: len(batch.data[0]) - batch.pad] for batch in batches]
-    return Faces(np.concatenate(pictures), images.labels, images.class_names)
-
-
-def load_arrays(path: Path) -> Faces:
-    """Read `images` and `labels`; pickled arrays are refused."""
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}: not there')
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            images, labels = arrays['images'], arrays['labels']
-    except (KeyError, ValueError, OSError, EOFError) as error:
-        raise ValueError(f'{path}: expected the arrays images and labels: {error}') from None
-    if images.ndim not in (3, 4) or labels.shape != images.shape[:1]:
-        raise ValueError(
-            f'{path}: images of shape {images.shape} and labels of shape {labels.shape}; expected '
-            '(N, height, width) or (N, height, width, channels), and (N,)'
-        )
-    images = images[:, np.newaxis] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
-    names, labels = np.unique(labels, return_inverse=True)
-    return Faces(
-        images.astype(np.float32) / (255 if images.dtype == np.uint8 else 1), labels, [*map(str, names)]
-    )
+    return Arrays(np.concatenate(pictures), faces.labels, faces.class_names)
 
 
 def network(embedding_dim: int) -> mx.sym.Symbol:
@@ -144,57 +106,51 @@ def network(embedding_dim: int) -> mx.sym.Symbol:
     return mx.sym.FullyConnected(mx.sym.Flatten(net), num_hidden=embedding_dim, name='embedding')
 
 
-def train(
-    loss: str, images: np.ndarray, labels: np.ndarray, split: int, args: argparse.Namespace
-) -> FeatureExtractor:
+def train(loss: str, samples: Arrays, split: int, args: argparse.Namespace) -> FeatureExtractor:
     """Train a network with one of the losses, and cut it off at the embedding."""
-    mx.random.seed(split)
-    np.random.seed(split)  # NDArrayIter shuffles with it
-    samples = mx.io.NDArrayIter(images, labels.astype('float32'), args.batch_size, shuffle=True)
-    scale = None if loss == 'softmax' else args.scale
-    if scale is not None:
-        samples = CenterLossIter(samples, ignore_label=IGNORE_LABEL)
-    net = supervised(
-        network(args.embedding_dim), int(labels.max()) + 1, scale, alpha=args.alpha, batchsize=args.batch_size
-    )
-    module = Module(net, label_names=[desc.name for desc in samples.provide_label])
-    batches = -(-len(labels) // args.batch_size)
-    bar = ProgressBar(batches * args.num_epochs, f'split {split}, {TITLES[loss]}')
-    module.fit(
+    options = {}
+    if loss == 'center_loss':
+        options = {'scale': args.scale, 'alpha': args.alpha, 'batchsize': args.batch_size}
+        options.update(use_ignore=True, ignore_label=IGNORE_LABEL)
+    embedding = network(args.embedding_dim)
+    net = supervised(embedding, len(samples.class_names), loss, args.embedding_dim, **options)
+    training = Training(
+        net,
         samples,
-        eval_metric=Accuracy(),
-        batch_end_callback=bar,
-        initializer=mx.init.Xavier(),
+        title=f'split {split}, {TITLES[loss]}',
+        batch_size=args.batch_size,
+        num_epoch=args.num_epochs,
         optimizer='adam',
         optimizer_params={'learning_rate': args.lr},
-        num_epoch=args.num_epochs,
+        seed=split,
     )
-    bar.close()
-    return FeatureExtractor(net, *module.get_params())
+    return FeatureExtractor(net, *training.fit().get_params())
 
 
-def evaluate(
-    extractor: FeatureExtractor, images: np.ndarray, labels: np.ndarray, split: int, args: argparse.Namespace
-) -> Outcome:
-    features = extractor.predict(images, flip=args.flip)
-    pairs = verification_pairs(labels, args.num_folds, args.num_pairs, seed=split)
+def evaluate(extractor: FeatureExtractor, samples: Arrays, split: int, args: argparse.Namespace) -> Outcome:
+    features = extractor.predict(samples.images, flip=args.flip)
+    pairs = verification_pairs(samples.labels, args.num_folds, args.num_pairs, seed=split)
     verified = verify(features, pairs, num_components=args.num_components)
-    return Outcome(pairs, verified, retrieval(features, labels))
+    return Outcome(pairs, verified, retrieval(features, samples.labels))
 
 
-def run_split(faces: Faces, split: int, args: argparse.Namespace) -> tuple[dict[str, Outcome], np.ndarray]:
-    """Both losses on one split; the outcomes, and the rows of those to verify."""
-    people = np.random.RandomState(split).permutation(len(faces.names))
-    trained, others = people[: args.num_train], people[args.num_train :]
-    check_unseen([faces.names[person] for person in others], [faces.names[person] for person in trained])
-    rows = np.flatnonzero(np.isin(faces.labels, trained))
-    labels = np.searchsorted(np.sort(trained), faces.labels[rows])
-    held_out = np.flatnonzero(np.isin(faces.labels, others))
+def run_split(faces: Arrays, split: int, args: argparse.Namespace) -> tuple[dict[str, Outcome], Arrays]:
+    """Both losses on one split; the outcomes, and the faces that were verified."""
+    people = np.random.RandomState(split).permutation(len(faces.class_names))
+    trained, others = (of_people(faces, np.sort(some)) for some in np.split(people, [args.num_train]))
+    check_unseen(others.class_names, trained.class_names)
     outcomes = {}
     for loss in TITLES:
-        extractor = train(loss, faces.images[rows], labels, split, args)
-        outcomes[loss] = evaluate(extractor, faces.images[held_out], faces.labels[held_out], split, args)
-    return outcomes, held_out
+        extractor = train(loss, trained, split, args)
+        outcomes[loss] = evaluate(extractor, others, split, args)
+    return outcomes, others
+
+
+def of_people(faces: Arrays, people: np.ndarray) -> Arrays:
+    """The faces of some people, who are numbered anew."""
+    some = faces.take(np.flatnonzero(np.isin(faces.labels, people)))
+    names = [faces.class_names[person] for person in people]
+    return some._replace(labels=np.searchsorted(people, some.labels), class_names=names)
 
 
 def columns(outcome: Outcome) -> dict[str, float]:
@@ -223,7 +179,7 @@ def table(outcomes: dict[str, list[Outcome]]) -> str:
     return '\n'.join(lines)
 
 
-def best_and_worst(faces: Faces, held_out: np.ndarray, outcome: Outcome) -> dict[str, list[tuple]]:
+def best_and_worst(faces: Arrays, outcome: Outcome) -> dict[str, list[tuple]]:
     """The pairs that the network takes for the same, and for different, most surely."""
     pairs = outcome.pairs
     similar = outcome.verification.similarities
@@ -233,8 +189,8 @@ def best_and_worst(faces: Faces, held_out: np.ndarray, outcome: Outcome) -> dict
     def shown(numbers: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, str]]:
         return [
             (
-                faces.images[held_out[pairs.first[k]]],
-                faces.images[held_out[pairs.second[k]]],
+                faces.images[pairs.first[k]],
+                faces.images[pairs.second[k]],
                 f'cosine {1 + similar[k]:.2f}',
             )
             for k in numbers[:6]
@@ -251,20 +207,20 @@ def best_and_worst(faces: Faces, held_out: np.ndarray, outcome: Outcome) -> dict
 def main() -> None:
     args = parse_args()
     faces = load_faces(args.faces, args.image_size, args.skip_bad)
-    args.num_train = args.num_train or len(faces.names) // 2
-    if not 2 <= args.num_train <= len(faces.names) - 2:
+    args.num_train = args.num_train or len(faces.class_names) // 2
+    if not 2 <= args.num_train <= len(faces.class_names) - 2:
         raise ValueError(
-            f'--num-train {args.num_train}: expected 2 to {len(faces.names) - 2}; two have to be left'
+            f'--num-train {args.num_train}: expected 2 to {len(faces.class_names) - 2}; two have to be left'
         )
     print(
-        f'{len(faces.labels)} pictures of {len(faces.names)} people; {args.num_train} to train on, '
+        f'{len(faces.labels)} pictures of {len(faces.class_names)} people; {args.num_train} to train on, '
         f'the others to verify, {args.num_splits} splits',
         flush=True,
     )
     args.output.mkdir(parents=True, exist_ok=True)
     outcomes: dict[str, list[Outcome]] = {loss: [] for loss in TITLES}
     for split in range(1, args.num_splits + 1):
-        of_split, held_out = run_split(faces, split, args)
+        of_split, verified_faces = run_split(faces, split, args)
         for loss, outcome in of_split.items():
             outcomes[loss].append(outcome)
         print(
@@ -284,7 +240,7 @@ def main() -> None:
         for loss, of_loss in outcomes.items()
     }
     save_figure(roc_figure(curves), args.output / 'roc.png')
-    pairs = best_and_worst(faces, held_out, of_split['center_loss'])
+    pairs = best_and_worst(verified_faces, of_split['center_loss'])
     save_figure(pairs_figure(pairs), args.output / 'pairs.png')
     print(f'{verified.num_genuine} genuine and {verified.num_impostor} impostor pairs a split')
     print(table(outcomes))
@@ -292,4 +248,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_script(main)
+    cli.run(main)

@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 # MXNet takes half of the processors unless it is told.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
+from centerloss_mx import cli
 from centerloss_mx.evaluation import cluster_ratio
 from centerloss_mx.gluon import CenterLoss
 from centerloss_mx.io import load_mnist
+from centerloss_mx.training import sgd
 
 import mxnet as mx
 import numpy as np
 from mxnet import autograd, gluon
 from mxnet.gluon import nn
 from tqdm import tqdm
-from train_mnist import sgd
 
 NUM_CLASS, EMBEDDING_DIM = 10, 2
 
@@ -107,8 +107,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (OSError, ValueError, mx.MXNetError) as error:
-        # MXNet's own message ends in the check that failed; the operator's is printed above it.
-        sys.exit(f'{Path(__file__).name}: {error}')
+    cli.run(main)

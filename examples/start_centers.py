@@ -15,16 +15,19 @@ import os
 # MXNet takes half of the processors unless it is told.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
+from centerloss_mx import cli
 from centerloss_mx.callback import ProgressBar
 from centerloss_mx.evaluation import cluster_ratio
 from centerloss_mx.io import load_mnist, mnist_iter
 from centerloss_mx.model import FeatureExtractor, start_centers
+from centerloss_mx.model_zoo import lenet
 from centerloss_mx.module import Module
-from centerloss_mx.symbol import joint_supervision
+from centerloss_mx.symbol import joint_supervision, supervised
+from centerloss_mx.training import sgd
 
 import mxnet as mx
 import numpy as np
-from train_mnist import NUM_CLASS, Digits, classify, lenet, run_script, sgd
+from train_mnist import NUM_CLASS, Digits
 
 BATCH_SIZE = 50  # no rest in 10,000 and 2,000 digits
 
@@ -49,8 +52,7 @@ def parse_args() -> argparse.Namespace:
 
 def softmax_checkpoint(digits: Digits, args: argparse.Namespace) -> tuple[dict, dict]:
     """The parameters of a network that softmax alone has trained."""
-    logits = mx.sym.FullyConnected(lenet(2), num_hidden=NUM_CLASS, name='fc2')
-    module = Module(mx.sym.SoftmaxOutput(logits, name='softmax'))
+    module = Module(supervised(lenet(2), NUM_CLASS, 'softmax', embedding_dim=2))
     samples = mnist_iter(digits.train_images, digits.train_labels, BATCH_SIZE, shuffle=True).data_iter
     fit(module, samples, 'softmax only', args, sgd(args.lr, args.num_digits // BATCH_SIZE, args.num_epochs))
     return module.get_params()
@@ -89,13 +91,16 @@ def train(
         fit(module, samples, 'center loss', args, {'learning_rate': args.lr, 'momentum': 0.9, 'wd': 0.0005})
     except mx.MXNetError:  # the operator's own sentence is printed above
         return 'diverged: the loss was no longer finite'
-    extractor = FeatureExtractor(net, *module.get_params())
-    features = extractor.predict(mnist_iter(*digits[2:], BATCH_SIZE).data_iter)
+    samples = mnist_iter(*digits[2:], BATCH_SIZE).data_iter
+    features, scores = (
+        FeatureExtractor(net, *module.get_params(), layer).predict(samples)
+        for layer in ('embedding_output', 'fc2_output')
+    )
     try:
         ratio = cluster_ratio(features, digits.test_labels).ratio
     except ValueError as error:
         return f'collapsed: {error}'
-    accuracy = float((classify(features, module.get_params()[0]) == digits.test_labels).mean())
+    accuracy = float((scores.argmax(axis=1) == digits.test_labels).mean())
     return f'test accuracy {accuracy:.2%}, ratio {ratio:.3f}'
 
 
@@ -115,4 +120,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_script(main)
+    cli.run(main)

@@ -12,25 +12,30 @@ workers it trains one of the two; the worker of rank 0 prints and writes.
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import logging
 import os
-import sys
-import time
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import NamedTuple
 
 # MXNet takes half of the processors unless it is told.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
-from centerloss_mx.callback import ProgressBar
-from centerloss_mx.evaluation import cluster_ratio
-from centerloss_mx.io import PartIter, load_mnist, mnist_iter
-from centerloss_mx.metric import Accuracy, CenterLossMetric
-from centerloss_mx.model import FeatureExtractor, latest_checkpoint, save_checkpoint, write_whole
-from centerloss_mx.module import Module
-from centerloss_mx.symbol import joint_supervision
+from centerloss_mx.cli import Help, run
+from centerloss_mx.dataset import as_arrays
+from centerloss_mx.io import load_mnist
+from centerloss_mx.model import latest_checkpoint
+from centerloss_mx.model_zoo import NETWORKS
+from centerloss_mx.symbol import supervised
+from centerloss_mx.training import (
+    IGNORE_LABEL,
+    KV_STORES,
+    Training,
+    check_workers,
+    contexts,
+    keep_options,
+    num_batches,
+    sgd,
+)
 from centerloss_mx.visualization import Panel, embedding_figure, save_animation, save_figure
 
 import mxnet as mx
@@ -38,69 +43,7 @@ import numpy as np
 from sklearn.datasets import fetch_openml
 
 NUM_CLASS = 10
-IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
-KV_STORES = ['local', 'device', 'dist_sync', 'dist_device_sync', 'dist_async']
-HISTORY = ['epoch', 'train_accuracy', 'test_accuracy', 'own', 'between', 'ratio', 'seconds']
-
-
-def lenet(embedding_dim: int) -> mx.sym.Symbol:
-    """LeNet as in the classic script, up to the embedding."""
-    net = mx.sym.Variable('data')
-    for i, num_filter in enumerate([20, 50], start=1):
-        net = mx.sym.Convolution(net, kernel=(5, 5), num_filter=num_filter, name=f'conv{i}')
-        net = mx.sym.Activation(net, act_type='tanh', name=f'tanh{i}')
-        net = mx.sym.Pooling(net, pool_type='max', kernel=(2, 2), stride=(2, 2), name=f'pool{i}')
-    net = mx.sym.FullyConnected(mx.sym.Flatten(net), num_hidden=500, name='fc1')
-    net = mx.sym.Activation(net, act_type='tanh', name='tanh3')
-    return mx.sym.FullyConnected(net, num_hidden=embedding_dim, name='embedding')
-
-
-def lenet_plus_plus(embedding_dim: int) -> mx.sym.Symbol:
-    """LeNet++ of Wen et al., Table 1: three pairs of convolutions with PReLU, up to the embedding."""
-    net = mx.sym.Variable('data')
-    for stage, num_filter in enumerate([32, 64, 128], start=1):
-        for i in 1, 2:
-            net = mx.sym.Convolution(
-                net, kernel=(5, 5), pad=(2, 2), num_filter=num_filter, name=f'conv{stage}_{i}'
-            )
-            net = mx.sym.LeakyReLU(net, act_type='prelu', name=f'prelu{stage}_{i}')
-        net = mx.sym.Pooling(net, pool_type='max', kernel=(2, 2), stride=(2, 2), name=f'pool{stage}')
-    return mx.sym.FullyConnected(mx.sym.Flatten(net), num_hidden=embedding_dim, name='embedding')
-
-
-NETWORKS = {'lenet': lenet, 'lenet++': lenet_plus_plus}
 LEARNING_RATES = {'lenet': 0.05, 'lenet++': 0.01}  # LeNet++ was seen to diverge at 0.045
-
-
-def sgd(
-    lr: float, batches: int, num_epochs: int, begin_epoch: int = 0, momentum: float = 0.9
-) -> dict[str, Any]:
-    """SGD with momentum; the learning rate warms up for an epoch, then falls to 0 by a cosine."""
-    updates = batches * num_epochs
-    warmup = min(batches, updates // 4)  # at full speed from the start, center loss was seen to diverge
-    return {
-        'learning_rate': lr,
-        'momentum': momentum,
-        'wd': 0.0005,
-        'lr_scheduler': mx.lr_scheduler.CosineScheduler(updates, lr, warmup_steps=warmup),
-        'begin_num_update': batches * begin_epoch,
-    }
-
-
-def classify(features: np.ndarray, arg_params: dict[str, mx.nd.NDArray]) -> np.ndarray:
-    """The classes that the class layer predicts; unlike in `Module.score`, no padded row is among them."""
-    weight, bias = (arg_params[f'fc2_{name}'].asnumpy() for name in ('weight', 'bias'))
-    return (features @ weight.T + bias).argmax(axis=1)
-
-
-def centers(module: mx.mod.Module) -> np.ndarray | None:
-    """The centers of a network, running or learned; None if it has none."""
-    arg_params, aux_params = module.get_params()
-    for name, value in {**arg_params, **aux_params}.items():
-        if name.endswith(('_center_bias', '_center_weight')):
-            # those of a KVStore count samples in their last column
-            return value.asnumpy()[:, : -1 if value.stype == 'row_sparse' else None]
-    return None
 
 
 class Digits(NamedTuple):
@@ -110,11 +53,6 @@ class Digits(NamedTuple):
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
-
-
-class Help(argparse.ArgumentDefaultsHelpFormatter):
-    def _get_help_string(self, action: argparse.Action) -> str:
-        return super()._get_help_string(action) if action.default else action.help
 
 
 def parse_args() -> argparse.Namespace:
@@ -191,25 +129,18 @@ def parse_args() -> argparse.Namespace:
         if args.centers == 'aux':
             # Every worker would move centers of its own: auxiliary states are never exchanged.
             parser.error(f'--centers aux: they live in one process, and --kv-store is {args.kv_store}')
-        if 'DMLC_ROLE' not in os.environ:
-            parser.error(
-                f'--kv-store {args.kv_store}: this process is no worker (DMLC_ROLE is not set); '
-                'start it by `python -m centerloss_mx.launch`'
-            )
         # A process has one such KVStore, and its keys are those of one network.
         args.only = args.only or 'center_loss'
         args.centers = 'kvstore'
-    elif 'DMLC_ROLE' in os.environ:
-        # Each worker would train alone, and write the same files.
-        parser.error(
-            f'--kv-store {args.kv_store}: this process is one of several workers; expected dist_sync'
-        )
     args.centers = args.centers or 'aux'
     try:
         args.contexts = contexts(args.ctx)
     except ValueError as error:
         parser.error(f'--ctx {args.ctx}: {error}')
-    workers = int(os.environ['DMLC_NUM_WORKER']) if args.kv_store.startswith('dist') else 1
+    try:
+        workers = check_workers(args.kv_store)
+    except ValueError as error:
+        parser.error(str(error))
     if args.batch_size % workers:
         parser.error(f'--batch-size {args.batch_size}: expected a multiple of the {workers} workers')
     if args.batch_size < workers * len(args.contexts):
@@ -224,36 +155,8 @@ def full_mnist() -> Digits:
     return Digits(images[:60000], labels[:60000], images[60000:], labels[60000:])
 
 
-def contexts(text: str) -> list[mx.Context]:
-    """'cpu:0,cpu:1' -> [mx.cpu(0), mx.cpu(1)]."""
-    devices = []
-    for part in text.split(','):
-        kind, _, number = part.strip().partition(':')
-        if kind not in ('cpu', 'gpu') or not (number or '0').isdigit():
-            raise ValueError(f'{part!r} is not a device; expected cpu, cpu:0, gpu:0, ...')
-        if kind == 'gpu' and int(number or 0) >= mx.context.num_gpus():
-            raise ValueError(f'{part!r} is not there; this MXNet sees {mx.context.num_gpus()} GPUs')
-        devices.append(mx.Context(kind, int(number or 0)))
-    return devices
-
-
-def supervised(
-    embedding: mx.sym.Symbol, num_class: int, scale: float | None, **options: Any
-) -> mx.sym.Symbol:
-    """The embedding under softmax only (`scale` None), or under joint supervision."""
-    if scale is None:
-        logits = mx.sym.FullyConnected(embedding, num_hidden=num_class, name='fc2')
-        return mx.sym.SoftmaxOutput(logits, name='softmax')
-    return joint_supervision(
-        embedding, num_class, scale, use_ignore=True, ignore_label=IGNORE_LABEL, **options
-    )
-
-
 class Run:
-    """One training: softmax only (`scale` None) or joint supervision, in a folder of its own.
-
-    `fit` calls `epoch_end` after each epoch.
-    """
+    """One training: softmax only (`scale` None) or joint supervision, in a folder of its own."""
 
     def __init__(
         self,
@@ -264,221 +167,110 @@ class Run:
         folder: str,
         scale: float | None,
     ) -> None:
-        self.args, self.kvstore, self.digits, self.title, self.scale = args, kvstore, digits, title, scale
-        self.leads = isinstance(kvstore, str) or kvstore.rank == 0
-        self.symbol = self._symbol()
+        self.args, self.title, self.scale = args, title, scale
         self.folder = args.output / folder
         self.prefix = self.folder / args.network
+        self.training = Training(
+            self._symbol(),
+            as_arrays(digits.train_images, digits.train_labels),
+            as_arrays(digits.test_images, digits.test_labels),
+            title,
+            args.batch_size,
+            args.num_epochs,
+            seed=args.seed,
+            context=args.contexts,
+            kvstore=kvstore,
+        )
 
     def _symbol(self) -> mx.sym.Symbol:
-        embedding = NETWORKS[self.args.network](self.args.embedding_dim)
-        options: dict[str, Any] = {'alpha': self.args.alpha, 'batchsize': self.args.batch_size}
-        if self.args.centers == 'kvstore':
-            options = {'centers': 'kvstore', 'embedding_dim': self.args.embedding_dim}
-        return supervised(embedding, NUM_CLASS, self.scale, **options)
-
-    def _optimizer(self, batches: int) -> dict[str, Any]:
-        """What to tell `fit`: SGD, and on the KVStore what moves the centers."""
         args = self.args
-        params = sgd(args.lr, batches, args.num_epochs, self.begin_epoch, args.momentum)
-        if self.scale is None or args.centers == 'aux':
-            return {'optimizer': 'sgd', 'optimizer_params': params}
-        return {'optimizer': 'centers', 'optimizer_params': {'base': 'sgd', 'alpha': args.alpha, **params}}
-
-    def begin(self) -> None:
-        """Find the epoch to go on from, or clear away what an earlier run left."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.begin_epoch, self.history = 0, []
-        if self.args.resume:
-            self.begin_epoch = latest_checkpoint(self.prefix) or 0
-            if self.leads:
-                print(f'{self.title}: going on after epoch {self.begin_epoch}', flush=True)
-        elif self.leads:
-            for pattern in 'epoch-*.png', 'epochs.gif', 'history.csv', 'train.log', f'{self.args.network}-*':
-                for stale in self.folder.glob(pattern):
-                    stale.unlink()
-        if self.begin_epoch:
-            with open(self.folder / 'history.csv', newline='') as file:
-                self.history = list(csv.DictReader(file))[: self.begin_epoch]
-
-    def _metric(self) -> mx.metric.EvalMetric:
-        metrics = [Accuracy()]
+        loss, options = 'softmax', {}
         if self.scale is not None:
-            metrics.append(CenterLossMetric(normalization='null', ignore_label=IGNORE_LABEL))
-        return mx.metric.CompositeEvalMetric(metrics)
+            options = {'scale': self.scale, 'use_ignore': True, 'ignore_label': IGNORE_LABEL}
+            loss = {'aux': 'center_loss', 'kvstore': 'sync_center_loss'}[args.centers]
+        if loss == 'center_loss':
+            options.update(alpha=args.alpha, batchsize=args.batch_size)
+        embedding = NETWORKS[args.network](args.embedding_dim)
+        return supervised(embedding, NUM_CLASS, loss, args.embedding_dim, **options)
 
     def train(self) -> None:
         """Fit the network, from the beginning or from the last checkpoint."""
-        args = self.args
-        mx.random.seed(args.seed)
-        np.random.seed(args.seed)  # NDArrayIter shuffles with it
-        digits = self.digits
-        train_iter = mnist_iter(
-            digits.train_images, digits.train_labels, args.batch_size, shuffle=True, ignore_label=IGNORE_LABEL
-        )
-        if self.scale is None:
-            train_iter = train_iter.data_iter  # with the one label that softmax needs
-        distributed = not isinstance(self.kvstore, str)
-        if distributed:
-            train_iter = PartIter(train_iter, self.kvstore.rank, self.kvstore.num_workers)
-        for _ in range(self.begin_epoch):
-            train_iter.reset()  # each epoch shuffles the order of the one before
-        batches = -(-len(self.digits.train_labels) // args.batch_size)
-        options = {
-            'label_names': [desc.name for desc in train_iter.provide_label],
-            'context': args.contexts,
-            'logger': self._logger(),
-        }
-        trained = {}
-        if self.begin_epoch:
-            module = Module.load(
-                str(self.prefix), self.begin_epoch, load_optimizer_states=not distributed, **options
-            )
-            trained['arg_params'], trained['aux_params'] = module.get_params()
-        else:
-            module = Module(self.symbol, **options)
+        args, training = self.args, self.training
+        begin_epoch = self._begin()
+        batches = num_batches(training.train, args.batch_size)
+        training.optimizer_params = sgd(args.lr, batches, args.num_epochs, begin_epoch, args.momentum)
+        if self.scale is not None and args.centers == 'kvstore':
+            training.optimizer = 'centers'
+            training.optimizer_params.update(base='sgd', alpha=args.alpha)
+        training.logger = self._logger()
+        training.fit(self.prefix, self.folder / 'history.csv', begin_epoch, self._draw)
+        if training.leads:
+            pictures = [self.folder / f'epoch-{row["epoch"]:03}.png' for row in training.history]
+            save_animation(pictures, self.folder / 'epochs.gif')
 
-        self.module, self.metric, self.bar = module, self._metric(), None
-        if self.leads:
-            self.bar = ProgressBar(batches * args.num_epochs, self.title, initial=batches * self.begin_epoch)
-        self.start = time.perf_counter()
-        module.fit(
-            train_iter,
-            eval_metric=self.metric,
-            batch_end_callback=self.bar,
-            epoch_end_callback=self.epoch_end if self.leads else None,
-            initializer=mx.init.Xavier(),
-            kvstore=self.kvstore,
-            **self._optimizer(batches),
-            begin_epoch=self.begin_epoch,
-            num_epoch=args.num_epochs,
-            force_init=True,
-            **trained,
-        )
-        if not self.leads:
-            return
-        self.bar.close()
-        pictures = [self.folder / f'epoch-{row["epoch"]:0>3}.png' for row in self.history]
-        save_animation(pictures, self.folder / 'epochs.gif')
+    def _begin(self) -> int:
+        """Find the epoch to go on from, or clear away what an earlier run left."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.args.resume:
+            epoch = latest_checkpoint(self.prefix) or 0
+            if self.training.leads:
+                print(f'{self.title}: going on after epoch {epoch}', flush=True)
+            return epoch
+        if self.training.leads:
+            for pattern in 'epoch-*.png', 'epochs.gif', 'history.csv', 'train.log', f'{self.args.network}-*':
+                for stale in self.folder.glob(pattern):
+                    stale.unlink()
+        return 0
 
     def _logger(self) -> logging.Logger:
         logger = logging.getLogger(f'{__name__}.{self.folder.name}')
         logger.setLevel(logging.INFO)
         logger.propagate = False
-        if self.leads:
+        if self.training.leads:
             handler = logging.FileHandler(self.folder / 'train.log')
             handler.setFormatter(logging.Formatter('%(asctime)s %(message)s'))
             logger.addHandler(handler)
         return logger
 
-    def epoch_end(self, epoch: int, symbol: mx.sym.Symbol, arg_params: dict, aux_params: dict) -> None:
-        """Measure and draw the features, and leave history and checkpoint behind."""
-        seconds = time.perf_counter() - self.start
-        epoch += 1
-        panels = self.panels(f', epoch {epoch}')
-        try:
-            clusters = cluster_ratio(panels[1].features, panels[1].labels)
-        except ValueError as error:
-            raise ValueError(
-                f'{self.title}, epoch {epoch}: training diverged ({error}); '
-                f'lower --lr ({self.args.lr:g}) or --scale'
-            ) from None
-        panels[1] = panels[1]._replace(title=f'{panels[1].title}, ratio {clusters.ratio:.3f}')
-        accuracy = self.test_accuracy(panels[1].features)
-        row = {
-            'epoch': epoch,
-            'train_accuracy': dict(self.metric.get_global_name_value())['accuracy'],
-            'test_accuracy': accuracy,
-            **clusters._asdict(),
-            'seconds': seconds,
-        }
-        self.history.append({name: str(value) for name, value in row.items()})
-        write_whole(self.folder / 'history.csv', self._write_history)
-        save_figure(embedding_figure(panels, limit=1.5), self.folder / f'epoch-{epoch:03}.png')
-        save_checkpoint(self.module, self.prefix, epoch)
-        for old in self.folder.glob(f'{self.args.network}-*.[ps]*'):
-            if not old.name.endswith(('symbol.json', f'-{epoch:04d}.params', f'-{epoch:04d}.states')):
-                old.unlink()
-        line = f'test accuracy {accuracy:.2%}, ratio {clusters.ratio:.3f}, {seconds:.1f} s'
-        self.module.logger.info('Epoch[%d] %s', epoch - 1, line)
-        self.bar.write(f'{self.title}, epoch {epoch}: {line}')
-        self.start = time.perf_counter()
+    def _draw(self, training: Training, test_features: np.ndarray) -> None:
+        """Draw training and test features after an epoch, with centers where there are some."""
+        last, labels = training.history[-1], training.test.labels
+        some = training.train.take(np.arange(min(len(labels), len(training.train.labels))))
+        when = f'{self.title}, epoch {last["epoch"]}'
+        panels = [
+            Panel(f'{when}: train features', training.predict(some)[0], some.labels, training.centers),
+            Panel(
+                f'{when}: test features, ratio {last["ratio"]:.3f}', test_features, labels, training.centers
+            ),
+        ]
+        picture = self.folder / f'epoch-{last["epoch"]:03}.png'
+        save_figure(embedding_figure(panels, limit=1.5), picture)
 
-    def test_accuracy(self, features: np.ndarray) -> float:
-        """The class layer on the test features."""
-        predicted = classify(features, self.module.get_params()[0])
-        return float((predicted == self.digits.test_labels).mean())
-
-    def panels(self, when: str = '') -> list[Panel]:
-        """Features of the test digits, and of as many training digits, with centers where there are some."""
-        extractor = FeatureExtractor(self.module.symbol, *self.module.get_params(), ctx=self.args.contexts[0])
-        panels = []
-        for name in 'train', 'test':
-            count = len(self.digits.test_labels)
-            images = getattr(self.digits, f'{name}_images')[:count]
-            labels = getattr(self.digits, f'{name}_labels')[:count]
-            samples = mnist_iter(images, labels, self.args.batch_size).data_iter
-            features = extractor.predict(samples)
-            title = f'{self.title}{when}: {name} features'
-            panels.append(Panel(title, features, labels, centers(self.module)))
-        return panels
-
-    def _write_history(self, name: str) -> None:
-        with open(name, 'w', newline='') as file:
-            writer = csv.DictWriter(file, HISTORY)
-            writer.writeheader()
-            writer.writerows(self.history)
+    def final_panel(self) -> Panel:
+        """The test features after the last epoch, also where there was nothing left to train."""
+        training, last = self.training, self.training.history[-1]
+        title = f'{self.title}\ntest accuracy {last["test_accuracy"]:.2%}, ratio {last["ratio"]:.3f}'
+        features, _ = training.predict(training.test)
+        return Panel(title, features, training.test.labels, training.centers)
 
 
-def check_options(args: argparse.Namespace, leads: bool) -> None:
-    """Keep the options beside the results, and let nobody resume with others: the numbers would differ."""
-    names = [
-        'data_dir',
-        'full',
-        'network',
-        'embedding_dim',
-        'scale',
-        'alpha',
-        'batch_size',
-        'num_epochs',
-        'lr',
-        'momentum',
-        'seed',
-        'ctx',
-        'kv_store',
-        'centers',
-        'only',
-    ]
-    options = {name: getattr(args, name) for name in names}
-    path = args.output / 'options.json'
-    if args.resume and not leads and not path.exists():
-        sys.exit(f'--resume: {path} is not there; --output has to be one folder for all workers')
-    if args.resume and path.exists():
-        try:
-            begun = json.loads(path.read_text())
-        except ValueError as error:
-            sys.exit(f'--resume: {path}: {error}')
-        for name, before in begun.items():
-            if options[name] != before:
-                sys.exit(
-                    f'--resume: --{name.replace("_", "-")} is {options[name]}, '
-                    f'but {args.output} was begun with {before}'
-                )
-    args.output.mkdir(parents=True, exist_ok=True)
-    if leads:
-        write_whole(path, lambda name: Path(name).write_text(json.dumps(options, indent=2)))
-
-
-def table(runs: list[Run]) -> str:
+def table(trainings: list[Training]) -> str:
     lines = [f'{"":24} test accuracy       own   between   ratio   s/epoch']
-    for run in runs:
-        last = {name: float(value) for name, value in run.history[-1].items()}
-        seconds = np.median([float(row['seconds']) for row in run.history])
+    for training in trainings:
+        last = training.history[-1]
+        seconds = np.median([row['seconds'] for row in training.history])
         lines.append(
-            f'{run.title:24} {last["test_accuracy"]:13.2%} {last["own"]:9.3f} {last["between"]:9.3f} '
+            f'{training.title:24} {last["test_accuracy"]:13.2%} {last["own"]:9.3f} {last["between"]:9.3f} '
             f'{last["ratio"]:7.3f} {seconds:9.1f}'
         )
     return '\n'.join(lines)
+
+
+# What decides the numbers: nobody may resume with others.
+OPTIONS = [
+    'data_dir', 'full', 'network', 'embedding_dim', 'scale', 'alpha', 'batch_size', 'num_epochs', 'lr',
+    'momentum', 'seed', 'ctx', 'kv_store', 'centers', 'only',
+]  # fmt: skip
 
 
 def main() -> None:
@@ -489,34 +281,19 @@ def main() -> None:
         Run(args, kvstore, digits, 'softmax only', 'softmax', None),
         Run(args, kvstore, digits, f'center loss, λ = {args.scale:g}', 'center_loss', args.scale),
     ]
-    runs = [run for run in runs if args.only in (None, run.folder.name)]
-    leads = runs[0].leads
-    check_options(args, leads)
-    for run in runs:
-        run.begin()
-        run.train()
+    runs = [each for each in runs if args.only in (None, each.folder.name)]
+    leads = runs[0].training.leads
+    args.output.mkdir(parents=True, exist_ok=True)
+    options = {name: getattr(args, name) for name in OPTIONS}
+    keep_options(args.output / 'options.json', options, args.resume, leads)
+    for each in runs:
+        each.train()
     if not leads:
         return
-    panels = []
-    for run in runs:
-        last = {name: float(value) for name, value in run.history[-1].items()}
-        title = f'{run.title}\ntest accuracy {last["test_accuracy"]:.2%}, ratio {last["ratio"]:.3f}'
-        panels.append(run.panels()[1]._replace(title=title))
-    save_figure(embedding_figure(panels), args.output / 'comparison.png')
-    print(table(runs))
+    save_figure(embedding_figure([each.final_panel() for each in runs]), args.output / 'comparison.png')
+    print(table([each.training for each in runs]))
     print(f'Look at {args.output / "comparison.png"}')
 
 
-def run_script(script: Callable[[], None], interrupted: str = 'interrupted') -> None:
-    """Run a script's main function; what ends it is one sentence."""
-    try:
-        script()
-    except KeyboardInterrupt:
-        sys.exit(interrupted)
-    except (OSError, ValueError, mx.MXNetError) as error:
-        # MXNet's own message ends in the check that failed; the operator's is printed above it.
-        sys.exit(f'{Path(sys.argv[0]).name}: {error}')
-
-
 if __name__ == '__main__':
-    run_script(main, 'interrupted; --resume with the same options goes on after the last whole epoch')
+    run(main, 'interrupted; --resume with the same options goes on after the last whole epoch')

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from centerloss_mx.dataset import Arrays
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -62,19 +64,24 @@ def test_nobody_is_trained_on_and_verified(pictures, monkeypatch):
     example = runpy.run_path(str(SCRIPT))
     seen = {}
 
-    def train(loss, images, labels, split, args):
-        seen['trained'] = {int(i) for i in images[:, 0, 0, 0]}
-        assert sorted(set(labels)) == list(range(4))
+    def train(loss, samples, split, args):
+        seen['trained'] = {int(i) for i in samples.images[:, 0, 0, 0]}
+        assert sorted(set(samples.labels)) == list(range(4))
+        assert [samples.class_names[j] for j in samples.labels] == names(samples)
 
-    def evaluate(extractor, images, labels, split, args):
-        seen['verified'] = {int(i) for i in images[:, 0, 0, 0]}
+    def evaluate(extractor, samples, split, args):
+        seen['verified'] = {int(i) for i in samples.images[:, 0, 0, 0]}
+        assert [samples.class_names[j] for j in samples.labels] == names(samples)
+
+    def names(samples):
+        return [f'person {i:.0f}' for i in samples.images[:, 0, 0, 0]]
 
     run_split = example['run_split']
     monkeypatch.setitem(run_split.__globals__, 'train', train)
     monkeypatch.setitem(run_split.__globals__, 'evaluate', evaluate)
     labels = pictures[1]
     images = np.zeros((len(labels), 1, 2, 2)) + labels[:, np.newaxis, np.newaxis, np.newaxis]
-    faces = example['Faces'](images, labels, [f'person {i}' for i in range(PEOPLE)])
+    faces = Arrays(images, labels, [f'person {i}' for i in range(PEOPLE)])
     splits = []
     for split in 1, 2:
         run_split(faces, split, type('Options', (), {'num_train': 4}))
@@ -98,22 +105,9 @@ def test_folders_and_arrays_are_the_same_faces(pictures, tmp_path):
     np.testing.assert_allclose(restored, 255 * of_arrays.images[:, 0], atol=1e-3)
 
 
-@pytest.mark.parametrize('content, message', [
-    ({'images': np.zeros((4, 8, 8))}, 'expected the arrays images and labels'),
-    ({'images': np.zeros((4, 8)), 'labels': np.zeros(4)}, r'images of shape (4, 8) and labels of shape (4,)'),
-    ({'images': np.zeros((4, 8, 8)), 'labels': np.array([{}] * 4)}, 'Object arrays cannot be loaded'),
-])  # fmt: skip
-def test_files_that_hold_no_faces_are_named(tmp_path, content, message):
-    np.savez(tmp_path / 'faces.npz', **content)
-    load_arrays = runpy.run_path(str(SCRIPT))['load_arrays']
-    with pytest.raises(ValueError) as refused:
-        load_arrays(tmp_path / 'faces.npz')
-    assert str(refused.value).startswith(f'{tmp_path / "faces.npz"}: ') and message in str(refused.value)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize('options, message', [
-    (['none.npz'], 'faces.py: none.npz: not there'),
+    (['none.npz'], 'faces.py: none.npz: not there; expected the arrays images and labels in an .npz file'),
     (['none'], 'faces.py: none: not there; expected a folder of class folders, or a .rec file'),
     (['none', '--num-epochs', '0'], '--num-epochs 0: expected 1 or more'),
 ])  # fmt: skip

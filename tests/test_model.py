@@ -21,13 +21,13 @@ from centerloss_mx.model import (
     with_all_rows,
     write_whole,
 )
+from centerloss_mx.model_zoo import lenet, lenet_plus_plus
 from centerloss_mx.module import Module
 from centerloss_mx.symbol import joint_supervision, learned_center_loss
 
 import mxnet as mx
 import numpy as np
 import pytest
-import train_mnist
 from PIL import Image
 
 N = 4
@@ -235,8 +235,8 @@ def test_a_checkpoint_that_is_not_whole_is_named(module, tmp_path):
 
 
 NETS = {
-    'lenet': lambda: (train_mnist.NETWORKS['lenet'](2), (1, 28, 28)),
-    'lenet++': lambda: (train_mnist.NETWORKS['lenet++'](2), (1, 28, 28)),  # PReLU
+    'lenet': lambda: (lenet(2), (1, 28, 28)),
+    'lenet++': lambda: (lenet_plus_plus(2), (1, 28, 28)),  # PReLU
     'resnet18_v2': lambda: (
         mx.sym.FullyConnected(
             mx.gluon.model_zoo.vision.resnet18_v2().features(mx.sym.Variable('data')),

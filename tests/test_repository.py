@@ -22,9 +22,9 @@ EXAMPLES = sorted((REPOSITORY / 'examples').glob('*.py'))
 LEVELS = [
     {'rows'},
     {'operator', 'optimizer', 'metric'},
-    {'model', 'io', 'module', 'gluon', 'symbol'},
-    {'callback', 'visualization', 'evaluation'},
-    {'__init__', '__main__', 'launch'},
+    {'model', 'io', 'dataset', 'model_zoo', 'module', 'gluon', 'symbol'},
+    {'callback', 'visualization', 'evaluation', 'training'},
+    {'__init__', '__main__', 'cli', 'launch'},
 ]
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
 ASIDE = {'_compat', 'reference'}  # one serves every level, the other none

@@ -1,0 +1,94 @@
+"""What the command line and the examples' scripts share: how help is laid out, and what ends a process."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Callable
+
+from mxnet.base import MXNetError
+
+from .dataset import Samples
+from .io import Images, readable_images
+
+__all__ = ['Help', 'readable', 'run']
+
+
+class Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Tell the default of an option where it has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        tells = action.default not in (None, False, argparse.SUPPRESS)
+        return super()._get_help_string(action) if tells else action.help
+
+
+def run(
+    main: Callable[[], None], interrupted: str = 'interrupted', name: str | None = None, debug: bool = False
+) -> None:
+    """Run a program; what ends it is one sentence.
+
+    Parameters
+    ----------
+    main : callable
+        The program.
+    interrupted : str
+        What to say where somebody has interrupted it.
+    name : str or None
+        Of the program; None: that of its file.
+    debug : bool
+        Whether to show where an error comes from.
+
+    Raises
+    ------
+    SystemExit
+        With status 1 and a sentence for what went wrong, 130 where it was interrupted.
+
+    Examples
+    --------
+    >>> run(lambda: print('done'))
+    done
+    """
+    name = Path(sys.argv[0]).name if name is None else name
+    os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # what MXNet says of each network it binds
+    try:
+        main()
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print(f'{name}: {interrupted}', file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # who reads what is printed has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (OSError, ValueError, ImportError, MemoryError, MXNetError, RuntimeError) as error:
+        if debug:
+            raise
+        # MXNet's own message ends in the check that failed; the operator's is printed above it.
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        sys.exit(f'{name}: {lines[-1].strip() if isinstance(error, MXNetError) else " ".join(lines)}')
+
+
+def readable(samples: Samples, skip_bad: bool) -> Samples:
+    """Where it is asked for, leave out pictures that cannot be decoded, and print which.
+
+    Parameters
+    ----------
+    samples : io.Images or dataset.Arrays
+        The samples; arrays are all readable.
+    skip_bad : bool
+        Whether to look. Else the first such picture will be an error.
+
+    Returns
+    -------
+    io.Images or dataset.Arrays
+
+    Examples
+    --------
+    >>> samples = readable(load_samples('birds'), skip_bad=True)  # doctest: +SKIP
+    """
+    if skip_bad and isinstance(samples, Images):
+        samples, unreadable = readable_images(samples)
+        if unreadable:
+            print(f'{len(unreadable)} pictures left out, as they cannot be decoded: {", ".join(unreadable)}')
+    return samples

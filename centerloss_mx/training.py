@@ -1,0 +1,540 @@
+"""One training, from samples to checkpoints: what the command line and the examples share."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import random
+import re
+import time
+from pathlib import Path
+from typing import Any, Callable, Mapping, Sequence
+
+import numpy as np
+from mxnet import context as mxcontext
+from mxnet import metric as mxmetric
+from mxnet import random as mxrandom
+from mxnet.context import Context
+from mxnet.initializer import Initializer, Xavier
+from mxnet.io import DataIter
+from mxnet.kvstore import KVStore
+from mxnet.lr_scheduler import CosineScheduler
+from mxnet.ndarray import NDArray
+from mxnet.symbol import Symbol
+
+from .callback import ProgressBar
+from .dataset import Arrays, Samples, samples_iter
+from .evaluation import cluster_ratio
+from .io import Images, PartIter
+from .metric import Accuracy, CenterLossMetric
+from .model import FeatureExtractor, find_centers, save_checkpoint, write_whole
+from .module import Module
+
+__all__ = [
+    'IGNORE_LABEL',
+    'KV_STORES',
+    'Training',
+    'check_workers',
+    'contexts',
+    'cosine',
+    'keep_options',
+    'num_batches',
+    'sgd',
+]
+
+KV_STORES = ('local', 'device', 'dist_sync', 'dist_device_sync', 'dist_async')
+IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
+
+
+class Training:
+    """One training of a network: seeds, iterators, metrics and progress, and a measurement after each epoch.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        The network with its losses on `embedding_output`, as `symbol.supervised` makes it. Its labels are
+        `softmax_label`, and where it has it `center_label`, which is `IGNORE_LABEL` where a row only pads a
+        batch.
+    train : io.Images or dataset.Arrays
+        The samples to train with.
+    test : io.Images, dataset.Arrays or None
+        Those to measure with after each epoch, of two classes at least; None: nothing is measured.
+    title : str
+        What this training is called where it tells of itself.
+    batch_size : int
+        Samples a batch, over all devices and workers.
+    num_epoch : int
+        Epochs, > 0.
+    optimizer : str
+        As for `Module.fit`.
+    optimizer_params : mapping
+        The same.
+    seed : int
+        Of weights and order, 0 to 2^32 - 1.
+    context : sequence of mxnet.Context
+        The devices.
+    kvstore : str or KVStore
+        As for `Module.fit`; a distributed one has to be made.
+    image_size : int or None
+        Height and width that pictures in files are brought to; arrays are served as they are.
+    rand_mirror : bool
+        Whether to mirror pictures in files at random.
+    initializer : mxnet.init.Initializer or None
+        None: `Xavier()`.
+    arg_params, aux_params : mapping or None
+        Parameters to start from, by name; what the network does not have is left out, and what is missing is
+        initialized.
+    logger : logging.Logger or None
+        Where `fit` logs; None: MXNet's own.
+
+    Attributes
+    ----------
+    module : module.Module
+        The network being trained.
+    history : list of dict
+        A row for each epoch, by the names of the columns.
+    leads : bool
+        Whether this process tells and writes: in distributed training, the worker of rank 0.
+
+    Examples
+    --------
+    >>> training = Training(net, train, test, batch_size=32, num_epoch=3)  # doctest: +SKIP
+    >>> training.fit('runs/lenet', 'runs/lenet-history.csv')  # doctest: +SKIP
+    >>> training.history[-1]['test_accuracy']  # doctest: +SKIP
+    0.94
+    """
+
+    def __init__(
+        self,
+        symbol: Symbol,
+        train: Samples,
+        test: Samples | None = None,
+        title: str = 'training',
+        batch_size: int = 32,
+        num_epoch: int = 1,
+        optimizer: str = 'sgd',
+        optimizer_params: Mapping[str, Any] = {'learning_rate': 0.01},
+        seed: int = 0,
+        context: Sequence[Context] = (mxcontext.cpu(),),
+        kvstore: str | KVStore = 'local',
+        image_size: int | None = None,
+        rand_mirror: bool = False,
+        initializer: Initializer | None = None,
+        arg_params: Mapping[str, NDArray] | None = None,
+        aux_params: Mapping[str, NDArray] | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        self.symbol, self.train, self.test, self.title = symbol, train, test, title
+        self.batch_size, self.num_epoch, self.seed = batch_size, num_epoch, seed
+        self.optimizer, self.optimizer_params = optimizer, dict(optimizer_params)
+        self.context, self.kvstore = list(context), kvstore
+        self.image_size, self.rand_mirror = image_size, rand_mirror
+        self.initializer = Xavier() if initializer is None else initializer
+        self.arg_params, self.aux_params = arg_params or {}, aux_params or {}
+        self.logger = logging.getLogger(__name__) if logger is None else logger
+        self.leads = isinstance(kvstore, str) or kvstore.rank == 0
+        self.history: list[dict[str, Any]] = []
+
+    def fit(
+        self,
+        prefix: str | os.PathLike | None = None,
+        history: str | os.PathLike | None = None,
+        begin_epoch: int = 0,
+        on_epoch: Callable[[Training, np.ndarray], None] | None = None,
+    ) -> Module:
+        """Train from the beginning, or from a checkpoint; after each epoch measure, and leave both behind.
+
+        Parameters
+        ----------
+        prefix : path-like or None
+            Of the checkpoint, of which the last is kept; None: there is none.
+        history : path-like or None
+            The .csv file of the history; None: there is none.
+        begin_epoch : int
+            The epochs that the checkpoint has been trained for; 0: from the beginning. The shuffled order
+            goes on where it was.
+        on_epoch : callable or None
+            Called after each epoch, before the checkpoint is written, with this training and the features of
+            the test samples (without test samples: of shape (0, 0)).
+
+        Returns
+        -------
+        module.Module
+            `module`, trained.
+
+        Raises
+        ------
+        ValueError
+            Training has diverged, or what `Module` refuses.
+        """
+        mxrandom.seed(self.seed)
+        np.random.seed(self.seed)  # NDArrayIter shuffles with it
+        random.seed(self.seed)  # ImageIter does
+        self._prefix, self._history, self._on_epoch = prefix, history, on_epoch
+        data_iter = self._iterator(begin_epoch)
+        if begin_epoch and history is not None:
+            self.history = _read_history(history)[:begin_epoch]
+        options: dict[str, Any] = {
+            'label_names': self._label_names,
+            'context': self.context,
+            'logger': self.logger,
+        }
+        if begin_epoch:
+            states = isinstance(self.kvstore, str)  # servers keep theirs
+            self.module = Module.load(str(prefix), begin_epoch, load_optimizer_states=states, **options)
+            arg_params, aux_params = self.module.get_params()
+        else:
+            self.module = Module(self.symbol, **options)
+            arg_params = _of(self.arg_params, self.symbol.list_arguments())
+            aux_params = _of(self.aux_params, self.symbol.list_auxiliary_states())
+        self._metric = _metric(self.symbol, self._label_names[-1])
+        batches = num_batches(self.train, self.batch_size)
+        self.bar = None
+        if self.leads:
+            self.bar = ProgressBar(batches * self.num_epoch, self.title, initial=batches * begin_epoch)
+        self._start = time.perf_counter()
+        self.module.fit(
+            data_iter,
+            eval_metric=self._metric,
+            batch_end_callback=self.bar,
+            epoch_end_callback=self._epoch_end if self.leads else None,
+            kvstore=self.kvstore,
+            optimizer=self.optimizer,
+            optimizer_params=self.optimizer_params,
+            initializer=self.initializer,
+            arg_params=arg_params,
+            aux_params=aux_params,
+            allow_missing=True,
+            force_init=True,
+            begin_epoch=begin_epoch,
+            num_epoch=self.num_epoch,
+        )
+        if self.bar is not None:
+            self.bar.close()
+        return self.module
+
+    def predict(self, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+        """Features, and the classes that the network itself predicts.
+
+        Parameters
+        ----------
+        samples : io.Images or dataset.Arrays
+            Any samples.
+
+        Returns
+        -------
+        features : numpy.ndarray
+            (N, D).
+        predicted : numpy.ndarray
+            int (N,).
+        """
+        arg_params, aux_params = self.module.get_params()
+
+        def output(layer: str) -> np.ndarray:
+            extractor = FeatureExtractor(self.symbol, arg_params, aux_params, layer, self.context[0])
+            data = samples.images if isinstance(samples, Arrays) else samples
+            return extractor.predict(data, self.batch_size, self.image_size)
+
+        features = output('embedding_output')
+        if 'fc2_weight' not in arg_params:  # the loss is the classifier
+            return features, output('softmax_output').argmax(axis=1)
+        weight, bias = (arg_params[f'fc2_{name}'].asnumpy() for name in ('weight', 'bias'))
+        return features, (features @ weight.T + bias).argmax(axis=1)
+
+    @property
+    def centers(self) -> np.ndarray | None:
+        """The centers, (num_class, D); None: the network has none."""
+        return find_centers(*self.module.get_params())
+
+    @property
+    def _label_names(self) -> list[str]:
+        arguments = self.symbol.list_arguments()
+        return [name for name in ('softmax_label', 'center_label') if name in arguments]
+
+    def _iterator(self, begin_epoch: int) -> DataIter:
+        data_iter: DataIter = samples_iter(
+            self.train, self.batch_size, self.image_size, True, self.rand_mirror, IGNORE_LABEL
+        )
+        if len(self._label_names) == 1:
+            data_iter = data_iter.data_iter  # with the one label that softmax needs
+        if not isinstance(self.kvstore, str):
+            data_iter = PartIter(data_iter, self.kvstore.rank, self.kvstore.num_workers)
+        for _ in range(begin_epoch):
+            data_iter.reset()  # each epoch shuffles the order of the one before
+        return data_iter
+
+    def _epoch_end(self, epoch: int, *_: Any) -> None:
+        seconds = time.perf_counter() - self._start
+        features = np.zeros((0, 0))
+        row = {'epoch': epoch + 1, 'train_accuracy': dict(self._metric.get_global_name_value())['accuracy']}
+        if self.test is not None:
+            features, predicted = self.predict(self.test)
+            row['test_accuracy'] = float((predicted == self.test.labels).mean())
+            try:
+                row.update(cluster_ratio(features, self.test.labels)._asdict())
+            except ValueError as error:
+                raise ValueError(
+                    f'{self.title}, epoch {epoch + 1}: training diverged ({error}); lower '
+                    f'--lr ({self.optimizer_params["learning_rate"]:g}) or --scale'
+                ) from None
+        row['seconds'] = seconds
+        self.history.append(row)
+        if self._history is not None:
+            write_whole(self._history, self._write_history)
+        if self._on_epoch is not None:
+            self._on_epoch(self, features)
+        if self._prefix is not None:
+            notes = {'class_names': self.train.class_names, 'pictures': isinstance(self.train, Images)}
+            save_checkpoint(self.module, self._prefix, epoch + 1, notes)
+            _remove_others(self._prefix, epoch + 1)
+        if self.test is not None or self._prefix is not None:
+            self._tell(row)
+        self._start = time.perf_counter()
+
+    def _tell(self, row: Mapping[str, Any]) -> None:
+        line = f'training accuracy {row["train_accuracy"]:.2%}, {row["seconds"]:.1f} s'
+        if 'test_accuracy' in row:
+            line = (
+                f'test accuracy {row["test_accuracy"]:.2%}, ratio {row["ratio"]:.3f}, {row["seconds"]:.1f} s'
+            )
+        self.logger.info('Epoch[%d] %s', row['epoch'] - 1, line)
+        assert self.bar is not None  # only who leads tells
+        self.bar.write(f'{self.title}, epoch {row["epoch"]}: {line}')
+
+    def _write_history(self, name: str) -> None:
+        with open(name, 'w', newline='') as file:
+            writer = csv.DictWriter(file, list(self.history[-1]))
+            writer.writeheader()
+            writer.writerows(self.history)
+
+
+def keep_options(
+    path: str | os.PathLike, options: Mapping[str, Any], resume: bool = False, leads: bool = True
+) -> None:
+    """Keep a training's options beside its results, and let nobody resume with others.
+
+    Parameters
+    ----------
+    path : path-like
+        The .json file of the options.
+    options : mapping
+        The options, by name.
+    resume : bool
+        Whether this training is to go on where one with these options ended.
+    leads : bool
+        Whether this process writes; the other workers only look.
+
+    Raises
+    ------
+    ValueError
+        It was begun with other options: the numbers would be of neither. Or the file cannot be read.
+    FileNotFoundError
+        A worker that does not lead does not see the file, and so would not see the checkpoint.
+    OSError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> keep_options('runs/options.json', {'lr': 0.05, 'seed': 1}, resume=True)  # doctest: +SKIP
+    """
+    path = Path(path)
+    options = json.loads(json.dumps(options, default=str))
+    if resume and path.exists():
+        try:
+            before = json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f'--resume: {path}: {error}') from None
+        for name, value in before.items():
+            if options.get(name) != value:
+                raise ValueError(
+                    f'--resume: --{name.replace("_", "-")} is {options.get(name)}, but {path} says that '
+                    f'it was begun with {value}'
+                )
+    elif resume and not leads:
+        raise FileNotFoundError(
+            f'--resume: {path} is not there; --output has to be one folder for all workers'
+        )
+    if leads:
+        text = json.dumps(options, indent=2)
+        write_whole(path, lambda name: Path(name).write_text(text, encoding='utf-8'))
+
+
+def check_workers(kvstore: str) -> int:
+    """Whether this process is one that the KVStore of this name is for.
+
+    Parameters
+    ----------
+    kvstore : str
+        A name of `KV_STORES`.
+
+    Returns
+    -------
+    int
+        The number of workers.
+
+    Raises
+    ------
+    ValueError
+        A distributed KVStore in a process that is no worker, or another one in a worker.
+
+    Examples
+    --------
+    >>> check_workers('local')
+    1
+    """
+    if kvstore.startswith('dist'):
+        if 'DMLC_ROLE' not in os.environ:
+            raise ValueError(
+                f'--kv-store {kvstore}: this process is no worker (DMLC_ROLE is not set); '
+                'start it by `python -m centerloss_mx.launch`'
+            )
+        return int(os.environ['DMLC_NUM_WORKER'])
+    if 'DMLC_ROLE' in os.environ:
+        # Each worker would train alone, and write the same files.
+        raise ValueError(f'--kv-store {kvstore}: this process is one of several workers; expected dist_sync')
+    return 1
+
+
+def num_batches(samples: Samples, batch_size: int) -> int:
+    """The batches of an epoch, of which the last may be padded.
+
+    Parameters
+    ----------
+    samples : io.Images or dataset.Arrays
+        The samples.
+    batch_size : int
+        Samples a batch, > 0.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> num_batches(Arrays(np.zeros((7, 1, 2, 2)), np.zeros(7), ['a']), 3)
+    3
+    """
+    return -(-len(samples.labels) // batch_size)
+
+
+def cosine(learning_rate: float, batches: int, num_epoch: int, begin_epoch: int = 0) -> dict[str, Any]:
+    """A learning rate that warms up for an epoch, then falls to 0 by a cosine.
+
+    Parameters
+    ----------
+    learning_rate : float
+        After the warm-up, > 0.
+    batches : int
+        Of an epoch.
+    num_epoch, begin_epoch : int
+        Of the training, and those that it has had.
+
+    Returns
+    -------
+    dict
+        For `optimizer_params`.
+
+    Examples
+    --------
+    >>> sorted(cosine(0.05, batches=100, num_epoch=10))
+    ['begin_num_update', 'learning_rate', 'lr_scheduler']
+    """
+    updates = batches * num_epoch
+    warmup = min(batches, updates // 4)  # at full speed from the start, center loss was seen to diverge
+    return {
+        'learning_rate': learning_rate,
+        'lr_scheduler': CosineScheduler(updates, learning_rate, warmup_steps=warmup),
+        'begin_num_update': batches * begin_epoch,
+    }
+
+
+def sgd(
+    learning_rate: float, batches: int, num_epoch: int, begin_epoch: int = 0, momentum: float = 0.9
+) -> dict[str, Any]:
+    """SGD with momentum, weight decay 0.0005 and the learning rate of `cosine`.
+
+    Parameters
+    ----------
+    learning_rate, batches, num_epoch, begin_epoch
+        As for `cosine`.
+    momentum : float
+        0 or more, and less than 1.
+
+    Returns
+    -------
+    dict
+        For `optimizer_params`.
+
+    Examples
+    --------
+    >>> sgd(0.05, batches=100, num_epoch=10)['momentum']
+    0.9
+    """
+    return {'momentum': momentum, 'wd': 0.0005, **cosine(learning_rate, batches, num_epoch, begin_epoch)}
+
+
+def contexts(text: str) -> list[Context]:
+    """The devices that a text names: 'cpu:0,cpu:1' is [mx.cpu(0), mx.cpu(1)].
+
+    Parameters
+    ----------
+    text : str
+        Devices with commas between them: cpu, cpu:0, gpu:0, ...
+
+    Returns
+    -------
+    list of mxnet.Context
+
+    Raises
+    ------
+    ValueError
+        Something that is no device, or one that is not there.
+
+    Examples
+    --------
+    >>> contexts('cpu:0,cpu:1')
+    [cpu(0), cpu(1)]
+    """
+    devices = []
+    for part in text.split(','):
+        kind, _, number = part.strip().partition(':')
+        if kind not in ('cpu', 'gpu') or not (number or '0').isdigit():
+            raise ValueError(f'{part!r} is not a device; expected cpu, cpu:0, gpu:0, ...')
+        if kind == 'gpu' and int(number or 0) >= mxcontext.num_gpus():
+            raise ValueError(f'{part!r} is not there; this MXNet sees {mxcontext.num_gpus()} GPUs')
+        devices.append(Context(kind, int(number or 0)))
+    return devices
+
+
+def _metric(symbol: Symbol, center_label: str) -> mxmetric.EvalMetric:
+    """Accuracy, and of each loss the mean of its output."""
+    metrics = [Accuracy()]
+    for output in symbol.list_outputs():
+        if output == 'center_loss_output':
+            metrics.append(CenterLossMetric('null', label_names=[center_label], ignore_label=IGNORE_LABEL))
+        elif output != 'softmax_output':
+            name = output[: -len('_output')]
+            metrics.append(mxmetric.Loss(name, output_names=[output], label_names=[]))
+    return mxmetric.CompositeEvalMetric(metrics)
+
+
+def _of(params: Mapping[str, NDArray], names: Sequence[str]) -> dict[str, NDArray]:
+    return {name: params[name] for name in names if name in params}
+
+
+def _read_history(path: str | os.PathLike) -> list[dict[str, Any]]:
+    with open(path, newline='') as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    return [{**row, 'epoch': int(row['epoch'])} for row in rows]
+
+
+def _remove_others(prefix: str | os.PathLike, epoch: int) -> None:
+    """Remove the checkpoints of other epochs."""
+    prefix = Path(prefix)
+    checkpoint = re.compile(re.escape(prefix.name) + r'-(\d{4})\.(params|states)')
+    for path in prefix.parent.iterdir():
+        match = checkpoint.fullmatch(path.name)
+        if match and int(match.group(1)) != epoch:
+            path.unlink()
