@@ -61,6 +61,7 @@ SOURCE_HELP = (
     f'{", ".join(dataset.SOURCES)}; a folder of class folders; a .rec file; an .npz file of images and '
     'labels; an idx file, or a folder of those of MNIST'
 )
+_MSRA = mx.init.Xavier(magnitude=2, rnd_type='gaussian', factor_type='in')  # for layers behind ReLU
 MOMENTA = ('sgd', 'nag')  # the optimizers that take a momentum
 
 
@@ -134,6 +135,7 @@ def _training(
         kvstore=kvstore,
         image_size=args.image_size,
         rand_mirror=args.rand_mirror,
+        initializer=None if network in NETWORKS else _MSRA,
         arg_params=params,
         aux_params=params,
         **optimizer,

@@ -47,7 +47,7 @@ COLORS = (
 
 FORMATS = ('png', 'svg')
 PROJECTIONS = {'pca': 'principal component', 'tsne': 't-SNE'}  # and what their axes are called
-_NAMED = 40  # classes at most whose clusters bear their names
+SHAPES = ('o', '^', 's', 'D')
 
 CURVE_COLORS = (0, 6, 3, 5, 8)  # the most different ones first
 
@@ -87,7 +87,8 @@ def embedding_figure(
     compare. Features of more than two dimensions are projected on two, each panel's by itself; t-SNE keeps
     neighborhoods and not distances, so that its clusters and the gaps between them have no size.
 
-    Colours repeat after ten classes. Each cluster bears its class's name, if there are 40 classes at most.
+    Up to ten classes have a colour each, and their clusters bear their names; up to 40, a colour and a shape;
+    of more, only the clusters can be told apart.
 
     Parameters
     ----------
@@ -127,19 +128,27 @@ def embedding_figure(
     drawn = [_in_units(panel, projection) for panel in panels]
     if limit is None:
         limit = 1.05 * max(float(np.quantile(np.abs(panel.features), 0.9995)) for panel in drawn)
+    classes = np.unique(np.concatenate([panel.labels for panel in panels])).tolist()
+    names = {j: _shortened(str(j if class_names is None else class_names[j]), 12) for j in classes}
+    styles = _styles(classes)
+    handles = _handles(styles, names, any(panel.centers is not None for panel in panels))
+    across = 1 if len(handles) <= 24 else 2  # columns of the legend
     columns = len(panels) if columns is None else columns
     projected = any(panel.features.shape[1] > 2 for panel in panels)
     axis = PROJECTIONS[projection] if projected else 'feature'
-    figure, grid = _grid(len(panels), columns, (5, 5.04), right=1, between=(0.05, 0.17))
+    right = across * (0.8 + 0.1 * max(2, max(map(len, names.values())) - 3))  # inches
+    figure, grid = _grid(len(panels), columns, (5, 5.04), right, between=(0.05, 0.17))
     for i, (axes, panel) in enumerate(zip(grid, drawn)):
-        _scatter(axes, panel, class_names)
+        _scatter(axes, panel, styles, names)
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect='equal', title=panel.title)
         if i % columns == 0:
             axes.set_ylabel(f'{axis} 2 / mean distance between class means')
     for axes in grid[-columns:]:  # the last of each column
         axes.set_xlabel(f'{axis} 1 / mean distance between class means')
         axes.tick_params(labelbottom=True)
-    _draw_legend(figure, drawn, class_names)
+    if handles:
+        title = 'class' if len(handles) > 1 else None
+        figure.legend(handles=handles, loc='center right', frameon=False, title=title, ncol=across)
     return figure
 
 
@@ -189,43 +198,56 @@ def _tsne(panel: Panel) -> Panel:
     )
 
 
-def _scatter(axes: Axes, panel: Panel, class_names: Sequence[str] | None) -> None:
+def _scatter(
+    axes: Axes, panel: Panel, styles: Mapping[int, dict[str, Any]], names: Mapping[int, str]
+) -> None:
     classes, means = class_means(panel.features, panel.labels)
+    few = len(styles) <= len(COLORS)
+    size = 4 if few and len(panel.labels) > 500 else 16
     for j in classes:
         of_class = panel.features[panel.labels == j]
-        color = COLORS[int(j) % len(COLORS)]
-        axes.scatter(of_class[:, 0], of_class[:, 1], s=4, color=color, linewidths=0)
+        axes.scatter(of_class[:, 0], of_class[:, 1], s=size, linewidths=0, **styles[j])
     if panel.centers is not None:
         x, y = panel.centers[:, 0], panel.centers[:, 1]
-        axes.scatter(x, y, marker='P', s=45, color='white', edgecolors='black', linewidths=1)
-    few = len(classes) <= len(COLORS)
-    for j, mean in zip(classes, means) if len(classes) <= _NAMED else ():
+        axes.scatter(
+            x,
+            y,
+            marker='P',
+            s=45 if few else 18,
+            color='white',
+            edgecolors='black',
+            linewidths=1 if few else 0.5,
+        )
+    for j, mean in zip(classes, means) if few else ():
         text = axes.annotate(
-            _name(j, class_names),
-            mean,
-            (9, 9) if few else (5, 5),
-            textcoords='offset points',
-            fontsize=13 if few else 9,
-            fontweight='bold',
+            names[j], mean, (9, 9), textcoords='offset points', fontsize=13, fontweight='bold'
         )
         text.set_path_effects([withStroke(linewidth=3, foreground='white')])
 
 
-def _name(number: int, class_names: Sequence[str] | None) -> str:
-    name = f'{int(number)}' if class_names is None else class_names[int(number)]
-    return name if len(name) <= 12 else f'{name[:11]}…'
+def _styles(classes: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Colour and shape of each class; the classes 0 to 9 have the same colours in every picture of them."""
+    numbers = classes if max(classes) < len(COLORS) else range(len(classes))
+    shapes = SHAPES if len(COLORS) < len(classes) <= len(COLORS) * len(SHAPES) else SHAPES[:1]
+    return {
+        j: {
+            'color': COLORS[number % len(COLORS)],
+            'marker': shapes[number // len(COLORS) % len(shapes)],
+        }
+        for j, number in zip(classes, numbers)
+    }
 
 
-def _draw_legend(figure: Figure, panels: Sequence[Panel], class_names: Sequence[str] | None) -> None:
-    classes = np.unique(np.concatenate([panel.labels for panel in panels]))
-    title, handles = None, []
-    if len(classes) <= len(COLORS):  # beyond, two would have one colour
-        title = 'class'
-        handles = [_mark('o', COLORS[int(j) % len(COLORS)], _name(j, class_names)) for j in classes]
-    if any(panel.centers is not None for panel in panels):
+def _handles(styles: Mapping[int, dict[str, Any]], names: Mapping[int, str], centers: bool) -> list[Line2D]:
+    told = len(styles) <= len(COLORS) * len(SHAPES)
+    handles = [_mark(label=names[j], **style) for j, style in styles.items()] if told else []
+    if centers:
         handles.append(_mark('P', 'white', 'center', markeredgecolor='black', markersize=9))
-    if handles:
-        figure.legend(handles=handles, loc='center right', frameon=False, title=title)
+    return handles
+
+
+def _shortened(name: str, length: int) -> str:
+    return name if len(name) <= length else f'{name[: length - 1]}…'
 
 
 def _mark(marker: str, color: str, label: str, **style: Any) -> Line2D:
@@ -437,7 +459,7 @@ def class_accuracy_figure(
     classes = order[: np.isfinite(accuracies[0]).sum()]
     shown = classes[:num_rows]
     pairs = confused_pairs(np.sum(list(confusions.values()), axis=0), num_pairs)
-    names = [name if len(name) <= 24 else f'{name[:23]}…' for name in class_names]
+    names = [_shortened(name, 24) for name in class_names]
     samples = next(iter(confusions.values())).sum(axis=1)
     figure, (left, right) = _rows_of_text(
         [f'{names[j]} ({samples[j]})' for j in shown], [f'{names[j]} → {names[k]}' for j, k, _ in pairs]
