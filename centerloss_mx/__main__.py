@@ -27,7 +27,7 @@ import mxnet as mx
 import numpy as np
 
 from . import _compat, dataset, evaluation
-from .cli import Help, readable, run
+from .cli import Help, Parser, readable, run
 from .dataset import Samples, has_parts, hold_out, load_samples
 from .io import Images
 from .model import (
@@ -67,6 +67,7 @@ MOMENTA = ('sgd', 'nag')  # the optimizers that take a momentum
 
 def train(args: argparse.Namespace) -> None:
     """Train a network with one of the losses; leave checkpoint, history and options behind."""
+    last = _last_epoch(args)
     workers = check_workers(args.kv_store)
     if args.batch_size % workers or args.batch_size < workers * len(args.ctx):
         raise ValueError(
@@ -76,18 +77,32 @@ def train(args: argparse.Namespace) -> None:
     samples, test = _samples(args)
     kvstore = mx.kv.create(args.kv_store) if args.kv_store.startswith('dist') else args.kv_store
     training = _training(args, samples, test, kvstore)
-    begin_epoch = _begin(args, training.leads)
-    batches = num_batches(samples, args.batch_size)
     if args.lr_schedule == 'cosine':
-        training.optimizer_params.update(cosine(args.lr, batches, args.num_epochs, begin_epoch))
-    training.fit(args.output, f'{args.output}-history.csv', begin_epoch)
+        batches = num_batches(samples, args.batch_size)
+        training.optimizer_params.update(cosine(args.lr, batches, args.num_epochs, last))
     if training.leads:
-        last = training.history[-1]
-        told = {'test accuracy': 'test_accuracy', 'own': 'own', 'between': 'between', 'ratio': 'ratio'}
-        _print_table(
-            f'{args.output}-{args.num_epochs:04d}.params',
-            {title: last[name] for title, name in told.items() if name in last},
+        args.output.parent.mkdir(parents=True, exist_ok=True)
+    options = {name: value for name, value in vars(args).items() if name not in _NOT_KEPT}
+    keep_options(f'{args.output}-options.json', options, args.resume, training.leads)
+    training.fit(args.output, f'{args.output}-history.csv', last)
+    if training.leads:
+        told = {name: value for name, value in training.history[-1].items() if name in _TOLD}
+        _print_table(f'{args.output}-{args.num_epochs:04d}.params', told)
+
+
+_TOLD = ('train_accuracy', 'test_accuracy', 'own', 'between', 'ratio')
+# What does not change the numbers, or may differ when a training is resumed.
+_NOT_KEPT = ('command', 'function', 'debug', 'resume', 'force', 'output')
+
+
+def _last_epoch(args: argparse.Namespace) -> int:
+    """The epoch to go on from, 0 in a new training, which begins where nothing of another one is."""
+    last = latest_checkpoint(args.output)
+    if last is not None and not (args.resume or args.force):
+        raise FileExistsError(
+            f'{args.output}-{last:04d}.params is there already; --resume goes on with it, --force replaces it'
         )
+    return (last or 0) if args.resume else 0
 
 
 def _samples(args: argparse.Namespace) -> tuple[Samples, Samples | None]:
@@ -182,32 +197,6 @@ def _optimizer(args: argparse.Namespace) -> dict[str, Any]:
     elif args.momentum is not None:
         raise ValueError(f'--momentum: not for {args.optimizer}, but for {" and ".join(MOMENTA)}')
     return {'optimizer': args.optimizer, 'optimizer_params': params}
-
-
-# What does not change the numbers, or may differ when a training is resumed.
-_NOT_KEPT = ('command', 'function', 'debug', 'resume', 'force', 'output')
-
-
-def _begin(args: argparse.Namespace, leads: bool) -> int:
-    """The epoch to go on from; in a new training, nothing of another one is left."""
-    prefix = Path(args.output)
-    last = latest_checkpoint(prefix)
-    if last is not None and not (args.resume or args.force):
-        raise FileExistsError(
-            f'{prefix}-{last:04d}.params is there already; --resume goes on with it, --force begins anew'
-        )
-    if leads:
-        prefix.parent.mkdir(parents=True, exist_ok=True)
-    options = {name: value for name, value in vars(args).items() if name not in _NOT_KEPT}
-    keep_options(f'{prefix}-options.json', options, args.resume, leads)
-    if args.resume:
-        if leads:
-            print(f'{args.loss}: going on after epoch {last or 0}', flush=True)
-        return last or 0
-    for suffix in ('params', 'states') if leads else ():
-        for stale in prefix.parent.glob(f'{prefix.name}-[0-9][0-9][0-9][0-9].{suffix}'):
-            stale.unlink()
-    return 0
 
 
 def embed(args: argparse.Namespace) -> None:
@@ -474,10 +463,11 @@ def parser() -> argparse.ArgumentParser:
     -------
     argparse.ArgumentParser
     """
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog=PROGRAM,
         description='Train with center loss, and evaluate, draw and deploy what was learned.',
-        epilog='exit status: 0 done, 1 failed, 2 called with arguments that cannot be used, 130 interrupted',
+        epilog=f'example: {PROGRAM} train digits -o runs/digits. Exit status: 0 done, 1 failed, 2 called '
+        'with arguments that cannot be used, 130 interrupted.',
     )
     top.add_argument('--version', action='version', version=f'%(prog)s {_compat.VERSION}')
     commands = top.add_subparsers(dest='command', required=True, metavar='COMMAND')
@@ -551,7 +541,13 @@ def _add_train(commands: Any) -> None:
         help='.params file to start from: a checkpoint, or of the model zoo',
     )
     group = command.add_argument_group('loss').add_argument
-    group('--loss', choices=LOSSES, default='center_loss', help='softmax alone, or the loss beside it')
+    group(
+        '--loss',
+        choices=LOSSES,
+        default='center_loss',
+        metavar='LOSS',
+        help=f'softmax alone, or the loss beside it: {", ".join(LOSSES)}',
+    )
     for name, options in LOSS_OPTIONS.items():
         group(f'--{name.replace("_", "-")}', **options)
     group = command.add_argument_group('training').add_argument
@@ -605,7 +601,10 @@ def _add_embed(commands: Any) -> None:
 def _add_evaluate(commands: Any) -> None:
     summary = 'tell how good features are'
     top = commands.add_parser(
-        'evaluate', help=summary, description='Tell how good features are, by a protocol.'
+        'evaluate',
+        help=summary,
+        description='Tell how good features are, by a protocol.',
+        epilog=f'example: {PROGRAM} evaluate retrieve test.npz',
     )
     protocols = top.add_subparsers(dest='protocol', required=True, metavar='PROTOCOL')
 
@@ -660,7 +659,7 @@ def _add_plot(commands: Any) -> None:
     )  # fmt: skip
     add = command.add_argument
     add('features', nargs='+', metavar='FEATURES', help='.npz files, drawn side by side on one scale')
-    _add_output(command, 'the pictures to write, .png or .svg', nargs='+')
+    _add_output(command, 'a picture to write, .png or .svg; several may be given', action='append')
     add(
         '--projection', choices=('pca', 'tsne'), default='pca', help='of features of more than two dimensions'
     )

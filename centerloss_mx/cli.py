@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable, NoReturn, TextIO
 
 from mxnet.base import MXNetError
 
 from .dataset import Samples
 from .io import Images, readable_images
 
-__all__ = ['Help', 'readable', 'run']
+__all__ = ['Help', 'Parser', 'readable', 'run']
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -22,6 +23,41 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
         tells = action.default not in (None, False, argparse.SUPPRESS)
         return super()._get_help_string(action) if tells else action.help
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2.
+
+        Parameters
+        ----------
+        message : str
+            What is wrong with the arguments.
+        """
+        self.exit(2, f'{self.prog}: {message} (see {self.prog} --help)\n')
+
+
+class _OperatorErrors:
+    """Standard output without the tracebacks that MXNet prints of errors in custom operators.
+
+    What MXNet then raises lacks the sentence; it is kept here.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream, self.sentence, self._inside = stream, '', False
+
+    def write(self, text: str) -> int:
+        if text.startswith('Error in '):
+            self.sentence = text.strip().splitlines()[-1].partition(': ')[2]
+        elif not (self._inside and text == '\n'):  # the end of the same print
+            return self.stream.write(text)
+        self._inside = text != '\n'
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 def run(
@@ -52,8 +88,10 @@ def run(
     """
     name = Path(sys.argv[0]).name if name is None else name
     os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # what MXNet says of each network it binds
+    operator_errors = _OperatorErrors(sys.stdout)
     try:
-        main()
+        with redirect_stdout(sys.stdout if debug else operator_errors):
+            main()
         sys.stdout.flush()
     except KeyboardInterrupt:
         print(f'{name}: {interrupted}', file=sys.stderr)
@@ -64,9 +102,10 @@ def run(
     except (OSError, ValueError, ImportError, MemoryError, MXNetError, RuntimeError) as error:
         if debug:
             raise
-        # MXNet's own message ends in the check that failed; the operator's is printed above it.
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        sys.exit(f'{name}: {lines[-1].strip() if isinstance(error, MXNetError) else " ".join(lines)}')
+        sentence = ' '.join(str(error).split()) or type(error).__name__
+        if isinstance(error, MXNetError):  # it begins with a traceback, and ends in the check that failed
+            sentence = operator_errors.sentence or str(error).strip().splitlines()[-1]
+        sys.exit(f'{name}: {sentence}')
 
 
 def readable(samples: Samples, skip_bad: bool) -> Samples:

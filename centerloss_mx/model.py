@@ -9,7 +9,7 @@ import re
 import warnings
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Mapping, NamedTuple
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 import numpy as np
 from mxnet import cpu
@@ -684,7 +684,7 @@ def save_features(path: str | os.PathLike, features: Features) -> None:
     Raises
     ------
     ValueError
-        A path that does not end in .npz.
+        A path that does not end in .npz, or features that are not finite.
     OSError
         The folder is not there or cannot be written to.
 
@@ -694,6 +694,7 @@ def save_features(path: str | os.PathLike, features: Features) -> None:
     """
     if Path(path).suffix != '.npz':
         raise ValueError(f'{path}: expected a file that ends in .npz')
+    _check_finite(features.features, f'{path} is not written', features.names)
     arrays = {name: np.array(value) for name, value in features._asdict().items() if value is not None}
     write_whole(path, lambda name: np.savez(name, **arrays))
 
@@ -716,7 +717,8 @@ def load_features(path: str | os.PathLike) -> Features:
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is damaged or pickled, lacks an array, or has arrays that do not fit each other.
+        The file is damaged or pickled, lacks an array, or has arrays that do not fit each other, or features
+        that are not finite.
 
     Examples
     --------
@@ -729,6 +731,7 @@ def load_features(path: str | os.PathLike) -> Features:
             f'{path}: features {features.dtype} {features.shape} and labels of shape {labels.shape}; '
             'expected numbers (N, D), and (N,)'
         )
+    _check_finite(features, path, arrays.get('names'))
     if 'class_names' not in arrays:
         arrays['class_names'], labels = np.unique(labels, return_inverse=True)
     num_class = len(np.atleast_1d(arrays['class_names']))
@@ -746,6 +749,14 @@ def load_features(path: str | os.PathLike) -> Features:
         )
     names = {key: [*map(str, arrays[key])] for key in ('class_names', 'names', 'trained_on') if key in arrays}
     return Features(features, labels.astype(np.int64), centers=centers, **names)
+
+
+def _check_finite(features: np.ndarray, where: object, names: Sequence[str] | np.ndarray | None) -> None:
+    finite = np.isfinite(features).all(axis=1)
+    if not finite.all():
+        row = int(finite.argmin())
+        name = '' if names is None else f' ({names[row]})'
+        raise ValueError(f'{where}: features at row {row}{name} are not finite')
 
 
 def export_onnx(

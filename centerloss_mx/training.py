@@ -525,9 +525,12 @@ def _of(params: Mapping[str, NDArray], names: Sequence[str]) -> dict[str, NDArra
 
 
 def _read_history(path: str | os.PathLike) -> list[dict[str, Any]]:
-    with open(path, newline='') as file:
-        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-    return [{**row, 'epoch': int(row['epoch'])} for row in rows]
+    try:
+        with open(path, newline='') as file:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return [{**row, 'epoch': int(row['epoch'])} for row in rows]
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f'{path}: no history of a training; is the file whole?') from None
 
 
 def _remove_others(prefix: str | os.PathLike, epoch: int) -> None:
