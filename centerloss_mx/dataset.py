@@ -260,7 +260,7 @@ def read_npz(
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: not there; {expected} in an .npz file')
     try:
-        with np.load(str(path), allow_pickle=False) as arrays:
+        with open(path, 'rb') as file, np.load(file, allow_pickle=False) as arrays:
             missing = [name for name in names if name not in arrays.files]
             if missing:
                 raise ValueError(f'{missing[0]} is not among {", ".join(arrays.files) or "none"}')

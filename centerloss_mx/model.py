@@ -355,7 +355,7 @@ def _with_batchsize(
         raise ValueError(f'batchsize={batchsize} is not > 0')
     graph = json.loads(symbol.tojson())
     for node in graph['nodes']:
-        if node.get('attrs', {}).get('op_type') == 'centerloss':
+        if node['op'] == 'Custom' and node['attrs']['op_type'] == 'centerloss':
             node['attrs']['batchsize'] = str(batchsize)
             diff = graph['nodes'][node['inputs'][2][0]]['name']
             if diff in aux_params:

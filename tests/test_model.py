@@ -6,17 +6,22 @@ import pickle
 import sys
 import warnings
 
+from centerloss_mx import reference
 from centerloss_mx.evaluation import class_means
 from centerloss_mx.io import CenterLossIter, list_images
 from centerloss_mx.model import (
     FeatureExtractor,
+    Features,
     centers_to_aux,
     centers_to_kvstore,
     export_onnx,
     feature_extractor,
+    find_centers,
     latest_checkpoint,
     load_checkpoint,
+    load_features,
     save_checkpoint,
+    save_features,
     start_centers,
     with_all_rows,
     write_whole,
@@ -601,3 +606,164 @@ def test_a_distributed_checkpoint_is_of_rank_0_and_says_what_it_lacks(momentum, 
     assert all(
         'net-0001 has no states of SGD: MXNet cannot fetch them from its servers' in text for text in said
     )
+
+
+def test_a_checkpoint_goes_on_with_other_batches(module, tmp_path):
+    """Trained with batches of 4, it scores one sample, and trains on 7 as if it had never had others."""
+    train(module)
+    save_checkpoint(module, tmp_path / 'net', 2)
+    rng = np.random.RandomState(20161008)
+    y = mx.nd.array(rng.randint(0, 5, 7))
+    batch = mx.io.DataBatch([mx.nd.array(rng.randn(7, 1, 8, 8))], [y, y])
+    labels = ['softmax_label', 'center_label']
+    shapes = [('data', (7, 1, 8, 8))], [('softmax_label', (7,)), ('center_label', (7,))]
+    trained = []
+    for batchsize in 7, 9:
+        again = Module.load(str(tmp_path / 'net'), 2, batchsize=batchsize, label_names=labels)
+        again.bind(*shapes)
+        again.init_optimizer(optimizer_params={'learning_rate': 0.1})
+        again.forward_backward(batch)
+        again.update()
+        trained.append(
+            {name: value.asnumpy() for params in again.get_params() for name, value in params.items()}
+        )
+    assert trained[0]['center_loss__diff_bias'].shape == (7, 3)
+    assert trained[1]['center_loss__diff_bias'].shape == (9, 3)
+    before = module.get_params()[1]['center_loss__center_bias'].asnumpy()
+    features = FeatureExtractor(module.symbol, *module.get_params()).predict(batch.data[0])
+    expected = reference.center_update(features, y.asnumpy(), before, alpha=0.5)
+    for name, value in trained[0].items():
+        if 'diff' not in name:
+            np.testing.assert_array_equal(value, trained[1][name])
+    np.testing.assert_allclose(trained[0]['center_loss__center_bias'], expected, atol=1e-5)
+    with pytest.raises(ValueError, match='batchsize=0 is not > 0'):
+        load_checkpoint(tmp_path / 'net', 2, batchsize=0)
+    one = load_checkpoint(tmp_path / 'net', 2, batchsize=1)
+    scored = mx.mod.Module(one[0], label_names=labels)
+    scored.bind([('data', (1, 1, 8, 8))], [(name, (1,)) for name in labels], for_training=False)
+    scored.set_params(*one[1:])
+    assert len(load_checkpoint(tmp_path / 'net')[1]) == len(one[1])  # the last epoch
+
+
+def test_the_last_epoch_is_taken_where_none_is_given(module, tmp_path):
+    images = np.random.RandomState(0).randn(3, 1, 8, 8)
+    for epoch in 2, 10:
+        train(module)
+        save_checkpoint(module, tmp_path / 'net', epoch)
+    last = FeatureExtractor(module.symbol, *module.get_params()).predict(images)
+    np.testing.assert_array_equal(feature_extractor(tmp_path / 'net').predict(images), last)
+    assert (feature_extractor(tmp_path / 'net', 2).predict(images) != last).any()
+    loaded = Module.load(str(tmp_path / 'net'), None, label_names=['softmax_label', 'center_label'])
+    np.testing.assert_array_equal(
+        FeatureExtractor(loaded.symbol, loaded._arg_params, loaded._aux_params).predict(images), last
+    )
+    with pytest.raises(FileNotFoundError, match=r'other-NNNN.params: there is no checkpoint of this prefix'):
+        feature_extractor(tmp_path / 'other')
+
+
+def test_a_checkpoint_tells_of_its_data(module, tmp_path):
+    names = ['Ann "A."', 'Bób', '3', 'x' * 300, '\n']
+    save_checkpoint(module, tmp_path / 'net', 1, {'class_names': names, 'pictures': True})
+    extractor = feature_extractor(tmp_path / 'net')
+    assert extractor.class_names == names and extractor.pictures is True
+    assert extractor.data_shape == (1, 8, 8)
+    save_checkpoint(module, tmp_path / 'net', 1)
+    extractor = feature_extractor(tmp_path / 'net')
+    assert extractor.class_names is None and extractor.pictures is None
+    assert FeatureExtractor(module.symbol, *module.get_params()).data_shape is None
+
+
+def test_pictures_get_the_size_of_the_training_and_may_be_of_one_class(tmp_path):
+    folder = tmp_path / 'all' / 'one'
+    folder.mkdir(parents=True)
+    for i in range(3):
+        picture = np.random.RandomState(i).randint(0, 256, (20, 20, 3)).astype('uint8')
+        Image.fromarray(picture).save(folder / f'{i}.png')
+    pooled = mx.sym.Pooling(mx.sym.Variable('data'), kernel=(4, 4), stride=(4, 4))
+    net = joint_supervision(
+        mx.sym.FullyConnected(pooled, num_hidden=3, name='embedding'), 2, 0.1, batchsize=2
+    )
+    module = Module(net, label_names=['softmax_label', 'center_label'])
+    module.bind([('data', (2, 3, 8, 8))], [('softmax_label', (2,)), ('center_label', (2,))])
+    module.init_params()
+    module.init_optimizer()
+    save_checkpoint(module, tmp_path / 'net', 0)
+    extractor = feature_extractor(tmp_path / 'net')
+    features = extractor.predict(tmp_path / 'all')
+    np.testing.assert_array_equal(features, extractor.predict(tmp_path / 'all', image_size=8))
+    assert features.shape == (3, 3)
+
+
+def some_features(**fields):
+    rng = np.random.RandomState(20161008)
+    found = Features(
+        rng.randn(6, 3).astype('float32'), np.array([0, 2, 1, 1, 0, 2]), ['Ann', 'Bób', '3'],
+        [f'{i}.png' for i in range(6)], rng.randn(2, 3), ['Ann', 'Eve'],
+    )  # fmt: skip
+    return found._replace(**fields)
+
+
+def assert_same_features(found, expected):
+    for name, value in expected._asdict().items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(getattr(found, name), value)
+        else:
+            assert getattr(found, name) == value
+
+
+def test_saved_features_come_back(tmp_path):
+    for expected in (
+        some_features(),
+        some_features(names=None, centers=None, trained_on=None),
+        some_features(centers=None),
+    ):
+        save_features(tmp_path / 'features.npz', expected)
+        found = load_features(tmp_path / 'features.npz')
+        assert_same_features(found, expected)
+        assert found.classes.tolist() == ['Ann', '3', 'Bób', 'Bób', 'Ann', '3']
+    assert [path.name for path in tmp_path.iterdir()] == ['features.npz']
+    np.savez(tmp_path / 'bare.npz', features=np.eye(3), labels=[7, 3, 7])
+    bare = load_features(tmp_path / 'bare.npz')
+    assert bare.class_names == ['3', '7'] and bare.classes.tolist() == ['7', '3', '7']
+
+
+@pytest.mark.parametrize('arrays, message', [
+    ({'features': np.eye(3)}, 'labels is not among features'),
+    ({'features': np.ones(3), 'labels': np.zeros(3)}, r'features float64 \(3,\) and labels of shape \(3,\)'),
+    ({'features': np.eye(3), 'labels': np.zeros(2)}, r'labels of shape \(2,\)'),
+    ({'features': np.array([['a']]), 'labels': [0]}, r'expected numbers \(N, D\)'),
+    ({'features': np.diag([1, np.nan, 1]), 'labels': [0, 1, 2]}, 'features at row 1 are not finite'),
+    ({'features': np.eye(3), 'labels': [0, 1, 2], 'class_names': ['a', 'b']}, 'label 2 at row 2 is outside'),
+    ({'features': np.eye(3), 'labels': [0, -1, 1], 'class_names': ['a', 'b']}, 'label -1 at row 1 is outs'),
+    ({'features': np.eye(3), 'labels': [0.5, 0, 1], 'class_names': ['a', 'b']}, 'label 0.5 at row 0 is'),
+    ({'features': np.eye(3), 'labels': [0, 0, 1], 'centers': np.eye(3)}, r'centers of shape \(3, 3\)'),
+    ({'features': np.eye(3), 'labels': [0, 0, 1], 'centers': np.ones((2, 2)), 'trained_on': ['a', 'b']},
+     r'centers of shape \(2, 2\); expected a row of 3'),
+    ({'features': np.eye(3), 'labels': np.array([{}] * 3)}, 'Object arrays cannot be loaded'),
+])  # fmt: skip
+def test_features_that_do_not_fit_are_refused(tmp_path, arrays, message):
+    np.savez(tmp_path / 'features.npz', **arrays)
+    with pytest.raises(ValueError, match=message) as refused:
+        load_features(tmp_path / 'features.npz')
+    assert str(refused.value).startswith(f'{tmp_path / "features.npz"}: ')
+
+
+def test_features_that_are_not_finite_are_not_written(tmp_path):
+    features = some_features()
+    features.features[4, 1] = np.inf
+    with pytest.raises(
+        ValueError, match=r'features.npz is not written: features at row 4 \(4.png\) are not finite'
+    ):
+        save_features(tmp_path / 'features.npz', features)
+    with pytest.raises(ValueError, match=r'expected a file that ends in \.npz'):
+        save_features(tmp_path / 'features.csv', some_features())
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_centers_are_found_wherever_they_are():
+    rows = mx.nd.array(np.arange(6.0).reshape(2, 3))
+    assert find_centers({'fc2_weight': rows}, {}) is None
+    np.testing.assert_array_equal(find_centers({}, {'center_loss__center_bias': rows}), rows.asnumpy())
+    np.testing.assert_array_equal(find_centers({'island_loss_center_weight': rows}, {}), rows.asnumpy())
+    stored = {'center_loss_center_weight': with_all_rows(rows)}  # with a last column of counts
+    np.testing.assert_array_equal(find_centers(stored, {}), rows.asnumpy()[:, :2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from centerloss_mx import reference
+from centerloss_mx import reference, symbol
 from centerloss_mx.symbol import (
     center_loss,
     contrastive_center_loss,
@@ -809,3 +809,77 @@ def test_both_homes_of_centers_train_the_same_numbers():
     aux, kvstore = trained
     for name, value in aux.items():
         np.testing.assert_allclose(kvstore[name], value, 1e-6, 1e-6, err_msg=name)
+
+
+ALONE = {
+    'center_loss': lambda x, y: symbol.joint_supervision(x, 5, 0.3, 0.2, y, y, batchsize=8),
+    'sync_center_loss': lambda x, y: symbol.joint_supervision(
+        x, 5, 0.3, softmax_label=y, center_label=y, centers='kvstore', embedding_dim=3
+    ),
+    'learned_center_loss': lambda x, y: with_softmax(x, y, symbol.learned_center_loss(x, y, 5, 3, 0.3, 7.0)),
+    'island_loss': lambda x, y: with_softmax(x, y, symbol.island_loss(x, y, 5, 3, 0.3, 2.0)),
+    'contrastive_center_loss': lambda x, y: with_softmax(
+        x, y, symbol.contrastive_center_loss(x, y, 5, 3, 0.3, 0.5)
+    ),
+    'large_margin_gaussian_mixture': lambda x, y: symbol.large_margin_gaussian_mixture(x, y, 5, 3, 0.3, 0.7),
+    'softmax': lambda x, y: with_softmax(x, y),
+}
+OPTIONS = {
+    'center_loss': {'scale': 0.3, 'alpha': 0.2, 'batchsize': 8},
+    'sync_center_loss': {'scale': 0.3},
+    'learned_center_loss': {'scale': 0.3, 'lr_mult': 7.0},
+    'island_loss': {'scale': 0.3, 'inter_scale': 2.0},
+    'contrastive_center_loss': {'scale': 0.3, 'delta': 0.5},
+    'large_margin_gaussian_mixture': {'scale': 0.3, 'margin': 0.7},
+    'softmax': {},
+}
+
+
+def with_softmax(x, y, *losses):
+    logits = mx.sym.FullyConnected(x, num_hidden=5, name='fc2')
+    return mx.sym.Group([mx.sym.SoftmaxOutput(logits, y, name='softmax'), *losses])
+
+
+def stepped(net):
+    """All outputs and gradients of one step on seeded values."""
+    rng = np.random.RandomState(20161008)
+    executor = net.simple_bind(mx.cpu(), data=(8, 3), label=(8,))
+    for name, array in sorted({**executor.arg_dict, **executor.aux_dict}.items()):
+        array[:] = rng.randint(0, 5, 8) if name == 'label' else rng.randn(*array.shape)
+    outputs = executor.forward(is_train=True)
+    executor.backward()
+    mx.nd.waitall()
+    gradients = {name: g.asnumpy() for name, g in executor.grad_dict.items() if name != 'label'}
+    return [output.asnumpy() for output in outputs], gradients
+
+
+@pytest.mark.parametrize('loss', symbol.LOSSES)
+def test_a_loss_by_its_name_is_that_of_its_factory(loss):
+    x, y = mx.sym.Variable('data'), mx.sym.Variable('label')
+    expected = stepped(ALONE[loss](x, y))
+    found = stepped(symbol.supervised(x, 5, loss, 3, y, y, **OPTIONS[loss]))
+    assert [a.tolist() for a in found[0]] == [a.tolist() for a in expected[0]]
+    assert {k: a.tolist() for k, a in found[1].items()} == {k: a.tolist() for k, a in expected[1].items()}
+    assert set(OPTIONS[loss]) <= set(symbol.loss_options(loss))
+
+
+def test_the_labels_of_a_loss_by_its_name_are_those_of_joint_supervision():
+    x = mx.sym.Variable('data')
+    for loss in symbol.LOSSES:
+        arguments = symbol.supervised(x, 5, loss, 3).list_arguments()
+        labels = [name for name in arguments if name.endswith('_label')]
+        alone = loss in ('softmax', 'large_margin_gaussian_mixture')
+        assert labels == ['softmax_label'] if alone else labels == ['softmax_label', 'center_label']
+
+
+@pytest.mark.parametrize('loss, options, message', [
+    ('triplet_loss', {}, "loss='triplet_loss' is not one of softmax, center_loss"),
+    ('softmax', {'scale': 1}, 'softmax takes no scale; it takes no option'),
+    ('island_loss', {'margin': 1}, 'island_loss takes no margin; it takes scale, inter_scale, lr_mult'),
+    ('sync_center_loss', {'alpha': 0.5}, 'sync_center_loss takes no alpha; it takes scale, '),
+    ('center_loss', {'normalization': 'batch'}, 'center_loss takes no normalization'),
+    ('island_loss', {'scale': -1}, 'scale=-1 is not a finite number >= 0'),
+])  # fmt: skip
+def test_options_that_a_loss_does_not_have_are_named(loss, options, message):
+    with pytest.raises(ValueError, match=message):
+        symbol.supervised(mx.sym.Variable('data'), 5, loss, 3, **options)

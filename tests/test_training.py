@@ -1,0 +1,213 @@
+"""One training: what it serves, measures, leaves behind, and goes on with."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+from centerloss_mx.dataset import as_arrays
+from centerloss_mx.evaluation import cluster_ratio
+from centerloss_mx.model import FeatureExtractor, feature_extractor, latest_checkpoint
+from centerloss_mx.model_zoo import lenet
+from centerloss_mx.symbol import LOSSES, supervised
+from centerloss_mx.training import (
+    IGNORE_LABEL,
+    Training,
+    check_workers,
+    contexts,
+    cosine,
+    keep_options,
+    num_batches,
+)
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+NUM_CLASS, BATCH = 4, 8
+
+
+@pytest.fixture(scope='module')
+def samples():
+    """42 pictures, each a pattern of its class under noise: five batches of 8 and a rest of 2."""
+    rng = np.random.RandomState(20161008)
+    labels = rng.permutation(np.arange(42) % NUM_CLASS)
+    patterns = rng.randint(0, 150, (NUM_CLASS, 16, 16))
+    images = patterns[labels] + rng.randint(0, 100, (42, 16, 16))
+    return as_arrays(images.astype('uint8'), np.array(['a', 'b', 'c', 'd'])[labels])
+
+
+def network(loss='center_loss', **options):
+    if loss == 'center_loss':
+        options['batchsize'] = BATCH
+    if loss not in ('softmax', 'large_margin_gaussian_mixture'):
+        options = {'scale': 0.01, 'use_ignore': True, 'ignore_label': IGNORE_LABEL, **options}
+    return supervised(lenet(3), NUM_CLASS, loss, 3, **options)
+
+
+def training(samples, test=None, loss='center_loss', num_epoch=3, **options):
+    params = {'learning_rate': 0.01, 'momentum': 0.9}
+    if loss == 'sync_center_loss':
+        options['optimizer'], params['base'] = 'centers', 'sgd'
+    options = {'optimizer_params': params, 'seed': 5, **options}
+    return Training(network(loss), samples, test, loss, BATCH, num_epoch, **options)
+
+
+def parameters(module):
+    return {name: value.asnumpy() for params in module.get_params() for name, value in params.items()}
+
+
+@pytest.mark.parametrize('loss', LOSSES)
+def test_every_loss_trains_and_learns(samples, loss):
+    trained = training(samples, samples, loss, num_epoch=20)
+    trained.fit()
+    assert [row['epoch'] for row in trained.history] == list(range(1, 21))
+    assert trained.history[-1]['test_accuracy'] > 0.9
+    assert (trained.centers is None) == (loss == 'softmax')
+    if loss != 'softmax':
+        assert trained.centers.shape == (NUM_CLASS, 3)
+
+
+def test_a_row_of_the_history_is_what_the_network_does(samples):
+    test = samples.take(np.arange(11))
+    trained = training(samples, test, num_epoch=2)
+    module = trained.fit()
+    features = FeatureExtractor(module.symbol, *module.get_params()).predict(test.images)
+    scores = FeatureExtractor(module.symbol, *module.get_params(), layer='fc2_output').predict(test.images)
+    found, predicted = trained.predict(test)
+    np.testing.assert_allclose(found, features, rtol=1e-5, atol=1e-6)
+    assert predicted.tolist() == scores.argmax(axis=1).tolist()
+    row = trained.history[-1]
+    assert row['test_accuracy'] == (scores.argmax(axis=1) == test.labels).mean()
+    assert row['ratio'] == pytest.approx(cluster_ratio(features, test.labels).ratio, rel=1e-5)
+    assert list(row) == ['epoch', 'train_accuracy', 'test_accuracy', 'own', 'between', 'ratio', 'seconds']
+
+
+def test_padding_moves_no_center(samples):
+    """One epoch in the order of the seed, by hand: each sample counts once."""
+    trained = training(samples, loss='sync_center_loss', num_epoch=1)
+    weight = parameters(trained.fit())['center_loss_center_weight']
+    np.testing.assert_array_equal(weight[:, -1], np.bincount(samples.labels))
+
+
+def test_it_leaves_the_last_checkpoint_and_the_whole_history(samples, tmp_path):
+    trained = training(samples, samples)
+    seen = []
+
+    def on_epoch(one, features):
+        assert one is trained and features.shape == (42, 3)
+        seen.append((one.history[-1]['epoch'], latest_checkpoint(tmp_path / 'net')))
+
+    trained.fit(tmp_path / 'net', tmp_path / 'net.csv', on_epoch=on_epoch)
+    assert seen == [(1, None), (2, 1), (3, 2)]
+    assert {path.name for path in tmp_path.iterdir()} == {
+        'net.csv', 'net-symbol.json', 'net-0003.params', 'net-0003.states'
+    }  # fmt: skip
+    with open(tmp_path / 'net.csv', newline='') as file:
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    assert rows == trained.history
+    extractor = feature_extractor(tmp_path / 'net')
+    assert extractor.class_names == ['a', 'b', 'c', 'd'] and extractor.pictures is False
+    assert extractor.data_shape == (1, 16, 16)
+
+
+def test_resumed_it_ends_with_the_numbers_of_an_uninterrupted_one(samples, tmp_path):
+    whole = training(samples, samples)
+    expected = parameters(whole.fit())
+    interrupted = training(samples, samples)
+
+    def stop(one, features):
+        if len(one.history) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.fit(tmp_path / 'net', tmp_path / 'net.csv', on_epoch=stop)
+    assert latest_checkpoint(tmp_path / 'net') == 1
+    again = training(samples, samples)
+    found = parameters(again.fit(tmp_path / 'net', tmp_path / 'net.csv', begin_epoch=1))
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    without = [{name: value for name, value in row.items() if name != 'seconds'} for row in whole.history]
+    assert [{name: row[name] for name in without[0]} for row in again.history] == without
+
+
+def test_a_damaged_history_is_named(samples, tmp_path):
+    training(samples, num_epoch=1).fit(tmp_path / 'net', tmp_path / 'net.csv')
+    (tmp_path / 'net.csv').write_text('epoch,seconds\n1,many\n')
+    with pytest.raises(ValueError, match=r'net.csv: no history of a training; is the file whole\?'):
+        training(samples).fit(tmp_path / 'net', tmp_path / 'net.csv', begin_epoch=1)
+
+
+def test_two_devices_train_the_centers_of_one(samples):
+    one = training(samples, loss='sync_center_loss', num_epoch=1, kvstore='device').fit()
+    two = training(
+        samples, loss='sync_center_loss', num_epoch=1, kvstore='device', context=contexts('cpu:0,cpu:1')
+    ).fit()
+    expected = parameters(one)['center_loss_center_weight']
+    np.testing.assert_allclose(parameters(two)['center_loss_center_weight'], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_it_starts_from_the_parameters_given(samples):
+    given = {'conv1_weight': mx.nd.ones((20, 1, 5, 5)), 'other': mx.nd.ones(3)}
+    trained = training(
+        samples, num_epoch=1, arg_params=given, optimizer_params={'learning_rate': 1e-12}
+    ).fit()
+    np.testing.assert_allclose(parameters(trained)['conv1_weight'], 1, rtol=1e-6)
+
+
+def test_divergence_says_what_to_lower(samples):
+    with pytest.raises(
+        ValueError, match=r'softmax, epoch 1: training diverged \(.*\); lower --lr \(1e\+30\)'
+    ):
+        training(samples, samples, 'softmax', optimizer_params={'learning_rate': 1e30}).fit()
+
+
+def test_the_learning_rate_warms_up_and_falls_to_0():
+    scheduler = cosine(0.1, batches=10, num_epoch=20)['lr_scheduler']
+    rates = [scheduler(step) for step in range(1, 201)]
+    assert rates[0] < 0.02 and max(rates) == pytest.approx(0.1) and np.argmax(rates) < 11
+    assert rates[9:] == sorted(rates[9:], reverse=True) and rates[-1] < 1e-4
+    assert cosine(0.1, 10, 20, begin_epoch=3)['begin_num_update'] == 30
+
+
+def test_a_batch_is_counted_for_each_part_of_the_samples(samples):
+    assert [num_batches(samples, size) for size in (1, 8, 42, 43)] == [42, 6, 1, 1]
+
+
+@pytest.mark.parametrize('text, message', [
+    ('tpu:0', "'tpu:0' is not a device"), ('cpu:x', "'cpu:x' is not a device"), ('', "'' is not a device"),
+    ('cpu:0,gpu:99', "'gpu:99' is not there"),
+])  # fmt: skip
+def test_what_is_no_device_is_named(text, message):
+    with pytest.raises(ValueError, match=message):
+        contexts(text)
+
+
+def test_a_kvstore_is_for_workers_or_for_one_process(monkeypatch):
+    monkeypatch.delenv('DMLC_ROLE', raising=False)
+    with pytest.raises(ValueError, match='--kv-store dist_sync: this process is no worker'):
+        check_workers('dist_sync')
+    monkeypatch.setenv('DMLC_ROLE', 'worker')
+    monkeypatch.setenv('DMLC_NUM_WORKER', '3')
+    assert check_workers('dist_sync') == 3
+    with pytest.raises(ValueError, match='--kv-store local: this process is one of several workers'):
+        check_workers('local')
+
+
+def test_nobody_resumes_with_other_options(tmp_path):
+    path = tmp_path / 'options.json'
+    with pytest.raises(FileNotFoundError, match='--output has to be one folder for all workers'):
+        keep_options(path, {'lr': 0.1}, resume=True, leads=False)
+    keep_options(path, {'lr': 0.1, 'data': tmp_path, 'shape': (1, 2)})
+    keep_options(path, {'lr': 0.1, 'data': tmp_path, 'shape': (1, 2)}, resume=True)
+    keep_options(path, {'lr': 0.1, 'data': tmp_path, 'shape': (1, 2)}, resume=True, leads=False)
+    with pytest.raises(
+        ValueError, match=r'--resume: --lr is 0.2, but .*options.json says that it was begun with 0.1'
+    ):
+        keep_options(path, {'lr': 0.2, 'data': tmp_path, 'shape': (1, 2)}, resume=True)
+    assert json.loads(path.read_text())['lr'] == 0.1
+    keep_options(path, {'lr': 0.2})
+    assert json.loads(path.read_text()) == {'lr': 0.2}
+    path.write_text('{')
+    with pytest.raises(ValueError, match=r'--resume: .*options.json: '):
+        keep_options(path, {'lr': 0.2}, resume=True)
