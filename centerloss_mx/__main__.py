@@ -130,7 +130,6 @@ def _training(
     grey = not isinstance(samples, Images) and samples.images.shape[1] == 1
     shape = (3, args.image_size, args.image_size) if isinstance(samples, Images) else samples.images.shape[1:]
     network = args.network or ('lenet' if grey else 'resnet18_v2')
-    params = {} if args.params is None else load_params(network, args.params, shape)
     thumbnail = None if args.params is None else False
     embedding = get_model(network, args.embedding_dim, shape, args.layer, thumbnail)
     dim = embedding.infer_shape(data=(1, *shape))[1][0][1]
@@ -138,8 +137,12 @@ def _training(
     if args.loss == 'sync_center_loss':
         optimizer['optimizer_params'].update(base=optimizer['optimizer'], **_moves(args))
         optimizer['optimizer'] = 'centers'
+    symbol = supervised(embedding, len(samples.class_names), args.loss, dim, **loss)
+    params = {}
+    if args.params is not None:
+        params = _fitting(load_params(network, args.params, shape), symbol, shape, args.params)
     return Training(
-        supervised(embedding, len(samples.class_names), args.loss, dim, **loss),
+        symbol,
         samples,
         test,
         title=args.loss,
@@ -155,6 +158,23 @@ def _training(
         aux_params=params,
         **optimizer,
     )
+
+
+def _fitting(
+    params: dict[str, mx.nd.NDArray], symbol: mx.sym.Symbol, data_shape: tuple[int, ...], path: Path
+) -> dict[str, mx.nd.NDArray]:
+    """The parameters that a network has in the same shape; another class layer, for one, is left out."""
+    labels = {name: (1,) for name in symbol.list_arguments() if name.endswith('_label')}
+    arguments, _, states = symbol.infer_shape(data=(1, *data_shape), **labels)
+    shapes = dict(zip(symbol.list_arguments(), arguments))
+    shapes.update(zip(symbol.list_auxiliary_states(), states))
+    fitting = {name: value for name, value in params.items() if shapes.get(name) == value.shape}
+    if not fitting:
+        raise ValueError(f'{path}: the network has none of its parameters in the same shape')
+    others = [name for name in params if name in shapes and name not in fitting]
+    if others:
+        print(f'{path}: left out, as the network has them in another shape: {", ".join(others)}')
+    return fitting
 
 
 def _loss(args: argparse.Namespace) -> dict[str, Any]:

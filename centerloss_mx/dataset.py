@@ -183,7 +183,7 @@ def load_arrays(path: str | os.PathLike) -> Arrays:
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is damaged, or the arrays are not there, or of other shapes or dtypes.
+        The file is damaged, or the arrays are not there, of other shapes or dtypes, or not finite.
 
     Examples
     --------
@@ -198,6 +198,9 @@ def load_arrays(path: str | os.PathLike) -> Arrays:
         )
     if images.dtype != np.uint8 and images.dtype.kind != 'f':
         raise ValueError(f'{path}: images are {images.dtype}; expected uint8, or float')
+    finite = np.isfinite(images).all(axis=tuple(range(1, images.ndim)))
+    if not finite.all():  # a max pooling layer would hide it
+        raise ValueError(f'{path}: images at row {int(finite.argmin())} are not finite')
     return as_arrays(images, labels)
 
 

@@ -182,6 +182,8 @@ class Payload:
     ({'images': np.zeros((0, 8, 8)), 'labels': np.zeros(0)}, 'N > 0'),
     ({'images': np.zeros((4, 8, 8), int), 'labels': np.zeros(4)}, 'images are int64; expected uint8'),
     ({'images': np.zeros((4, 8, 8)), 'labels': np.array([Payload()] * 4)}, 'Object arrays cannot be loaded'),
+    ({'images': np.diag([1, 1, np.inf, 1])[..., np.newaxis], 'labels': np.zeros(4)},
+     'images at row 2 are not finite'),
 ])  # fmt: skip
 def test_files_that_hold_no_samples_are_named(tmp_path, content, message):
     np.savez(tmp_path / 'faces.npz', **content)

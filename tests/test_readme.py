@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,36 @@ def test_every_block_runs_and_prints_what_the_readme_says(tmp_path):
             assert NUMBER.sub('#', actual) == NUMBER.sub('#', shown)
             close = pytest.approx([float(number) for number in NUMBER.findall(shown)], rel=0.05)
             assert [float(number) for number in NUMBER.findall(actual)] == close
+
+
+@pytest.mark.slow
+def test_the_whole_path_on_the_command_line_runs_and_prints_what_the_readme_says(tmp_path):
+    """All lines but for their numbers; those of tables within what another machine may change."""
+    block = re.search(r'```console\n(.*?)```', README.read_text(encoding='utf-8'), flags=re.DOTALL).group(1)
+    commands = re.findall(r'^\$ centerloss-mx (.*)\n((?:[^$].*\n)*)', block, flags=re.MULTILINE)
+    assert [command.split()[0] for command, _ in commands] == [
+        'train', 'embed', 'embed', 'evaluate', 'evaluate', 'plot', 'export'
+    ]  # fmt: skip
+    for command, shown in commands:
+        done = subprocess.run(
+            [sys.executable, '-m', 'centerloss_mx', *shlex.split(command)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert ' '.join(NUMBER.sub('#', done.stdout).split()) == ' '.join(NUMBER.sub('#', shown).split())
+        tables = [
+            [
+                float(number)
+                for line in text.splitlines()
+                if line[:1] == ' '
+                for number in NUMBER.findall(line)
+            ]
+            for text in (done.stdout, shown)
+        ]
+        assert tables[0] == pytest.approx(tables[1], rel=0.2)
 
 
 @pytest.mark.slow
