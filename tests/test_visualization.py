@@ -202,3 +202,80 @@ def test_pairs_are_drawn_side_by_side_with_their_captions():
     assert left.x1 == pytest.approx(right.x0) and left.y0 == right.y0
     drawn = figure.axes[0].images[0].get_array()
     assert drawn.shape == (10, 8, 3) and (drawn.min(), drawn.max()) == (0, 1)
+
+
+def panel_of(num_class, dim=2, centers=True):
+    rng = np.random.RandomState(20161008)
+    means = 10 * rng.randn(num_class, dim)
+    y = np.tile(np.arange(num_class), 4)
+    return Panel('many', means[y] + rng.randn(len(y), dim), y, means if centers else None)
+
+
+def drawn_styles(axes, num_class):
+    """Colour and shape of each class, in the order in which they are drawn."""
+    scatters = axes.collections[:num_class]
+    return [
+        (tuple(scatter.get_facecolors()[0]), scatter.get_paths()[0].vertices.tobytes())
+        for scatter in scatters
+    ]
+
+
+@pytest.mark.parametrize('num_class, styles, named, in_legend', [
+    (10, 10, True, True), (11, 11, False, True), (40, 40, False, True), (41, 10, False, False),
+])  # fmt: skip
+def test_up_to_forty_classes_are_told_apart(num_class, styles, named, in_legend):
+    names = [f'class {j}' for j in range(num_class)]
+    figure = embedding_figure([panel_of(num_class)], class_names=names)
+    axes = figure.axes[0]
+    assert len(set(drawn_styles(axes, num_class))) == styles
+    assert [text.get_text() for text in axes.texts] == (names if named else [])
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == [*(names if in_legend else []), 'center']
+    FigureCanvasAgg(figure).draw()
+    box = figure.legends[0].get_window_extent(figure.canvas.get_renderer())
+    assert box.x0 >= axes.get_window_extent().x1 and box.x1 <= figure.bbox.x1
+    assert box.y0 >= 0 and box.y1 <= figure.bbox.y1
+
+
+def test_long_names_of_classes_are_shortened_and_missing_ones_are_numbers():
+    one = panel_of(2, centers=False)
+    texts = [
+        text.get_text() for text in embedding_figure([one], class_names=['x' * 13, 'y' * 12]).axes[0].texts
+    ]
+    assert texts == ['x' * 11 + '…', 'y' * 12]
+    assert [text.get_text() for text in embedding_figure([one]).axes[0].texts] == ['0', '1']
+
+
+def test_a_class_has_its_colour_in_every_panel_and_picture():
+    both = panel_of(5, centers=False)
+    few = both._replace(features=both.features[both.labels > 2], labels=both.labels[both.labels > 2])
+    left, right = embedding_figure([both, few]).axes
+    assert drawn_styles(left, 5)[3:] == drawn_styles(right, 2)
+    assert drawn_styles(embedding_figure([few]).axes[0], 2) == drawn_styles(right, 2)
+
+
+def test_tsne_keeps_neighbors_together_and_draws_the_centers_among_them():
+    one = panel_of(4, dim=6)
+    figure = embedding_figure([one], projection='tsne')
+    axes = figure.axes[0]
+    assert axes.get_xlabel() == 't-SNE 1 / mean distance between class means'
+    drawn = np.concatenate([scatter.get_offsets() for scatter in axes.collections[:4]])
+    labels = np.repeat(np.arange(4), 4)
+    assert cluster_ratio(drawn, labels).between == pytest.approx(1) and cluster_ratio(drawn, labels).own < 0.3
+    centers = axes.collections[4].get_offsets()
+    for j, center in enumerate(centers):
+        assert np.linalg.norm(drawn - center, axis=1).argmin() // 4 == j
+    assert embedding_figure([panel_of(4)], projection='tsne').axes[0].get_xlabel().startswith('feature 1')
+    with pytest.raises(ValueError, match="projection='umap' is not one of pca, tsne"):
+        embedding_figure([one], projection='umap')
+
+
+def test_pictures_are_png_or_svg(tmp_path):
+    figure = embedding_figure([panel_of(3)])
+    for name in 'a.png', 'a.svg', 'a.SVG':
+        save_figure(figure, tmp_path / name)
+    assert (tmp_path / 'a.png').read_bytes()[1:4] == b'PNG'
+    assert '<svg' in (tmp_path / 'a.svg').read_text() and '<svg' in (tmp_path / 'a.SVG').read_text()
+    with pytest.raises(ValueError, match=r'a.pdf: expected a file that ends in .png or .svg'):
+        save_figure(figure, tmp_path / 'a.pdf')
+    assert len(list(tmp_path.iterdir())) == 3
