@@ -33,9 +33,8 @@ import os
 import struct
 import zlib
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterable, Iterator, NamedTuple
+from typing import Any, Iterable, Iterator, NamedTuple
 
 import numpy as np
 from mxnet import image as mximage
@@ -498,7 +497,9 @@ class Images(NamedTuple):
     @property
     def names(self) -> list[str]:
         """Of each picture, its file, or the .rec file and its record."""
-        return [name for name, _ in _encoded(self)]
+        if self.files is not None:
+            return self.files
+        return [_record_name(str(self.path_imgrec), key) for key in _record_keys(self)]
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Images:
         """Some of the pictures, by their rows; the classes stay as they are.
@@ -598,9 +599,9 @@ def readable_images(images: Images) -> tuple[Images, list[str]]:
     >>> print(f'{len(unreadable)} pictures left out:', *unreadable)  # doctest: +SKIP
     """
     kept, unreadable = [], []
-    for i, (name, content) in enumerate(_encoded(images)):
+    for i, (name, content) in enumerate(zip(images.names, _contents(images))):
         try:
-            _decoded(content())
+            _decoded(content)
         except RuntimeError:
             unreadable.append(name)
         else:
@@ -859,20 +860,15 @@ def _record_keys(images: Images) -> list[int]:
     return _open_records(str(images.path_imgrec)).keys if images.records is None else images.records
 
 
-def _encoded(images: Images) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Name of each picture, and what reads it, encoded."""
+def _contents(images: Images) -> Iterator[bytes]:
+    """Each of the pictures, encoded."""
     if images.files is not None:
         for file in images.files:
-            yield file, Path(file).read_bytes
+            yield Path(file).read_bytes()
     else:
         records = _open_records(str(images.path_imgrec))
-        for key in records.keys if images.records is None else images.records:
-            name = _record_name(str(images.path_imgrec), key)
-            yield name, partial(_record, records, key)
-
-
-def _record(records: recordio.MXIndexedRecordIO, key: int) -> bytes:
-    return recordio.unpack(records.read_idx(key))[1]
+        for key in _record_keys(images):
+            yield recordio.unpack(records.read_idx(key))[1]
 
 
 def _record_name(path: str, key: int) -> str:
