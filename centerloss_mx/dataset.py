@@ -262,14 +262,14 @@ def read_npz(
     expected = f'expected the arrays {" and ".join(names)}'
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: not there; {expected} in an .npz file')
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f'{path}: {expected}: it is no .npz file, or not whole')
     try:
         with open(path, 'rb') as file, np.load(file, allow_pickle=False) as arrays:
             missing = [name for name in names if name not in arrays.files]
             if missing:
                 raise ValueError(f'{missing[0]} is not among {", ".join(arrays.files) or "none"}')
             return {name: arrays[name] for name in (*names, *optional) if name in arrays.files}
-    except (AttributeError, TypeError):  # of an .npy file, np.load gives its one array
-        raise ValueError(f'{path}: {expected}: it is no .npz file') from None
     except (ValueError, OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f'{path}: {expected}: {error}') from None
 
