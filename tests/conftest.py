@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import runpy
+import sys
 
 from centerloss_mx.io import load_mnist
 
@@ -83,6 +85,20 @@ def assert_close():
         assert error(actual, expected) <= allowed, f'off by {error(actual, expected)}'
 
     return check
+
+
+@pytest.fixture
+def refused_by(monkeypatch, capsys):
+    """What a script says when it refuses its options, run in this process: a new one takes seconds."""
+
+    def sentence(script, *options):
+        monkeypatch.setattr(sys, 'argv', [str(script), *map(str, options)])
+        with pytest.raises(SystemExit) as stopped:
+            runpy.run_path(str(script), run_name='__main__')
+        assert stopped.value.code not in (None, 0)
+        return f'{capsys.readouterr().err}{stopped.value.code}'
+
+    return sentence
 
 
 @pytest.fixture(scope='session')

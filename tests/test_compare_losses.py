@@ -98,9 +98,5 @@ def test_every_loss_adds_a_gradient_of_its_own():
     (['--lr', 'inf'], '--lr inf: expected a number > 0'),
     (['--data-dir', '/nowhere'], 'train-images-idx3-ubyte'),
 ])  # fmt: skip
-def test_bad_options_end_in_one_sentence(tmp_path, options, message):
-    done = subprocess.run(
-        [*SCRIPT, '--output', str(tmp_path), *options], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode != 0 and message in done.stderr
-    assert 'Traceback' not in done.stderr
+def test_bad_options_end_in_one_sentence(refused_by, tmp_path, options, message):
+    assert message in refused_by(SCRIPT[-1], '--output', tmp_path, *options)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import runpy
 import shutil
 import subprocess
 import sys
@@ -222,17 +221,8 @@ def test_an_error_ends_the_process_with_one_sentence(tmp_path):
 
 
 @pytest.fixture
-def refused(monkeypatch, capsys, tmp_path):
-    """What the script says when it exits, run in this process."""
-
-    def sentence(*options):
-        monkeypatch.setattr(sys, 'argv', [*command(*options, '--output', tmp_path / 'output')[1:]])
-        with pytest.raises(SystemExit) as stopped:
-            runpy.run_path(str(SCRIPT), run_name='__main__')
-        assert stopped.value.code not in (None, 0)
-        return f'{capsys.readouterr().err}{stopped.value.code}'
-
-    return sentence
+def refused(refused_by, tmp_path):
+    return lambda *options: refused_by(*command(*options, '--output', tmp_path / 'output')[1:])
 
 
 @pytest.mark.parametrize('options, message', [

@@ -225,12 +225,8 @@ def parent(number):
     (['--full', '--data-dir', 'mnist'], '--full: the digits are in --data-dir mnist already'),
     (['--alpha', '2'], "alpha=2.0 is not a number in [0, 1]"),
 ])  # fmt: skip
-def test_bad_options_end_in_one_sentence(tmp_path, options, message):
-    done = subprocess.run(
-        [*SCRIPT, '--output', str(tmp_path), *options], capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode != 0 and message in done.stderr
-    assert 'Traceback' not in done.stderr
+def test_bad_options_end_in_one_sentence(refused_by, tmp_path, options, message):
+    assert message in refused_by(SCRIPT[-1], '--output', tmp_path, *options)
 
 
 def test_all_of_mnist_comes_by_way_of_scikit_learn(monkeypatch):
@@ -253,14 +249,8 @@ def test_all_of_mnist_comes_by_way_of_scikit_learn(monkeypatch):
     assert (digits.test_labels == labels[60000:]).all()
 
 
-def test_a_worker_that_would_train_alone_says_so(tmp_path):
+def test_a_worker_that_would_train_alone_says_so(refused_by, monkeypatch, tmp_path):
     """All workers would write the same files."""
-    done = subprocess.run(
-        [*SCRIPT, '--output', str(tmp_path)],
-        env={**os.environ, 'DMLC_ROLE': 'worker'},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 2
-    assert '--kv-store local: this process is one of several workers; expected dist_sync' in done.stderr
+    monkeypatch.setenv('DMLC_ROLE', 'worker')
+    sentence = refused_by(SCRIPT[-1], '--output', tmp_path)
+    assert '--kv-store local: this process is one of several workers; expected dist_sync' in sentence
