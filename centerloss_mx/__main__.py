@@ -52,6 +52,7 @@ from .training import (
     cosine,
     keep_options,
     num_batches,
+    remove_checkpoints,
 )
 
 __all__ = ['main']
@@ -82,6 +83,8 @@ def train(args: argparse.Namespace) -> None:
         training.optimizer_params.update(cosine(args.lr, batches, args.num_epochs, last))
     if training.leads:
         args.output.parent.mkdir(parents=True, exist_ok=True)
+        if not last:  # first, so that no --resume takes one for this training's
+            remove_checkpoints(args.output)
     options = {name: value for name, value in vars(args).items() if name not in _NOT_KEPT}
     keep_options(f'{args.output}-options.json', options, args.resume, training.leads)
     training.fit(args.output, f'{args.output}-history.csv', last)

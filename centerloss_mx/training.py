@@ -41,6 +41,7 @@ __all__ = [
     'cosine',
     'keep_options',
     'num_batches',
+    'remove_checkpoints',
     'sgd',
 ]
 
@@ -288,7 +289,7 @@ class Training:
         if self._prefix is not None:
             notes = {'class_names': self.train.class_names, 'pictures': isinstance(self.train, Images)}
             save_checkpoint(self.module, self._prefix, epoch + 1, notes)
-            _remove_others(self._prefix, epoch + 1)
+            remove_checkpoints(self._prefix, keep=epoch + 1)
         if self.test is not None or self._prefix is not None:
             self._tell(row)
         self._start = time.perf_counter()
@@ -359,6 +360,33 @@ def keep_options(
     if leads:
         text = json.dumps(options, indent=2)
         write_whole(path, lambda name: Path(name).write_text(text, encoding='utf-8'))
+
+
+def remove_checkpoints(prefix: str | os.PathLike, keep: int | None = None) -> None:
+    """Remove the checkpoints of a prefix: parameters and the optimizer's states.
+
+    Parameters
+    ----------
+    prefix : path-like
+        As given to `model.save_checkpoint`.
+    keep : int or None
+        The epoch whose checkpoint stays; None: none does.
+
+    Raises
+    ------
+    OSError
+        A file cannot be removed.
+
+    Examples
+    --------
+    >>> remove_checkpoints('runs/lenet', keep=12)  # doctest: +SKIP
+    """
+    prefix = Path(prefix)
+    checkpoint = re.compile(re.escape(prefix.name) + r'-(\d{4})\.(params|states)')
+    for path in prefix.parent.iterdir():
+        match = checkpoint.fullmatch(path.name)
+        if match and int(match.group(1)) != keep:
+            path.unlink()
 
 
 def check_workers(kvstore: str) -> int:
@@ -531,13 +559,3 @@ def _read_history(path: str | os.PathLike) -> list[dict[str, Any]]:
         return [{**row, 'epoch': int(row['epoch'])} for row in rows]
     except (KeyError, TypeError, ValueError):
         raise ValueError(f'{path}: no history of a training; is the file whole?') from None
-
-
-def _remove_others(prefix: str | os.PathLike, epoch: int) -> None:
-    """Remove the checkpoints of other epochs."""
-    prefix = Path(prefix)
-    checkpoint = re.compile(re.escape(prefix.name) + r'-(\d{4})\.(params|states)')
-    for path in prefix.parent.iterdir():
-        match = checkpoint.fullmatch(path.name)
-        if match and int(match.group(1)) != epoch:
-            path.unlink()

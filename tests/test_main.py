@@ -192,7 +192,12 @@ def test_resumed_it_ends_where_an_uninterrupted_one_does(data, call, refused, mo
         for name, value in expected.items():
             np.testing.assert_array_equal(found[name].asnumpy(), value.asnumpy(), err_msg=name)
     call('train', *whole, '-o', 'net', '--resume')  # nothing is left to do
-    call('train', *whole, '-o', 'net', '--force', '--lr', 0.01)
+    with monkeypatch.context() as patched:
+        patched.setattr(training.Training, 'fit', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(SystemExit):
+            call('train', *whole, '-o', 'net', '--force', '--lr', 0.01)
+    assert not list(Path().glob('net-*.params'))  # --resume would go on with another training
+    call('train', *whole, '-o', 'net', '--resume', '--lr', 0.01)
 
 
 @pytest.mark.parametrize('source', ['all', 'all.rec'])
