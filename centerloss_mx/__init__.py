@@ -13,20 +13,23 @@ from typing import TYPE_CHECKING, Any, List
 from . import metric, operator, optimizer
 
 if TYPE_CHECKING:
-    from . import callback, evaluation, gluon, io, model, module, symbol
+    from . import callback, dataset, evaluation, gluon, io, model, model_zoo, module, symbol, training
 
 __version__ = _compat.VERSION
 __all__ = [
     'callback',
+    'dataset',
     'evaluation',
     'gluon',
     'io',
     'metric',
     'model',
+    'model_zoo',
     'module',
     'operator',
     'optimizer',
     'symbol',
+    'training',
 ]
 
 

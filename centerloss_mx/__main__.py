@@ -18,6 +18,7 @@ import json
 import math
 import os
 import platform
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -60,9 +61,11 @@ __all__ = ['main']
 PROGRAM = 'centerloss-mx'
 SOURCE_HELP = (
     f'{", ".join(dataset.SOURCES)}; a folder of class folders; a .rec file; an .npz file of images and '
-    'labels; an idx file, or a folder of those of MNIST'
+    'labels (uint8 is brought to [0, 1]); an idx file, or a folder of those of MNIST'
 )
 _MSRA = mx.init.Xavier(magnitude=2, rnd_type='gaussian', factor_type='in')  # for layers behind ReLU
+# MXNet's own; the first two are aliases for its tests, and `centers` comes by way of --loss.
+OPTIMIZERS = sorted({*mx.optimizer.Optimizer.opt_registry} - {'ccsgd', 'test', 'centers'})
 MOMENTA = ('sgd', 'nag')  # the optimizers that take a momentum
 
 
@@ -76,6 +79,12 @@ def train(args: argparse.Namespace) -> None:
             'or more for each device'
         )
     samples, test = _samples(args)
+    if args.batch_size > len(samples.labels):
+        raise ValueError(
+            f'--batch-size {args.batch_size}: expected {len(samples.labels)} or less, the samples to train '
+            'with'
+        )
+    _settle_image_size(args, samples)
     kvstore = mx.kv.create(args.kv_store) if args.kv_store.startswith('dist') else args.kv_store
     training = _training(args, samples, test, kvstore)
     if args.lr_schedule == 'cosine':
@@ -111,10 +120,6 @@ def _last_epoch(args: argparse.Namespace) -> int:
 def _samples(args: argparse.Namespace) -> tuple[Samples, Samples | None]:
     """The samples to train with, and those to test with."""
     samples = readable(load_samples(args.data, min_classes=2), args.skip_bad)
-    if args.batch_size > len(samples.labels):
-        raise ValueError(
-            f'--batch-size {args.batch_size}: there are {len(samples.labels)} samples to train with'
-        )
     if args.test is not None:
         return samples, readable(load_samples(args.test, None, samples.class_names, 2), args.skip_bad)
     if has_parts(args.data):
@@ -125,6 +130,13 @@ def _samples(args: argparse.Namespace) -> tuple[Samples, Samples | None]:
         return hold_out(samples, args.test_share, args.seed)
     except ValueError as error:
         raise ValueError(f'{args.data}: cannot hold out --test-share {args.test_share:g}: {error}') from None
+
+
+def _settle_image_size(args: argparse.Namespace, samples: Samples) -> None:
+    if isinstance(samples, Images):
+        args.image_size = args.image_size or 64
+    elif args.image_size is not None:
+        raise ValueError(f'--image-size {args.image_size}: {args.data} holds arrays, which stay as they are')
 
 
 def _training(
@@ -225,16 +237,15 @@ def _optimizer(args: argparse.Namespace) -> dict[str, Any]:
 def embed(args: argparse.Namespace) -> None:
     """Write the features of samples, with their classes and the network's centers."""
     _check_output(args.output, args.force)
-    symbol, arg_params, aux_params = load_checkpoint(args.prefix, args.epoch)
+    symbol, arg_params, aux_params = load_checkpoint(*_checkpoint(args))
     extractor = FeatureExtractor(symbol, arg_params, aux_params, args.layer, args.ctx[0])
     if args.trained_classes and extractor.class_names is None:
         raise ValueError(f'--trained-classes: {args.prefix} does not tell what it was trained on')
     classes = extractor.class_names if args.trained_classes else None
-    part = args.part or ('test' if has_parts(args.data) else None)
-    samples = readable(load_samples(args.data, part, classes), args.skip_bad)
+    samples = _part(args, classes)
     pictures = isinstance(samples, Images)
     if extractor.pictures not in (None, pictures):
-        kinds = {True: 'pictures in files, which are normalized', False: 'arrays as they are'}
+        kinds = {True: 'pictures in files, which are normalized', False: 'arrays, which are not'}
         raise ValueError(
             f'{args.data}: these are {kinds[pictures]}, but {args.prefix} was trained on '
             f'{kinds[not pictures]}; its features would be of something else'
@@ -242,13 +253,39 @@ def embed(args: argparse.Namespace) -> None:
     data = samples if isinstance(samples, Images) else samples.images
     found = extractor.predict(data, args.batch_size, args.image_size, args.flip, progress=True)
     centers, trained_on = find_centers(arg_params, aux_params), extractor.class_names
+    told = ''
     if centers is not None and centers.shape != (len(trained_on or ()), found.shape[1]):
-        centers = None  # they are not of this layer, or of features without their mirror image
+        centers, told = None, '; without the centers, which are of other features'
     names = samples.names if isinstance(samples, Images) else None
     features = Features(found, samples.labels, samples.class_names, names, centers, trained_on)
     save_features(args.output, features)
     count = len(np.unique(samples.labels))
-    print(f'{args.output}: {len(found)} features of {found.shape[1]} dimensions, {count} classes')
+    print(f'{args.output}: {len(found)} features of {found.shape[1]} dimensions, {count} classes{told}')
+
+
+def _checkpoint(args: argparse.Namespace) -> tuple[str, int | None]:
+    """Prefix and epoch; the name of a .params file tells both."""
+    match = re.fullmatch(r'(.+)-(\d{4})\.params', args.prefix)
+    if match and args.epoch is None:
+        return match.group(1), int(match.group(2))
+    return args.prefix, args.epoch
+
+
+def _part(args: argparse.Namespace, class_names: Sequence[str] | None) -> Samples:
+    """The samples to embed; of a source without parts, those that `train` has held out, or the others."""
+    if has_parts(args.data) or args.part is None:
+        part = args.part or ('test' if has_parts(args.data) else None)
+        return readable(load_samples(args.data, part, class_names), args.skip_bad)
+    path = Path(f'{_checkpoint(args)[0]}-options.json')
+    try:
+        options = json.loads(path.read_text())
+        data, share, seed, test = (options[name] for name in ('data', 'test_share', 'seed', 'test'))
+    except (OSError, KeyError, TypeError, ValueError):
+        raise ValueError(f'--part {args.part}: {path} does not tell what train has held out') from None
+    if Path(data).resolve() != Path(args.data).resolve() or test is not None or not share:
+        raise ValueError(f'--part {args.part}: {path} does not tell that a part of {args.data} was held out')
+    samples = readable(load_samples(args.data, None, class_names), args.skip_bad or options['skip_bad'])
+    return hold_out(samples, share, seed)[('train', 'test').index(args.part)]
 
 
 def evaluate_knn(args: argparse.Namespace) -> dict[str, Any]:
@@ -256,6 +293,10 @@ def evaluate_knn(args: argparse.Namespace) -> dict[str, Any]:
     known, asked = load_features(args.train), load_features(args.features)
     classes = asked.classes
     others = int((~np.isin(classes, known.classes)).sum())
+    if os.path.samefile(args.train, args.features):
+        raise ValueError(f'{args.features}: TRAIN and FEATURES are one file; each sample would find itself')
+    if others == len(classes):
+        raise ValueError(f'{args.features}: no sample is of a class in {args.train}; expected the same names')
 
     def accuracy(predicted: np.ndarray) -> float:
         return float((predicted == classes).mean())
@@ -272,7 +313,7 @@ def evaluate_knn(args: argparse.Namespace) -> dict[str, Any]:
     if asked.centers is not None:
         nearest = evaluation.nearest_center(asked.features, asked.centers, args.metric)
         results['nearest_center_accuracy'] = accuracy(np.array(asked.trained_on)[nearest])
-    return {**results, 'num_samples': len(classes), 'num_of_other_classes': others}
+    return {**results, 'num_samples': len(classes), 'num_samples_of_other_classes': others}
 
 
 def evaluate_retrieve(args: argparse.Namespace) -> dict[str, Any]:
@@ -301,7 +342,7 @@ def evaluate_verify(args: argparse.Namespace) -> dict[str, Any]:
             evaluation.check_unseen(np.unique(features.classes), features.trained_on)
         except ValueError as error:
             raise ValueError(f'{error}; --allow-trained verifies them all the same') from None
-    pairs = evaluation.verification_pairs(features.labels, args.num_folds, args.num_pairs, args.seed)
+    pairs = evaluation.verification_pairs(features.classes, args.num_folds, args.num_pairs, args.seed)
     found = evaluation.verify(features.features, pairs, args.metric, args.num_components)
     if args.roc is not None:
         from .visualization import roc_figure, save_figure
@@ -309,7 +350,8 @@ def evaluate_verify(args: argparse.Namespace) -> dict[str, Any]:
         unseen = features.trained_on is not None and not args.allow_trained
         title = 'Verification' + (' of classes that were not trained on' if unseen else '')
         curves = {Path(args.features).stem: [(found.far, found.tar)]}
-        save_figure(roc_figure(curves, title=title), args.roc)
+        least = 10.0 ** -max(1, int(math.log10(found.num_impostor)))  # one impostor pair at least
+        save_figure(roc_figure(curves, least, title), args.roc)
     # JSON has null for what is not a number: TARs that the impostor pairs are too few for.
     tars = {f'tar_at_far_{one.far:g}': None if math.isnan(one.tar) else one.tar for one in found.tar_at_far}
     names = ('accuracy', 'standard_error', 'auc', 'eer')
@@ -324,8 +366,10 @@ def evaluate_verify(args: argparse.Namespace) -> dict[str, Any]:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Print the numbers of a protocol, and write them as JSON."""
-    output = args.output or Path(args.features).with_name(f'{Path(args.features).stem}-{args.protocol}.json')
+    output = args.output or f'{os.path.splitext(args.features)[0]}-{args.protocol}.json'
     _check_output(output, args.force)
+    if Path(output).suffix != '.json':
+        raise ValueError(f'{output}: expected a file that ends in .json')
     results = args.run(args)
     options = {name: value for name, value in vars(args).items() if name not in ('run', *_NOT_KEPT)}
     text = json.dumps({'options': options, 'results': results}, default=str, indent=2)
@@ -342,7 +386,7 @@ def _print_table(title: str, rows: Mapping[str, Any]) -> None:
             shown = 'yes' if value else 'no'
         else:
             shown = f'{value:,}' if isinstance(value, int) else f'{value:.4f}'
-        print(f'    {name.replace("_", " "):24} {shown:>13}')
+        print(f'    {name.replace("_", " "):28} {shown:>13}')
 
 
 def plot(args: argparse.Namespace) -> None:
@@ -353,20 +397,18 @@ def plot(args: argparse.Namespace) -> None:
         _check_output(path, args.force)
     sets = [load_features(path) for path in args.features]
     names = list(dict.fromkeys(name for features in sets for name in features.class_names))
+    stems = [Path(path).stem for path in args.features]
+    titles = args.titles or (stems if len(set(stems)) == len(stems) else args.features)
+    if len(titles) != len(sets):
+        raise ValueError(f'--titles: {len(titles)} of them, for {len(sets)} files of features')
     panels = []
-    for path, features in zip(args.features, sets):
+    for title, features in zip(titles, sets):
         rows = np.arange(len(features.labels))
         if args.num_samples is not None and args.num_samples < len(rows):
             rows = np.random.RandomState(args.seed).permutation(rows)[: args.num_samples]
         number_of = np.array([names.index(name) for name in features.class_names])
         centers = None if args.no_centers else features.centers
-        panels.append(
-            Panel(Path(path).stem, features.features[rows], number_of[features.labels[rows]], centers)
-        )
-    if args.titles is not None:
-        if len(args.titles) != len(panels):
-            raise ValueError(f'--titles: {len(args.titles)} of them, for {len(panels)} files of features')
-        panels = [panel._replace(title=title) for panel, title in zip(panels, args.titles)]
+        panels.append(Panel(title, features.features[rows], number_of[features.labels[rows]], centers))
     figure = embedding_figure(panels, projection=args.projection, class_names=names)
     for path in args.output:
         save_figure(figure, path)
@@ -376,7 +418,7 @@ def plot(args: argparse.Namespace) -> None:
 def export(args: argparse.Namespace) -> None:
     """Write a checkpoint's network up to a layer as ONNX."""
     _check_output(args.output, args.force)
-    export_onnx(args.prefix, args.epoch, args.output, args.layer, args.data_shape)
+    export_onnx(*_checkpoint(args), args.output, args.layer, args.data_shape)
     print(f'{args.output}: {args.prefix} up to {args.layer}; ONNX Runtime computes from it what MXNet does')
 
 
@@ -541,8 +583,7 @@ def _add_train(commands: Any) -> None:
     add(
         '--image-size',
         type=_whole(1),
-        default=64,
-        help='height and width that pictures in files are brought to',
+        help='height and width that pictures in files are brought to (default: 64)',
     )
     add('--rand-mirror', action='store_true', help='mirror pictures in files at random')
     add('--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them')
@@ -574,8 +615,13 @@ def _add_train(commands: Any) -> None:
     for name, options in LOSS_OPTIONS.items():
         group(f'--{name.replace("_", "-")}', **options)
     group = command.add_argument_group('training').add_argument
-    group('--optimizer', choices=sorted(mx.optimizer.Optimizer.opt_registry), default='sgd', metavar='NAME',
-          help="one of MXNet's optimizers")  # fmt: skip
+    group(
+        '--optimizer',
+        choices=OPTIMIZERS,
+        default='sgd',
+        metavar='NAME',
+        help=f'one of {", ".join(OPTIMIZERS)}',
+    )
     group(
         '--lr', type=_number(0, above=True), help='learning rate (default: 0.05 for sgd and nag, else 0.001)'
     )
@@ -611,7 +657,12 @@ def _add_embed(commands: Any) -> None:
     _add_checkpoint(command)
     add('data', metavar='DATA', help=f'the samples: {SOURCE_HELP}')
     _add_output(command, 'the .npz file to write')
-    add('--part', choices=('train', 'test'), help='of digits, and of a folder of idx files (default: test)')
+    add(
+        '--part',
+        choices=('train', 'test'),
+        help='of digits and of a folder of idx files (default: test); of another source, what train has '
+        'trained on or held out (default: all)',
+    )
     add('--trained-classes', action='store_true',
         help='labels of a .rec file, and classes, are those of the training')  # fmt: skip
     add('--flip', action='store_true', help='append the feature of the mirrored sample')
@@ -643,7 +694,10 @@ def _add_evaluate(commands: Any) -> None:
         _add_output(command, f'the JSON file to write (default: {default})', required=False)
         if with_metric:
             command.add_argument(
-                '--metric', choices=evaluation.METRICS, default='cosine', help='the distance'
+                '--metric',
+                choices=evaluation.METRICS,
+                default='cosine',
+                help='the distance: cosine is usual for faces, Euclidean is what center loss is made of',
             )
         return command.add_argument
 

@@ -129,12 +129,17 @@ def load_samples(
         samples = _named(str(source), part)
     elif has_parts(source):
         samples = _idx_arrays(_part_of(path, part or 'train'))
-    elif path.suffix == '.npz':
+    elif path.suffix == '.npz' and path.exists():
         samples = load_arrays(path)
     elif path.is_file() and path.suffix != '.rec':
         samples = _idx_arrays(path)
-    else:
+    elif path.exists():
         return list_images(path, class_names, min_classes)
+    else:
+        raise FileNotFoundError(
+            f'{source}: not there; expected a folder of class folders, a .rec, .npz or idx file, or one of '
+            f'{", ".join(SOURCES)}'
+        )
     found = len(np.unique(samples.labels))
     if found < min_classes:
         raise ValueError(f'{source}: {found} classes; expected {min_classes} at least')
@@ -261,7 +266,8 @@ def read_npz(
     """
     expected = f'expected the arrays {" and ".join(names)}'
     if not Path(path).is_file():
-        raise FileNotFoundError(f'{path}: not there; {expected} in an .npz file')
+        what = 'a folder' if Path(path).is_dir() else 'not there'
+        raise FileNotFoundError(f'{path}: {what}; {expected} in an .npz file')
     if not zipfile.is_zipfile(path):
         raise ValueError(f'{path}: {expected}: it is no .npz file, or not whole')
     try:
@@ -428,6 +434,7 @@ def _in_classes(samples: Arrays, class_names: Sequence[str], source: Any) -> Arr
     numbers_of = {name: number for number, name in enumerate(class_names)}
     unknown = [name for name in samples.class_names if name not in numbers_of]
     if unknown:
-        raise ValueError(f'{source}: class {unknown[0]} is not one of the {len(class_names)} to be known')
+        known = ', '.join(class_names[:10]) + (', ...' if len(class_names) > 10 else '')
+        raise ValueError(f'{source}: class {unknown[0]} is not one of the {len(class_names)}: {known}')
     to = np.array([numbers_of[name] for name in samples.class_names])
     return samples._replace(labels=to[samples.labels], class_names=list(class_names))

@@ -569,7 +569,8 @@ def list_images(
     found = np.unique(images.labels)
     if len(found) < min_classes:
         least = {1: 'one', 2: 'two'}.get(min_classes, min_classes)
-        raise ValueError(f'{path}: {len(found)} classes of pictures; expected {least} at least')
+        hint = ', each a folder of its pictures' if path.is_dir() else ''
+        raise ValueError(f'{path}: {len(found)} classes of pictures; expected {least} at least{hint}')
     return images
 
 

@@ -635,7 +635,8 @@ class FeatureExtractor:
             module.bind(data_shapes=[(self.data_name, shape)], for_training=False)
             module.set_params(self.arg_params, self.aux_params)
         except RuntimeError:  # MXNetError is one
-            raise ValueError(f'the network does not take samples of shape {shape[1:]}') from None
+            trained = '' if self.data_shape is None else f', but of {self.data_shape}'
+            raise ValueError(f'the network does not take samples of shape {shape[1:]}{trained}') from None
         return module
 
 

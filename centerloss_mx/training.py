@@ -56,8 +56,8 @@ class Training:
     ----------
     symbol : Symbol
         The network with its losses on `embedding_output`, as `symbol.supervised` makes it. Its labels are
-        `softmax_label`, and where it has it `center_label`, which is `IGNORE_LABEL` where a row only pads a
-        batch.
+        `softmax_label`, and where it has it `center_label`. With `use_ignore` the rows that only pad a batch
+        move no center.
     train : io.Images or dataset.Arrays
         The samples to train with.
     test : io.Images, dataset.Arrays or None
@@ -101,8 +101,14 @@ class Training:
 
     Examples
     --------
-    >>> training = Training(net, train, test, batch_size=32, num_epoch=3)  # doctest: +SKIP
-    >>> training.fit('runs/lenet', 'runs/lenet-history.csv')  # doctest: +SKIP
+    >>> from centerloss_mx import dataset, model_zoo, symbol
+    >>> train, test = dataset.load_samples('digits', 'train'), dataset.load_samples('digits', 'test')
+    >>> embedding = model_zoo.lenet(2)
+    >>> net = symbol.supervised(
+    ...     embedding, 10, 'center_loss', 2, scale=0.1, batchsize=32, use_ignore=True, ignore_label=-1
+    ... )
+    >>> training = Training(net, train, test, batch_size=32, num_epoch=3)
+    >>> module = training.fit('digits', 'digits-history.csv')  # doctest: +SKIP
     >>> training.history[-1]['test_accuracy']  # doctest: +SKIP
     0.94
     """
@@ -174,7 +180,6 @@ class Training:
         np.random.seed(self.seed)  # NDArrayIter shuffles with it
         random.seed(self.seed)  # ImageIter does
         self._prefix, self._history, self._on_epoch = prefix, history, on_epoch
-        data_iter = self._iterator(begin_epoch)
         if begin_epoch and history is not None:
             self.history = _read_history(history)[:begin_epoch]
         options: dict[str, Any] = {
@@ -190,7 +195,10 @@ class Training:
             self.module = Module(self.symbol, **options)
             arg_params = _of(self.arg_params, self.symbol.list_arguments())
             aux_params = _of(self.aux_params, self.symbol.list_auxiliary_states())
-        self._metric = _metric(self.symbol, self._label_names[-1])
+        ignored = {loss.ignored for loss in self.module._center_losses if loss.label == 'center_label'}
+        ignore_label = ignored.pop() if len(ignored) == 1 else None
+        data_iter = self._iterator(begin_epoch, ignore_label)
+        self._metric = _metric(self.symbol, self._label_names[-1], ignore_label)
         batches = num_batches(self.train, self.batch_size)
         self.bar = None
         if self.leads:
@@ -254,9 +262,9 @@ class Training:
         arguments = self.symbol.list_arguments()
         return [name for name in ('softmax_label', 'center_label') if name in arguments]
 
-    def _iterator(self, begin_epoch: int) -> DataIter:
+    def _iterator(self, begin_epoch: int, ignore_label: float | None) -> DataIter:
         data_iter: DataIter = samples_iter(
-            self.train, self.batch_size, self.image_size, True, self.rand_mirror, IGNORE_LABEL
+            self.train, self.batch_size, self.image_size, True, self.rand_mirror, ignore_label
         )
         if len(self._label_names) == 1:
             data_iter = data_iter.data_iter  # with the one label that softmax needs
@@ -536,12 +544,12 @@ def contexts(text: str) -> list[Context]:
     return devices
 
 
-def _metric(symbol: Symbol, center_label: str) -> mxmetric.EvalMetric:
+def _metric(symbol: Symbol, center_label: str, ignore_label: float | None) -> mxmetric.EvalMetric:
     """Accuracy, and of each loss the mean of its output."""
     metrics = [Accuracy()]
     for output in symbol.list_outputs():
         if output == 'center_loss_output':
-            metrics.append(CenterLossMetric('null', label_names=[center_label], ignore_label=IGNORE_LABEL))
+            metrics.append(CenterLossMetric('null', label_names=[center_label], ignore_label=ignore_label))
         elif output != 'softmax_output':
             name = output[: -len('_output')]
             metrics.append(mxmetric.Loss(name, output_names=[output], label_names=[]))

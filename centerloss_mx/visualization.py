@@ -134,18 +134,17 @@ def embedding_figure(
     handles = _handles(styles, names, any(panel.centers is not None for panel in panels))
     across = 1 if len(handles) <= 24 else 2  # columns of the legend
     columns = len(panels) if columns is None else columns
-    projected = any(panel.features.shape[1] > 2 for panel in panels)
-    axis = PROJECTIONS[projection] if projected else 'feature'
+    axis_of = ['feature' if panel.features.shape[1] == 2 else PROJECTIONS[projection] for panel in panels]
     right = across * (0.8 + 0.1 * max(2, max(map(len, names.values())) - 3))  # inches
     figure, grid = _grid(len(panels), columns, (5, 5.04), right, between=(0.05, 0.17))
     for i, (axes, panel) in enumerate(zip(grid, drawn)):
         _scatter(axes, panel, styles, names)
         axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect='equal', title=panel.title)
         if i % columns == 0:
-            axes.set_ylabel(f'{axis} 2 / mean distance between class means')
-    for axes in grid[-columns:]:  # the last of each column
-        axes.set_xlabel(f'{axis} 1 / mean distance between class means')
-        axes.tick_params(labelbottom=True)
+            axes.set_ylabel(f'{axis_of[i]} 2 / mean distance between class means')
+        if i + columns >= len(grid):  # the last of its column
+            axes.set_xlabel(f'{axis_of[i]} 1 / mean distance between class means')
+            axes.tick_params(labelbottom=True)
     if handles:
         title = 'class' if len(handles) > 1 else None
         figure.legend(handles=handles, loc='center right', frameon=False, title=title, ncol=across)

@@ -105,7 +105,7 @@ def test_training_leaves_checkpoint_history_and_options(data, call):
     with open('runs/net-history.csv', newline='') as file:
         rows = list(csv.DictReader(file))
     assert [row['epoch'] for row in rows] == ['1', '2']
-    assert f'{"test accuracy":24} {float(rows[1]["test_accuracy"]):>13.4f}' in printed
+    assert f'{"test accuracy":28} {float(rows[1]["test_accuracy"]):>13.4f}' in printed
     options = json.loads(Path('runs/net-options.json').read_text())
     assert options['embedding_dim'] == 3 and options['lr'] == 0.05 and options['ctx'] == ['cpu(0)']
     _, arg_params, aux_params = load_checkpoint('runs/net')
@@ -314,6 +314,28 @@ def test_labels_of_a_rec_file_may_count_in_the_classes_of_the_training(data, cal
     assert load_features('some.npz').classes.tolist() == ['0', '4']
 
 
+def test_what_was_held_out_can_be_embedded_alone(data, call):
+    """The class layer's accuracy on it is that which train has printed."""
+    call('train', data / 'all.npz', '-o', 'net', '--test-share', 0.4, *TRAIN)
+    rows = []
+    for part in 'train', 'test':
+        call('embed', 'net-0002.params', data / 'all.npz', '-o', f'{part}.npz', '--part', part)
+        rows += load_features(f'{part}.npz').features.tolist()
+    call('embed', 'net', data / 'all.npz', '-o', 'all.npz')
+    np.testing.assert_allclose(sorted(rows), sorted(load_features('all.npz').features.tolist()), rtol=1e-5)
+    call('embed', 'net', data / 'all.npz', '-o', 'scores.npz', '--part', 'test', '--layer', 'fc2_output')
+    scores = load_features('scores.npz')
+    assert len(scores.labels) == 18
+    with open('net-history.csv', newline='') as file:
+        accuracy = float(list(csv.DictReader(file))[-1]['test_accuracy'])
+    assert (scores.features.argmax(axis=1) == scores.labels).mean() == accuracy
+    Path('net-options.json').unlink()
+    with pytest.raises(
+        SystemExit, match=r'--part test: net-options.json does not tell what train has held out'
+    ):
+        call('embed', 'net', data / 'all.npz', '-o', 'x.npz', '--part', 'test')
+
+
 def test_bad_pictures_are_named_counted_and_left_out(data, call, refused, trained, tmp_path):
     (tmp_path / 'all' / 'one').mkdir(parents=True)
     (tmp_path / 'all' / 'two').mkdir()
@@ -380,8 +402,8 @@ def test_knn_and_centers_classify_by_names(call, random_features, tmp_path):
     distances = np.linalg.norm(random_features.features[:, np.newaxis] - np.eye(4)[:2], axis=2)
     nearest = np.array(['p0', 'p5'])[distances.argmin(axis=1)]
     assert found['nearest_center_accuracy'] == (nearest == random_features.classes).mean()
-    assert found['num_samples'] == 48 and found['num_of_other_classes'] == 6
-    assert f'{"knn accuracy":24} {found["knn_accuracy"]:>13.4f}' in printed
+    assert found['num_samples'] == 48 and found['num_samples_of_other_classes'] == 6
+    assert f'{"knn accuracy":28} {found["knn_accuracy"]:>13.4f}' in printed
 
 
 def test_retrieval_and_clusters_are_those_of_evaluation(call, random_features):
@@ -443,7 +465,11 @@ def test_who_was_trained_on_is_not_verified_unless_told_so(call, refused, random
 @pytest.mark.parametrize('protocol, message', [
     (['knn', 'other.npz', 'features.npz'], 'features of shape (48, 4); expected (N, 3)'),
     (['knn', 'none.npz', 'features.npz'], 'none.npz: not there'),
-    (['knn', 'features.npz', 'features.npz', '--num-neighbors', 49], 'num_neighbors=49 is outside 1..48'),
+    (['knn', 'copy.npz', 'features.npz', '--num-neighbors', 49], 'num_neighbors=49 is outside 1..48'),
+    (['knn', './features.npz', 'features.npz'], 'features.npz: TRAIN and FEATURES are one file'),
+    (['knn', 'alone.npz', 'features.npz'], 'features.npz: no sample is of a class in alone.npz'),
+    (['retrieve', 'features.npz', '-o', 'x.csv'], 'x.csv: expected a file that ends in .json'),
+    (['retrieve', '.'], '.: a folder; expected the arrays features and labels in an .npz file'),
     (['retrieve', 'alone.npz'], 'each of the 3 samples is alone in its class'),
     (['retrieve', 'nan.npz'], 'nan.npz: features at row 1 are not finite'),
     (['retrieve', 'text.npz'], 'text.npz: expected the arrays features and labels'),
@@ -457,7 +483,8 @@ def test_who_was_trained_on_is_not_verified_unless_told_so(call, refused, random
 def test_what_cannot_be_evaluated_is_refused_and_nothing_is_written(
     refused, random_features, tmp_path, protocol, message
 ):
-    np.savez(tmp_path / 'other.npz', features=np.eye(3), labels=[0, 1, 1])
+    np.savez(tmp_path / 'other.npz', features=np.eye(3), labels=['p0', 'p1', 'p1'])
+    save_features(tmp_path / 'copy.npz', random_features)
     np.savez(tmp_path / 'alone.npz', features=np.eye(3), labels=[0, 1, 2])
     np.savez(tmp_path / 'nan.npz', features=np.diag([1, np.nan, 1]), labels=[0, 1, 2])
     np.savez(tmp_path / 'one.npz', features=np.eye(3), labels=[1, 1, 1])
@@ -482,6 +509,8 @@ def test_pictures_are_drawn_side_by_side(call, features, data):
     for told in 'left', 'right', 'c0', 'c4', 'center', 'principal component 1':
         assert f'<!-- {told}' in text, told
     call('plot', features, '-o', 'tsne.svg', '--projection', 'tsne', '--no-centers', '--num-samples', 30)
+    call('plot', features, features.parent / '.' / 'all.npz', '-o', 'same.svg')
+    assert f'<!-- {features} -->' in Path('same.svg').read_text()  # two files of one name
     text = Path('tsne.svg').read_text()
     assert '<!-- t-SNE 1' in text and '<!-- center' not in text and f'<!-- {features.stem}' in text
 
@@ -571,7 +600,7 @@ def test_arguments_that_cannot_be_used_end_with_status_2(refused, arguments, mes
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (['nowhere'], 'nowhere: not there; expected a folder of class folders, or a .rec file'),
+    (['nowhere'], 'nowhere: not there; expected a folder of class folders, a .rec, .npz or idx file, or one'),
     (['nowhere.npz'], 'nowhere.npz: not there'),
     (['DATA', '--scale', 1, '--loss', 'softmax'], '--scale: not for softmax, which takes none of these'),
     (['DATA', '--margin', 1], '--margin: not for center_loss, which takes scale, alpha, update'),
@@ -581,10 +610,11 @@ def test_arguments_that_cannot_be_used_end_with_status_2(refused, arguments, mes
     (['DATA', '--network', 'densenet121'], 'does not take samples of 1 x 16 x 16; expected 224 x 224'),
     (['DATA', '--network', 'none.json'], 'none.json is not there'),
     (['DATA', '--params', 'none.params'], 'none.params: not there'),
-    (['DATA', '--batch-size', 46], '--batch-size 46: there are 45 samples to train with'),
+    (['DATA', '--batch-size', 40], '--batch-size 40: expected 36 or less, the samples'),
     (['DATA', '--batch-size', 1, '--ctx', 'cpu:0,cpu:1'], 'one sample or more for each device'),
     (['DATA', '--test-share', 0.01], 'cannot hold out --test-share 0.01'),
     (['DATA', '--test', 'nowhere'], 'nowhere: not there'),
+    (['DATA', '--image-size', 24], '--image-size 24: '),
     (['DATA', '--rand-mirror'], 'rand_mirror=True: only pictures in files can be mirrored'),
     (['DATA', '--kv-store', 'dist_sync'], 'this process is no worker (DMLC_ROLE is not set)'),
     (['DATA', '--lr', '1e30'], 'expected finite features'),
@@ -606,9 +636,10 @@ def test_training_that_cannot_be_done_ends_with_status_1(refused, data, tmp_path
     (['NET', 'DATA', '-o', 'x.csv'], 'x.csv: expected a file that ends in .npz'),
     (['NET', 'DATA', '-o', '.'], 'is a folder; expected a file to write'),
     (['NET', 'DATA', '-o', 'none/x.npz'], 'none is not a folder'),
-    (['NET', 'DATA', '-o', 'x.npz', '--part', 'test'], 'has no parts to train and to test with'),
+    (['NET', 'nan.npz', '-o', 'x.npz', '--part', 'test'], 'does not tell that a part of nan.npz was'),
+    (['other', 'DATA', '-o', 'x.npz', '--part', 'test'], 'there is no checkpoint of this prefix'),
     (['NET', 'FOLDER', '-o', 'x.npz'], 'these are pictures in files, which are normalized, but'),
-    (['NET', 'large.npz', '-o', 'x.npz'], 'the network does not take samples of shape (1, 20, 20)'),
+    (['NET', 'large.npz', '-o', 'x.npz'], 'does not take samples of shape (1, 20, 20), but of (1, 16, 16)'),
     (['NET', 'nan.npz', '-o', 'x.npz'], 'nan.npz: images at row 1 are not finite'),
     (['NET', 'pickled.npz', '-o', 'x.npz'], 'Object arrays cannot be loaded'),
 ])  # fmt: skip

@@ -77,6 +77,9 @@ def test_a_row_of_the_history_is_what_the_network_does(samples):
     found, predicted = trained.predict(test)
     np.testing.assert_allclose(found, features, rtol=1e-5, atol=1e-6)
     assert predicted.tolist() == scores.argmax(axis=1).tolist()
+    arg_params, aux_params = module.get_params()
+    module.set_params({**arg_params, 'fc2_bias': mx.nd.array([0, 0, 1e6, 0])}, aux_params)
+    assert trained.predict(test)[1].tolist() == [2] * 11
     row = trained.history[-1]
     assert row['test_accuracy'] == (scores.argmax(axis=1) == test.labels).mean()
     assert row['ratio'] == pytest.approx(cluster_ratio(features, test.labels).ratio, rel=1e-5)
@@ -88,6 +91,15 @@ def test_padding_moves_no_center(samples):
     trained = training(samples, loss='sync_center_loss', num_epoch=1)
     weight = parameters(trained.fit())['center_loss_center_weight']
     np.testing.assert_array_equal(weight[:, -1], np.bincount(samples.labels))
+
+
+def test_a_loss_that_ignores_nothing_is_served_the_classes_of_padding(samples):
+    """As `supervised` makes it: the label of a row that only pads would be an error there."""
+    net = supervised(lenet(3), NUM_CLASS, 'sync_center_loss', 3, scale=0.01)
+    params = {'base': 'sgd', 'learning_rate': 0.01}
+    trained = Training(net, samples, batch_size=BATCH, optimizer='centers', optimizer_params=params)
+    weight = parameters(trained.fit())['center_loss_center_weight']
+    assert weight[:, -1].sum() == 48  # the last batch is filled up with samples
 
 
 def test_it_leaves_the_last_checkpoint_and_the_whole_history(samples, tmp_path):

@@ -270,6 +270,14 @@ def test_tsne_keeps_neighbors_together_and_draws_the_centers_among_them():
         embedding_figure([one], projection='umap')
 
 
+def test_each_panel_says_what_its_axes_are():
+    left, right = embedding_figure([panel_of(3, dim=5), panel_of(3)]).axes
+    assert left.get_xlabel().startswith('principal component 1') and right.get_xlabel().startswith(
+        'feature 1'
+    )
+    assert left.get_ylabel().startswith('principal component 2')
+
+
 def test_pictures_are_png_or_svg(tmp_path):
     figure = embedding_figure([panel_of(3)])
     for name in 'a.png', 'a.svg', 'a.SVG':
