@@ -64,8 +64,10 @@ SOURCE_HELP = (
     'labels (uint8 is brought to [0, 1]); an idx file, or a folder of those of MNIST'
 )
 _MSRA = mx.init.Xavier(magnitude=2, rnd_type='gaussian', factor_type='in')  # for layers behind ReLU
-# MXNet's own; the first two are aliases for its tests, and `centers` comes by way of --loss.
-OPTIMIZERS = sorted({*mx.optimizer.Optimizer.opt_registry} - {'ccsgd', 'test', 'centers'})
+# Of MXNet's: two for its tests; `centers` comes by way of --loss; one takes sparse gradients only; three fail
+# where the learning rate falls to 0; and of the last, MXNet does not save all that a resumed training needs.
+_NOT_FOR_TRAINING = {'test', 'ccsgd', 'centers', 'groupadagrad', 'ftml', 'ftrl', 'sgld', 'nadam'}
+OPTIMIZERS = sorted({*mx.optimizer.Optimizer.opt_registry} - _NOT_FOR_TRAINING)
 MOMENTA = ('sgd', 'nag')  # the optimizers that take a momentum
 
 
@@ -90,13 +92,22 @@ def train(args: argparse.Namespace) -> None:
     if args.lr_schedule == 'cosine':
         batches = num_batches(samples, args.batch_size)
         training.optimizer_params.update(cosine(args.lr, batches, args.num_epochs, last))
+    options = {name: value for name, value in vars(args).items() if name not in _NOT_KEPT}
+    path = Path(f'{args.output}-options.json')
+    if last:
+        if not path.is_file():
+            raise FileNotFoundError(f'--resume: {path} is not there; expected the options of the checkpoint')
+        keep_options(path, options, resume=True, leads=training.leads)
+
+    def begin() -> None:
+        """Nothing has refused this training: now it takes the place of another."""
+        if not last:
+            remove_checkpoints(args.output)  # first, so that no --resume takes one for this training's
+            keep_options(path, options)
+
     if training.leads:
         args.output.parent.mkdir(parents=True, exist_ok=True)
-        if not last:  # first, so that no --resume takes one for this training's
-            remove_checkpoints(args.output)
-    options = {name: value for name, value in vars(args).items() if name not in _NOT_KEPT}
-    keep_options(f'{args.output}-options.json', options, args.resume, training.leads)
-    training.fit(args.output, f'{args.output}-history.csv', last)
+    training.fit(args.output, f'{args.output}-history.csv', last, on_begin=begin)
     if training.leads:
         told = {name: value for name, value in training.history[-1].items() if name in _TOLD}
         _print_table(f'{args.output}-{args.num_epochs:04d}.params', told)
@@ -109,19 +120,26 @@ _NOT_KEPT = ('command', 'function', 'debug', 'resume', 'force', 'output')
 
 def _last_epoch(args: argparse.Namespace) -> int:
     """The epoch to go on from, 0 in a new training, which begins where nothing of another one is."""
-    last = latest_checkpoint(args.output)
-    if last is not None and not (args.resume or args.force):
-        raise FileExistsError(
-            f'{args.output}-{last:04d}.params is there already; --resume goes on with it, --force replaces it'
+    if args.output.name in ('', '..'):
+        raise ValueError(
+            f'--output {args.output}: expected the beginning of the names of files, not a folder'
         )
-    return (last or 0) if args.resume else 0
+    last = latest_checkpoint(args.output)
+    if args.resume and last is not None:
+        return last
+    names = [f'{last or 0:04d}.params', 'symbol.json', 'history.csv', 'options.json']
+    there = [path for path in (f'{args.output}-{name}' for name in names) if os.path.lexists(path)]
+    if there and not (args.resume or args.force):
+        raise FileExistsError(f'{there[0]} is there already; --resume goes on, --force replaces it')
+    return 0
 
 
 def _samples(args: argparse.Namespace) -> tuple[Samples, Samples | None]:
     """The samples to train with, and those to test with."""
     samples = readable(load_samples(args.data, min_classes=2), args.skip_bad)
     if args.test is not None:
-        return samples, readable(load_samples(args.test, None, samples.class_names, 2), args.skip_bad)
+        part = 'test' if has_parts(args.test) else None
+        return samples, readable(load_samples(args.test, part, samples.class_names, 2), args.skip_bad)
     if has_parts(args.data):
         return samples, load_samples(args.data, 'test', samples.class_names, 2)
     if not args.test_share:
@@ -135,6 +153,8 @@ def _samples(args: argparse.Namespace) -> tuple[Samples, Samples | None]:
 def _settle_image_size(args: argparse.Namespace, samples: Samples) -> None:
     if isinstance(samples, Images):
         args.image_size = args.image_size or 64
+    elif args.rand_mirror:
+        raise ValueError(f'--rand-mirror: {args.data} holds arrays; only pictures in files can be mirrored')
     elif args.image_size is not None:
         raise ValueError(f'--image-size {args.image_size}: {args.data} holds arrays, which stay as they are')
 
@@ -236,7 +256,7 @@ def _optimizer(args: argparse.Namespace) -> dict[str, Any]:
 
 def embed(args: argparse.Namespace) -> None:
     """Write the features of samples, with their classes and the network's centers."""
-    _check_output(args.output, args.force)
+    _check_output(args.output, args.force, '.npz')
     symbol, arg_params, aux_params = load_checkpoint(*_checkpoint(args))
     extractor = FeatureExtractor(symbol, arg_params, aux_params, args.layer, args.ctx[0])
     if args.trained_classes and extractor.class_names is None:
@@ -253,8 +273,11 @@ def embed(args: argparse.Namespace) -> None:
     data = samples if isinstance(samples, Images) else samples.images
     found = extractor.predict(data, args.batch_size, args.image_size, args.flip, progress=True)
     centers, trained_on = find_centers(arg_params, aux_params), extractor.class_names
+    if found.ndim != 2:
+        raise ValueError(f'{args.layer} has shape {found.shape}; expected (N, D), a feature for each sample')
     told = ''
-    if centers is not None and centers.shape != (len(trained_on or ()), found.shape[1]):
+    of_these = args.layer == 'embedding_output' and not args.flip and trained_on is not None
+    if centers is not None and not of_these:
         centers, told = None, '; without the centers, which are of other features'
     names = samples.names if isinstance(samples, Images) else None
     features = Features(found, samples.labels, samples.class_names, names, centers, trained_on)
@@ -265,10 +288,11 @@ def embed(args: argparse.Namespace) -> None:
 
 def _checkpoint(args: argparse.Namespace) -> tuple[str, int | None]:
     """Prefix and epoch; the name of a .params file tells both."""
-    match = re.fullmatch(r'(.+)-(\d{4})\.params', args.prefix)
+    prefix = str(Path(args.prefix))
+    match = re.fullmatch(r'(.+)-(\d{4})\.params', prefix)
     if match and args.epoch is None:
         return match.group(1), int(match.group(2))
-    return args.prefix, args.epoch
+    return prefix, args.epoch
 
 
 def _part(args: argparse.Namespace, class_names: Sequence[str] | None) -> Samples:
@@ -333,8 +357,9 @@ def evaluate_cluster(args: argparse.Namespace) -> dict[str, Any]:
 def evaluate_verify(args: argparse.Namespace) -> dict[str, Any]:
     """Verify pairs by the LFW protocol."""
     if args.roc is not None:
-        _check_output(args.roc, args.force)
+        _check_output(args.roc, args.force, '.png', '.svg')
     features = load_features(args.features)
+    seen = None if features.trained_on is None else bool({*features.classes} & {*features.trained_on})
     if features.trained_on is None:
         print(f'{args.features} does not tell what its network was trained on: not checked', file=sys.stderr)
     elif not args.allow_trained:
@@ -347,8 +372,7 @@ def evaluate_verify(args: argparse.Namespace) -> dict[str, Any]:
     if args.roc is not None:
         from .visualization import roc_figure, save_figure
 
-        unseen = features.trained_on is not None and not args.allow_trained
-        title = 'Verification' + (' of classes that were not trained on' if unseen else '')
+        title = 'Verification' + (' of classes that were not trained on' if seen is False else '')
         curves = {Path(args.features).stem: [(found.far, found.tar)]}
         least = 10.0 ** -max(1, int(math.log10(found.num_impostor)))  # one impostor pair at least
         save_figure(roc_figure(curves, least, title), args.roc)
@@ -360,16 +384,14 @@ def evaluate_verify(args: argparse.Namespace) -> dict[str, Any]:
         **tars,
         'num_genuine': found.num_genuine,
         'num_impostor': found.num_impostor,
-        'seen_in_training': features.trained_on is not None and bool(args.allow_trained),
+        'seen_in_training': seen,
     }
 
 
 def evaluate(args: argparse.Namespace) -> None:
     """Print the numbers of a protocol, and write them as JSON."""
     output = args.output or f'{os.path.splitext(args.features)[0]}-{args.protocol}.json'
-    _check_output(output, args.force)
-    if Path(output).suffix != '.json':
-        raise ValueError(f'{output}: expected a file that ends in .json')
+    _check_output(output, args.force, '.json')
     results = args.run(args)
     options = {name: value for name, value in vars(args).items() if name not in ('run', *_NOT_KEPT)}
     text = json.dumps({'options': options, 'results': results}, default=str, indent=2)
@@ -381,7 +403,7 @@ def _print_table(title: str, rows: Mapping[str, Any]) -> None:
     print(title)
     for name, value in rows.items():
         if value is None:
-            shown = 'too few pairs'
+            shown = 'unknown' if name == 'seen_in_training' else 'too few pairs'
         elif isinstance(value, bool):
             shown = 'yes' if value else 'no'
         else:
@@ -394,7 +416,7 @@ def plot(args: argparse.Namespace) -> None:
     from .visualization import Panel, embedding_figure, save_figure
 
     for path in args.output:
-        _check_output(path, args.force)
+        _check_output(path, args.force, '.png', '.svg')
     sets = [load_features(path) for path in args.features]
     names = list(dict.fromkeys(name for features in sets for name in features.class_names))
     stems = [Path(path).stem for path in args.features]
@@ -417,7 +439,7 @@ def plot(args: argparse.Namespace) -> None:
 
 def export(args: argparse.Namespace) -> None:
     """Write a checkpoint's network up to a layer as ONNX."""
-    _check_output(args.output, args.force)
+    _check_output(args.output, args.force, '.onnx')
     export_onnx(*_checkpoint(args), args.output, args.layer, args.data_shape)
     print(f'{args.output}: {args.prefix} up to {args.layer}; ONNX Runtime computes from it what MXNet does')
 
@@ -456,24 +478,28 @@ EXTRAS = {
 }
 
 
-def _check_output(path: str | os.PathLike, force: bool) -> None:
+def _check_output(path: str | os.PathLike, force: bool, *endings: str) -> None:
     """Before the work is done, see that its result can be written."""
     path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f'{path} is a folder; expected a file to write')
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f'{path} is no file, but {"a folder" if path.is_dir() else "a device or pipe"}')
+    if path.suffix.lower() not in endings:
+        raise ValueError(f'{path}: expected a file that ends in {" or ".join(endings)}')
     if path.exists() and not force:
         raise FileExistsError(f'{path} is there already; --force replaces it')
     if not path.parent.is_dir():
         raise FileNotFoundError(f'{path.parent} is not a folder; expected one to write {path.name} to')
 
 
-def _whole(least: int) -> Any:
-    """An argument's type: a whole number that is not too small."""
+def _whole(least: int, most: float = math.inf) -> Any:
+    """An argument's type: a whole number within bounds."""
 
     def whole(text: str) -> int:
         number = int(text)
         if number < least:
             raise argparse.ArgumentTypeError(f'{number}: expected {least} or more')
+        if number > most:
+            raise argparse.ArgumentTypeError(f'{number}: expected {most} or less')
         return number
 
     whole.__name__ = 'whole number'
@@ -630,8 +656,8 @@ def _add_train(commands: Any) -> None:
     group('--momentum', type=_number(0, 1), help='of sgd and nag (default: 0.9)')
     group('--wd', type=_number(0), help='weight decay (default: 0.0005 for sgd and nag, else 0)')
     group('--batch-size', type=_whole(1), default=32, help='samples a batch, over all devices and workers')
-    group('--num-epochs', type=_whole(1), default=12, help='epochs')
-    group('--seed', type=_whole(0), default=1, help='of what is held out, weights and order')
+    group('--num-epochs', type=_whole(1, 9999), default=12, help='epochs')
+    group('--seed', type=_whole(0, 2**32 - 1), default=1, help='of what is held out, weights and order')
     group('--ctx', type=_contexts, default='cpu', help='devices: cpu, gpu:0, cpu:0,cpu:1, ...')
     group(
         '--kv-store',
@@ -644,7 +670,7 @@ def _add_train(commands: Any) -> None:
 
 def _add_checkpoint(command: argparse.ArgumentParser) -> None:
     command.add_argument('prefix', metavar='PREFIX', help='of the checkpoint, as given to train')
-    command.add_argument('--epoch', type=_whole(0), help='of the checkpoint (default: the last)')
+    command.add_argument('--epoch', type=_whole(0, 9999), help='of the checkpoint (default: the last)')
     command.add_argument('--layer', default='embedding_output', help='output of the network to cut it off at')
 
 
@@ -712,7 +738,7 @@ def _add_evaluate(commands: Any) -> None:
     add = protocol(
         'cluster', evaluate_cluster, 'how tight clusters are, and NMI of k-means', 'test.npz', False
     )
-    add('--seed', type=_whole(0), default=0, help='of k-means')
+    add('--seed', type=_whole(0, 2**32 - 1), default=0, help='of k-means')
     add = protocol(
         'verify', evaluate_verify, "verify pairs by LFW's protocol", 'faces.npz --roc faces-roc.png'
     )
@@ -724,7 +750,7 @@ def _add_evaluate(commands: Any) -> None:
         help='genuine pairs of a fold at most, and as many impostor pairs',
     )
     add('--num-components', type=_whole(1), help='project on principal components, fitted on the other folds')
-    add('--seed', type=_whole(0), default=0, help='of the folds and pairs')
+    add('--seed', type=_whole(0, 2**32 - 1), default=0, help='of the folds and pairs')
     add('--allow-trained', action='store_true', help='verify classes, too, that the network was trained on')
     add('--roc', type=Path, metavar='FILE', help='the picture of the ROC curve to write, .png or .svg')
 
@@ -743,7 +769,7 @@ def _add_plot(commands: Any) -> None:
     add('--titles', nargs='+', metavar='TITLE', help="of the features (default: the files' names)")
     add('--no-centers', action='store_true', help='draw no centers')
     add('--num-samples', type=_whole(2), help='draw that many at most, taken at random (default: all)')
-    add('--seed', type=_whole(0), default=0, help='of which are drawn')
+    add('--seed', type=_whole(0, 2**32 - 1), default=0, help='of which are drawn')
 
 
 def _add_export(commands: Any) -> None:

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, Callable, NoReturn, TextIO
 
@@ -88,11 +89,12 @@ def run(
     """
     name = Path(sys.argv[0]).name if name is None else name
     os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # what MXNet says of each network it binds
-    operator_errors = _OperatorErrors(sys.stdout)
+    stdout = sys.stdout or StringIO()  # None: it is closed
+    operator_errors = _OperatorErrors(stdout)
     try:
-        with redirect_stdout(sys.stdout if debug else operator_errors):
+        with redirect_stdout(stdout if debug else operator_errors):
             main()
-        sys.stdout.flush()
+        stdout.flush()
     except KeyboardInterrupt:
         print(f'{name}: {interrupted}', file=sys.stderr)
         sys.exit(130)

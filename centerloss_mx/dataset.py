@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import re
 import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Union
@@ -32,6 +31,7 @@ __all__ = [
     'hold_out',
     'load_arrays',
     'load_samples',
+    'numbered',
     'read_npz',
     'samples_iter',
 ]
@@ -203,10 +203,16 @@ def load_arrays(path: str | os.PathLike) -> Arrays:
         )
     if images.dtype != np.uint8 and images.dtype.kind != 'f':
         raise ValueError(f'{path}: images are {images.dtype}; expected uint8, or float')
-    finite = np.isfinite(images).all(axis=tuple(range(1, images.ndim)))
+    if not images[0].size:
+        raise ValueError(f'{path}: images of shape {images.shape} have no pixels')
+    with np.errstate(over='ignore'):
+        finite = np.isfinite(images.astype(np.float32)).all(axis=tuple(range(1, images.ndim)))
     if not finite.all():  # a max pooling layer would hide it
         raise ValueError(f'{path}: images at row {int(finite.argmin())} are not finite')
-    return as_arrays(images, labels)
+    try:
+        return as_arrays(images, labels)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
 
 
 def as_arrays(images: np.ndarray, labels: np.ndarray) -> Arrays:
@@ -223,6 +229,11 @@ def as_arrays(images: np.ndarray, labels: np.ndarray) -> Arrays:
     -------
     Arrays
 
+    Raises
+    ------
+    ValueError
+        A label that is not finite.
+
     Examples
     --------
     >>> as_arrays(np.zeros((2, 28, 28), np.uint8), np.array(['dog', 'cat'])).labels
@@ -232,8 +243,48 @@ def as_arrays(images: np.ndarray, labels: np.ndarray) -> Arrays:
     scaled = images.astype(np.float32)
     if images.dtype == np.uint8:
         scaled /= np.float32(255)
+    names, numbers = numbered(labels)
+    return Arrays(scaled, numbers, names)
+
+
+def numbered(labels: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Name the classes after their labels, and number them in the order of these.
+
+    A class has the same name whatever its labels' dtype: 3, 3.0 and b'3' are '3'.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray
+        (N,), numbers or names.
+
+    Returns
+    -------
+    names : list of str
+        Of the classes.
+    numbers : numpy.ndarray
+        int64 (N,).
+
+    Raises
+    ------
+    ValueError
+        A label that is not finite.
+
+    Examples
+    --------
+    >>> numbered(np.array([7.0, 3.0, 7.0]))
+    (['3', '7'], array([1, 0, 1]))
+    """
+    labels = np.asarray(labels)
+    if labels.dtype.kind == 'f':
+        if not np.isfinite(labels).all():
+            row = int(np.isfinite(labels).argmin())
+            raise ValueError(f'label {labels[row]} at row {row} is no class')
+        if (labels == np.round(labels)).all():
+            labels = labels.astype(np.int64)
+    elif labels.dtype.kind == 'S':
+        labels = np.char.decode(labels, 'utf-8', 'replace')
     names, numbers = np.unique(labels, return_inverse=True)
-    return Arrays(scaled, numbers.astype(np.int64), [*map(str, names)])
+    return [*map(str, names)], numbers.astype(np.int64)
 
 
 def read_npz(
@@ -275,8 +326,12 @@ def read_npz(
             missing = [name for name in names if name not in arrays.files]
             if missing:
                 raise ValueError(f'{missing[0]} is not among {", ".join(arrays.files) or "none"}')
-            return {name: arrays[name] for name in (*names, *optional) if name in arrays.files}
-    except (ValueError, OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+            found = {name: arrays[name] for name in (*names, *optional) if name in arrays.files}
+            for name, array in found.items():
+                if not isinstance(array, np.ndarray):
+                    raise ValueError(f'{name} is no array')
+            return found
+    except Exception as error:  # what NumPy raises of a damaged file has no common base
         raise ValueError(f'{path}: {expected}: {error}') from None
 
 

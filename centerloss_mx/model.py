@@ -7,9 +7,10 @@ import numbers
 import os
 import re
 import warnings
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Mapping, NamedTuple, Sequence
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Sequence
 
 import numpy as np
 from mxnet import cpu
@@ -21,9 +22,8 @@ from mxnet.module import Module
 from mxnet.ndarray import NDArray
 from mxnet.ndarray.sparse import RowSparseNDArray
 from mxnet.symbol import Symbol, load_json
-from mxnet.symbol import load as load_json_file
 
-from .dataset import read_npz
+from .dataset import numbered, read_npz
 from .io import Images, image_iter, list_images, with_progress
 from .rows import HostRows, check_labels, group_by_class
 
@@ -40,6 +40,7 @@ __all__ = [
     'load_checkpoint',
     'load_features',
     'load_symbol',
+    'noted',
     'save_checkpoint',
     'save_features',
     'start_centers',
@@ -351,8 +352,8 @@ def _with_batchsize(
     symbol: Symbol, aux_params: dict[str, NDArray], batchsize: int
 ) -> tuple[Symbol, dict[str, NDArray]]:
     """The same network with another capacity: the states that hold one batch's differences start anew."""
-    if not batchsize > 0:
-        raise ValueError(f'batchsize={batchsize} is not > 0')
+    if isinstance(batchsize, bool) or not (isinstance(batchsize, numbers.Integral) and 0 < batchsize < 2**31):
+        raise ValueError(f'batchsize={batchsize!r} is not a whole number > 0 and < 2^31')
     graph = json.loads(symbol.tojson())
     for node in graph['nodes']:
         if node['op'] == 'Custom' and node['attrs']['op_type'] == 'centerloss':
@@ -390,8 +391,10 @@ def load_symbol(path: str | os.PathLike) -> Symbol:
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path} is not there')
     try:
-        return load_json_file(str(path))
-    except (MXNetError, UnicodeDecodeError):  # of bytes that MXNet quotes
+        text = Path(path).read_text(encoding='utf-8')
+        json.loads(text)  # MXNet's own reader was seen to end the process
+        return load_json(text)
+    except (MXNetError, ValueError, RecursionError):
         raise ValueError(f'{path}: no network of MXNet; is the file whole?') from None
 
 
@@ -421,7 +424,7 @@ def internal_output(symbol: Symbol, layer: str) -> Symbol:
     ['embedding_output']
     """
     internals = symbol.get_internals()
-    if layer not in internals.list_outputs():
+    if layer not in internals.list_outputs() or layer in symbol.list_inputs():
         outputs = [name for name in internals.list_outputs() if name.endswith('_output')]
         raise ValueError(f'the network has no output {layer!r}; it has {", ".join(outputs)}')
     return internals[layer]
@@ -485,7 +488,43 @@ def feature_extractor(
     return FeatureExtractor(*load_checkpoint(prefix, epoch), layer, ctx, data_name)
 
 
-_NOTES = ('data_shape', 'class_names', 'pictures')
+def noted(symbol: Symbol, name: str, kind: type, data_name: str = 'data') -> Any:
+    """What `save_checkpoint` has noted of the data in a network.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        The network.
+    name : str
+        Such as ``'class_names'``.
+    kind : type
+        What it is expected to be.
+    data_name : str
+        Name of the data input.
+
+    Returns
+    -------
+    object
+        None: it is not noted.
+
+    Raises
+    ------
+    ValueError
+        It is of another kind: the file is damaged.
+
+    Examples
+    --------
+    >>> noted(mx.sym.Variable('data'), 'class_names', list) is None
+    True
+    """
+    text = symbol.attr_dict().get(data_name, {}).get(f'__{name}__', 'null')
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if not (value is None or isinstance(value, kind)):
+        raise ValueError(f'the network notes the {name} {text[:40]!r}; expected a {kind.__name__}')
+    return value
 
 
 class FeatureExtractor:
@@ -537,11 +576,10 @@ class FeatureExtractor:
         data_name: str = 'data',
     ) -> None:
         self.symbol, self.ctx, self.data_name = internal_output(symbol, layer), ctx or cpu(), data_name
-        noted = self.symbol.attr_dict().get(data_name, {})
-        notes = {name: json.loads(noted.get(f'__{name}__', 'null')) for name in _NOTES}
-        self.data_shape: tuple[int, ...] | None = notes['data_shape'] and tuple(notes['data_shape'])
-        self.class_names: list[str] | None = notes['class_names']
-        self.pictures: bool | None = notes['pictures']
+        shape = noted(self.symbol, 'data_shape', list, data_name)
+        self.data_shape: tuple[int, ...] | None = None if shape is None else tuple(shape)
+        self.class_names: list[str] | None = noted(self.symbol, 'class_names', list, data_name)
+        self.pictures: bool | None = noted(self.symbol, 'pictures', bool, data_name)
         arguments, states = self.symbol.list_arguments(), self.symbol.list_auxiliary_states()
         missing = [name for name in arguments if name != data_name and name not in arg_params]
         missing += [name for name in states if name not in aux_params]
@@ -632,7 +670,8 @@ class FeatureExtractor:
     def _bound(self, shape: tuple[int, ...]) -> Module:
         module = Module(self.symbol, data_names=[self.data_name], label_names=None, context=self.ctx)
         try:
-            module.bind(data_shapes=[(self.data_name, shape)], for_training=False)
+            with _without_fusion():
+                module.bind(data_shapes=[(self.data_name, shape)], for_training=False)
             module.set_params(self.arg_params, self.aux_params)
         except RuntimeError:  # MXNetError is one
             trained = '' if self.data_shape is None else f', but of {self.data_shape}'
@@ -733,9 +772,18 @@ def load_features(path: str | os.PathLike) -> Features:
             'expected numbers (N, D), and (N,)'
         )
     _check_finite(features, path, arrays.get('names'))
+    for name in ('class_names', 'names', 'trained_on'):
+        if name in arrays and arrays[name].ndim != 1:
+            raise ValueError(f'{path}: {name} of shape {arrays[name].shape}; expected a list of names')
+    if 'names' in arrays and len(arrays['names']) != len(features):
+        raise ValueError(f'{path}: {len(arrays["names"])} names of {len(features)} features')
     if 'class_names' not in arrays:
-        arrays['class_names'], labels = np.unique(labels, return_inverse=True)
-    num_class = len(np.atleast_1d(arrays['class_names']))
+        try:
+            class_names, labels = numbered(labels)
+            arrays['class_names'] = np.array(class_names)
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from None
+    num_class = len(arrays['class_names'])
     outside = (
         (labels < 0) | (labels >= num_class) if labels.dtype.kind in 'iu' else np.ones(len(labels), bool)
     )
@@ -743,21 +791,43 @@ def load_features(path: str | os.PathLike) -> Features:
         row = int(outside.argmax())
         raise ValueError(f'{path}: label {labels[row]} at row {row} is outside 0..{num_class - 1}')
     centers, trained_on = arrays.get('centers'), arrays.get('trained_on')
+    if centers is not None and centers.dtype.kind != 'f':
+        raise ValueError(f'{path}: centers are {centers.dtype}; expected float')
     if centers is not None and (trained_on is None or centers.shape != (len(trained_on), features.shape[1])):
         raise ValueError(
             f'{path}: centers of shape {centers.shape}; expected a row of {features.shape[1]} for each class '
             'in trained_on'
         )
+    if centers is not None and not np.isfinite(centers).all():
+        raise ValueError(f'{path}: the centers are not finite')
     names = {key: [*map(str, arrays[key])] for key in ('class_names', 'names', 'trained_on') if key in arrays}
     return Features(features, labels.astype(np.int64), centers=centers, **names)
 
 
 def _check_finite(features: np.ndarray, where: object, names: Sequence[str] | np.ndarray | None) -> None:
-    finite = np.isfinite(features).all(axis=1)
+    with np.errstate(over='ignore'):  # beyond float32, squares would overflow in float64, too
+        finite = np.isfinite(features.astype(np.float32)).all(axis=1)
     if not finite.all():
         row = int(finite.argmin())
-        name = '' if names is None else f' ({names[row]})'
+        name = f' ({names[row]})' if names is not None and len(names) == len(features) else ''
         raise ValueError(f'{where}: features at row {row}{name} are not finite')
+
+
+@contextmanager
+def _without_fusion() -> Iterator[None]:
+    """Keep MXNet from fusing layers of what is bound: a convolution and a sum it was seen to fuse wrongly.
+
+    In ResNet v2 for small pictures, the sum then had another term than the convolution's output.
+    """
+    before = os.environ.get('MXNET_SUBGRAPH_BACKEND')
+    os.environ['MXNET_SUBGRAPH_BACKEND'] = 'NONE'
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ['MXNET_SUBGRAPH_BACKEND']
+        else:
+            os.environ['MXNET_SUBGRAPH_BACKEND'] = before
 
 
 def export_onnx(
@@ -815,7 +885,7 @@ def export_onnx(
     expected = extractor.predict(samples)
 
     def write(name: str) -> None:
-        params = {**extractor.arg_params, **extractor.aux_params}
+        params = _with_fixed_gammas(extractor)
         dynamic = {'dynamic': True, 'dynamic_input_shapes': [(None, *data_shape)]}
         try:
             mxonnx.export_model(
@@ -825,13 +895,16 @@ def export_onnx(
             raise ValueError(f'{layer}: MXNet cannot export this network: {error}') from None
         model = onnx.load(name)
         _mend_onnx(model, expected.shape[1:])
-        onnx.checker.check_model(model)
         onnx.save(model, name)
         try:
+            onnx.checker.check_model(model)
             session = onnxruntime.InferenceSession(name, providers=['CPUExecutionProvider'])
             found = [session.run(None, {data_name: samples[:size]})[0] for size in (1, len(samples))]
-        except Exception as error:  # its own classes, which have no common base
-            raise RuntimeError(f'{path}: ONNX Runtime cannot run it, nothing was written: {error}') from error
+        except Exception as error:  # of both, classes without a common base
+            reason = str(error).strip().splitlines()[0]
+            raise RuntimeError(
+                f'{path}: ONNX Runtime cannot run it, nothing was written: {reason}'
+            ) from error
         difference = max(abs(features - expected[: len(features)]).max() for features in found)
         if not difference <= 1e-5 * max(1, abs(expected).max()):
             raise RuntimeError(
@@ -848,6 +921,17 @@ def _explicit(symbol: Symbol) -> Symbol:
         if node['op'] == 'FullyConnected':
             node['attrs'].setdefault('flatten', 'True')
     return load_json(json.dumps(graph))
+
+
+def _with_fixed_gammas(extractor: FeatureExtractor) -> dict[str, NDArray]:
+    """All parameters; the gammas that MXNet takes for 1, whatever they are, are 1."""
+    params = {**extractor.arg_params, **extractor.aux_params}
+    nodes = json.loads(extractor.symbol.tojson())['nodes']
+    for node in nodes:
+        if node['op'] == 'BatchNorm' and node.get('attrs', {}).get('fix_gamma', 'True') in ('True', '1'):
+            gamma = nodes[node['inputs'][1][0]]['name']
+            params[gamma] = nd.ones_like(params[gamma])
+    return params
 
 
 def _mend_onnx(model: Any, feature_shape: tuple[int, ...]) -> None:

@@ -17,6 +17,7 @@ from .model import internal_output, load_symbol
 
 __all__ = ['NETWORKS', 'get_model', 'lenet', 'lenet_plus_plus', 'load_params']
 
+_RESERVED = ('fc2_weight', 'fc2_output', 'softmax_output', 'softmax_label', 'center_label')
 _SIZES = (32, 48, 64, 96, 128, 160, 192, 224, 299)  # the last is for inceptionv3
 
 
@@ -137,7 +138,7 @@ def get_model(
     if shape is None:
         size = ' x '.join(map(str, data_shape))
         larger = [other for other in _SIZES if _output_shape(embedding, (data_shape[0], other, other))]
-        hint = f'; expected {larger[0]} x {larger[0]} or more' if larger else ''
+        hint = f'; it takes {larger[0]} x {larger[0]}' if larger else ''
         raise ValueError(f'{name} does not take samples of {size}{hint}')
     if len(shape) != 2:
         raise ValueError(f'{layer} of {name} has shape {shape}; expected (N, D)')
@@ -182,7 +183,9 @@ def load_params(
         params = nd.load(str(path))
     except (MXNetError, UnicodeDecodeError):
         raise ValueError(f'{path}: no parameters of MXNet; is the file whole?') from None
-    if isinstance(params, dict) and any(key.startswith(('arg:', 'aux:')) for key in params):
+    if not isinstance(params, dict) or not params:
+        raise ValueError(f'{path}: no parameters by their names')
+    if any(key.startswith(('arg:', 'aux:')) for key in params):
         return {key[4:]: value for key, value in params.items()}
     if name in NETWORKS or str(name).endswith('.json'):
         raise ValueError(
@@ -204,6 +207,9 @@ def _cut_off(symbol: Symbol, layer: str, path: str | os.PathLike) -> Symbol:
         raise ValueError(
             f'{path}: the network has no input data; it has {", ".join(embedding.list_arguments())}'
         )
+    taken = [name for name in _RESERVED if name in embedding.get_internals().list_outputs()]
+    if taken:
+        raise ValueError(f'{path}: there is a {taken[0]} before {layer}; that name is for what comes behind')
     if layer == 'embedding_output':
         return embedding
     if 'embedding_output' in embedding.get_internals().list_outputs():
@@ -228,6 +234,8 @@ def _backbone(name: str, data_shape: tuple[int, ...], thumbnail: bool | None) ->
 def _output_shape(symbol: Symbol, data_shape: tuple[int, ...]) -> tuple[int, ...] | None:
     """With a batch of one; None if the network does not take such samples."""
     try:
-        return symbol.infer_shape_partial(data=(1, *data_shape))[1][0]  # infer_shape prints when it fails
+        arguments, outputs, _ = symbol.infer_shape_partial(data=(1, *data_shape))  # infer_shape prints
     except MXNetError:
         return None
+    known = all(shape and all(size > 0 for size in shape) for shape in (*arguments, *outputs))
+    return outputs[0] if known else None

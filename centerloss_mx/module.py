@@ -8,7 +8,7 @@ from typing import Any, Callable, NamedTuple
 
 import numpy as np
 from mxnet import ndarray as nd
-from mxnet.base import _LIB, check_call
+from mxnet.base import _LIB, MXNetError, check_call
 from mxnet.initializer import Uniform
 from mxnet.io import DataBatch
 from mxnet.module import Module as MXModule
@@ -217,7 +217,13 @@ class Module(MXModule):
             self._check_distributed(
                 getattr(kvstore, 'num_workers', int(os.environ.get('DMLC_NUM_WORKER', 1)))
             )
-        super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
+        states = self._preload_opt_states
+        try:
+            super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
+        except Exception as error:  # of what is no pickle; they have no common base
+            if states is None or isinstance(error, (OSError, ValueError, MXNetError)):
+                raise
+            raise ValueError(f'{states}: no states of the optimizer; is the file whole?') from error
         if self._stored and self._kvstore and not self._update_on_kvstore:
             self.optimizer_initialized = False
             raise ValueError(

@@ -29,7 +29,7 @@ from .dataset import Arrays, Samples, samples_iter
 from .evaluation import cluster_ratio
 from .io import Images, PartIter
 from .metric import Accuracy, CenterLossMetric
-from .model import FeatureExtractor, find_centers, save_checkpoint, write_whole
+from .model import FeatureExtractor, find_centers, noted, save_checkpoint, write_whole
 from .module import Module
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
 ]
 
 KV_STORES = ('local', 'device', 'dist_sync', 'dist_device_sync', 'dist_async')
+_DEVICES = 1024  # far more than there are; MXNet takes memory for each number below that of a device
 IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
 
 
@@ -150,6 +151,7 @@ class Training:
         history: str | os.PathLike | None = None,
         begin_epoch: int = 0,
         on_epoch: Callable[[Training, np.ndarray], None] | None = None,
+        on_begin: Callable[[], None] | None = None,
     ) -> Module:
         """Train from the beginning, or from a checkpoint; after each epoch measure, and leave both behind.
 
@@ -165,6 +167,8 @@ class Training:
         on_epoch : callable or None
             Called after each epoch, before the checkpoint is written, with this training and the features of
             the test samples (without test samples: of shape (0, 0)).
+        on_begin : callable or None
+            Called once, after the first batch: what could have refused this training has not.
 
         Returns
         -------
@@ -174,14 +178,19 @@ class Training:
         Raises
         ------
         ValueError
-            Training has diverged, or what `Module` refuses.
+            Training has diverged, what `Module` refuses, or a checkpoint or history of another training.
         """
-        mxrandom.seed(self.seed)
         np.random.seed(self.seed)  # NDArrayIter shuffles with it
         random.seed(self.seed)  # ImageIter does
+        self._seed(0)
         self._prefix, self._history, self._on_epoch = prefix, history, on_epoch
         if begin_epoch and history is not None:
             self.history = _read_history(history)[:begin_epoch]
+            if len(self.history) != begin_epoch:
+                count = len(self.history)
+                raise ValueError(
+                    f'{history}: tells of {count} epochs, and {prefix} is of epoch {begin_epoch}'
+                )
         options: dict[str, Any] = {
             'label_names': self._label_names,
             'context': self.context,
@@ -190,6 +199,12 @@ class Training:
         if begin_epoch:
             states = isinstance(self.kvstore, str)  # servers keep theirs
             self.module = Module.load(str(prefix), begin_epoch, load_optimizer_states=states, **options)
+            before = noted(self.module.symbol, 'class_names', list)
+            if before not in (None, self.train.class_names):
+                raise ValueError(
+                    f'{prefix}: trained on {len(before)} classes, {_some(before)}, and these samples are of '
+                    f'{len(self.train.class_names)}, {_some(self.train.class_names)}; expected the same'
+                )
             arg_params, aux_params = self.module.get_params()
         else:
             self.module = Module(self.symbol, **options)
@@ -207,11 +222,11 @@ class Training:
         self.module.fit(
             data_iter,
             eval_metric=self._metric,
-            batch_end_callback=self.bar,
-            epoch_end_callback=self._epoch_end if self.leads else None,
+            batch_end_callback=[self.bar, _Once(on_begin)] if self.leads else None,
+            epoch_end_callback=self._epoch_end,
             kvstore=self.kvstore,
             optimizer=self.optimizer,
-            optimizer_params=self.optimizer_params,
+            optimizer_params={'begin_num_update': batches * begin_epoch, **self.optimizer_params},
             initializer=self.initializer,
             arg_params=arg_params,
             aux_params=aux_params,
@@ -270,11 +285,21 @@ class Training:
             data_iter = data_iter.data_iter  # with the one label that softmax needs
         if not isinstance(self.kvstore, str):
             data_iter = PartIter(data_iter, self.kvstore.rank, self.kvstore.num_workers)
-        for _ in range(begin_epoch):
+        for epoch in range(begin_epoch):
+            self._seed(epoch + 1)
             data_iter.reset()  # each epoch shuffles the order of the one before
         return data_iter
 
+    def _seed(self, epoch: int) -> None:
+        """Seed what else draws in an epoch, dropout and mirroring: a resumed training draws the same."""
+        mxrandom.seed(self.seed + epoch)
+        if self.rand_mirror:
+            random.seed(f'{self.seed}, {epoch}')
+
     def _epoch_end(self, epoch: int, *_: Any) -> None:
+        self._seed(epoch + 1)  # before the iterator shuffles
+        if not self.leads:
+            return
         seconds = time.perf_counter() - self._start
         features = np.zeros((0, 0))
         row = {'epoch': epoch + 1, 'train_accuracy': dict(self._metric.get_global_name_value())['accuracy']}
@@ -284,10 +309,9 @@ class Training:
             try:
                 row.update(cluster_ratio(features, self.test.labels)._asdict())
             except ValueError as error:
-                raise ValueError(
-                    f'{self.title}, epoch {epoch + 1}: training diverged ({error}); lower '
-                    f'--lr ({self.optimizer_params["learning_rate"]:g}) or --scale'
-                ) from None
+                raise self._diverged(epoch, error) from None
+        else:
+            self._check_parameters(epoch)
         row['seconds'] = seconds
         self.history.append(row)
         if self._history is not None:
@@ -301,6 +325,19 @@ class Training:
         if self.test is not None or self._prefix is not None:
             self._tell(row)
         self._start = time.perf_counter()
+
+    def _check_parameters(self, epoch: int) -> None:
+        for params in self.module.get_params():
+            for name, value in params.items():
+                if not np.isfinite(value.asnumpy()).all():
+                    raise self._diverged(epoch, f'{name} is not finite')
+
+    def _diverged(self, epoch: int, reason: object) -> ValueError:
+        learning_rate = self.optimizer_params.get('learning_rate', 0.01)
+        return ValueError(
+            f'{self.title}, epoch {epoch + 1}: training diverged ({reason}); '
+            f'lower --lr ({learning_rate:g}) or --scale'
+        )
 
     def _tell(self, row: Mapping[str, Any]) -> None:
         line = f'training accuracy {row["train_accuracy"]:.2%}, {row["seconds"]:.1f} s'
@@ -352,9 +389,9 @@ def keep_options(
     options = json.loads(json.dumps(options, default=str))
     if resume and path.exists():
         try:
-            before = json.loads(path.read_text())
-        except ValueError as error:
-            raise ValueError(f'--resume: {path}: {error}') from None
+            before = dict(json.loads(path.read_text(encoding='utf-8')))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'--resume: {path}: no options of a training: {error}') from None
         for name, value in before.items():
             if options.get(name) != value:
                 raise ValueError(
@@ -426,7 +463,7 @@ def check_workers(kvstore: str) -> int:
                 f'--kv-store {kvstore}: this process is no worker (DMLC_ROLE is not set); '
                 'start it by `python -m centerloss_mx.launch`'
             )
-        return int(os.environ['DMLC_NUM_WORKER'])
+        return int(os.environ.get('DMLC_NUM_WORKER', 1))
     if 'DMLC_ROLE' in os.environ:
         # Each worker would train alone, and write the same files.
         raise ValueError(f'--kv-store {kvstore}: this process is one of several workers; expected dist_sync')
@@ -540,6 +577,8 @@ def contexts(text: str) -> list[Context]:
             raise ValueError(f'{part!r} is not a device; expected cpu, cpu:0, gpu:0, ...')
         if kind == 'gpu' and int(number or 0) >= mxcontext.num_gpus():
             raise ValueError(f'{part!r} is not there; this MXNet sees {mxcontext.num_gpus()} GPUs')
+        if int(number or 0) >= _DEVICES:
+            raise ValueError(f'{part!r} is not there; expected a number below {_DEVICES}')
         devices.append(Context(kind, int(number or 0)))
     return devices
 
@@ -556,6 +595,22 @@ def _metric(symbol: Symbol, center_label: str, ignore_label: float | None) -> mx
     return mxmetric.CompositeEvalMetric(metrics)
 
 
+class _Once:
+    """A batch end callback that calls a function after the first batch."""
+
+    def __init__(self, function: Callable[[], None] | None) -> None:
+        self.function = function
+
+    def __call__(self, param: Any) -> None:
+        if self.function is not None:
+            self.function()
+        self.function = None
+
+
+def _some(names: Sequence[str]) -> str:
+    return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
+
+
 def _of(params: Mapping[str, NDArray], names: Sequence[str]) -> dict[str, NDArray]:
     return {name: params[name] for name in names if name in params}
 
@@ -565,5 +620,5 @@ def _read_history(path: str | os.PathLike) -> list[dict[str, Any]]:
         with open(path, newline='') as file:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
         return [{**row, 'epoch': int(row['epoch'])} for row in rows]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError, csv.Error):
         raise ValueError(f'{path}: no history of a training; is the file whole?') from None

@@ -139,7 +139,7 @@ def embedding_figure(
     figure, grid = _grid(len(panels), columns, (5, 5.04), right, between=(0.05, 0.17))
     for i, (axes, panel) in enumerate(zip(grid, drawn)):
         _scatter(axes, panel, styles, names)
-        axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect='equal', title=panel.title)
+        axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect='equal', title=_plain(panel.title))
         if i % columns == 0:
             axes.set_ylabel(f'{axis_of[i]} 2 / mean distance between class means')
         if i + columns >= len(grid):  # the last of its column
@@ -175,17 +175,22 @@ def _in_units(panel: Panel, projection: str) -> Panel:
         raise ValueError(
             f'panel {panel.title!r}: features of shape {panel.features.shape}; expected (N, D), D >= 2'
         )
-    if projection == 'tsne' and panel.features.shape[1] > 2:
-        panel = _tsne(panel)
+    panel = _scaled(panel)
+    if panel.features.shape[1] == 2:
+        return panel
+    if projection == 'tsne':
+        return _scaled(_tsne(panel))
+    pca = PCA(n_components=2).fit(panel.features)
+    centers = None if panel.centers is None else pca.transform(panel.centers)
+    return panel._replace(features=pca.transform(panel.features), centers=centers)
+
+
+def _scaled(panel: Panel) -> Panel:
+    """From the mean of the class means, in units of the mean distance between them."""
     unit = cluster_ratio(panel.features, panel.labels).between
     origin = class_means(panel.features, panel.labels)[1].mean(axis=0)
-    features = (panel.features - origin) / unit
     centers = None if panel.centers is None else (panel.centers - origin) / unit
-    if features.shape[1] > 2:
-        pca = PCA(n_components=2).fit(features)
-        features = pca.transform(features)
-        centers = None if centers is None else pca.transform(centers)
-    return panel._replace(features=features, centers=centers)
+    return panel._replace(features=(panel.features - origin) / unit, centers=centers)
 
 
 def _tsne(panel: Panel) -> Panel:
@@ -246,7 +251,14 @@ def _handles(styles: Mapping[int, dict[str, Any]], names: Mapping[int, str], cen
 
 
 def _shortened(name: str, length: int) -> str:
-    return name if len(name) <= length else f'{name[: length - 1]}…'
+    return _plain(name if len(name) <= length else f'{name[: length - 1]}…')
+
+
+def _plain(text: str) -> str:
+    """A text that matplotlib takes for no formula, and for no line that the legend leaves out."""
+    lines = [''.join(c if c.isprintable() else ' ' for c in line) for line in text.split('\n')]
+    plain = '\n'.join(lines).replace('$', r'\$')
+    return f' {plain}' if plain.startswith('_') else plain
 
 
 def _mark(marker: str, color: str, label: str, **style: Any) -> Line2D:
@@ -512,7 +524,7 @@ def roc_figure(
         tars = [tar[np.searchsorted(fars, far, side='right') - 1] for fars, tar in splits]
         for tar in tars:
             axes.plot(far, tar, **_line(i), linewidth=0.6, alpha=0.5)
-        label = f'{name}, mean of {len(tars)}' if len(tars) > 1 else name
+        label = f'{_plain(name)}, mean of {len(tars)}' if len(tars) > 1 else _plain(name)
         axes.plot(far, np.mean(tars, axis=0), **_line(i), linewidth=2.2, label=label)
     axes.set(
         xscale='log', xlim=(least, 1), ylim=(0, 1.01), xlabel='false accept rate', ylabel='true accept rate',

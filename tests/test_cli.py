@@ -72,6 +72,14 @@ def test_an_error_in_the_operator_is_told_by_its_own_sentence(capsys):
     assert 'Error in CustomOp.forward: Traceback' in capsys.readouterr().out
 
 
+def test_a_closed_standard_output_is_no_error():
+    program = "from centerloss_mx.cli import run; run(lambda: print('x'))"
+    done = subprocess.run(
+        ['sh', '-c', f'{sys.executable} -c "$1" >&-', 'sh', program], stderr=subprocess.PIPE
+    )
+    assert done.returncode == 0 and done.stderr == b''
+
+
 def test_who_reads_half_of_the_output_sees_no_traceback():
     program = "from centerloss_mx.cli import run; run(lambda: [print('x' * 1000) for _ in range(1000)])"
     process = subprocess.Popen(

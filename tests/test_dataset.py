@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import pickle
+import zipfile
 
 from centerloss_mx import dataset
 from centerloss_mx.dataset import (
@@ -14,6 +15,7 @@ from centerloss_mx.dataset import (
     hold_out,
     load_arrays,
     load_samples,
+    numbered,
     read_npz,
     samples_iter,
 )
@@ -166,6 +168,35 @@ def test_faces_come_by_way_of_scikit_learn(monkeypatch):
         np.testing.assert_array_equal(found.images[:, 0], images.astype('float32'))
 
 
+@pytest.mark.parametrize('labels', [
+    np.array([7, 3, 7]), np.array([7.0, 3.0, 7.0]), np.array(['7', '3', '7']), np.array([b'7', b'3', b'7']),
+    np.array([7, 3, 7], 'uint8'), [7, 3, 7],
+])  # fmt: skip
+def test_a_class_has_one_name_whatever_its_labels_are(labels):
+    names, numbers = numbered(labels)
+    assert names == ['3', '7'] and numbers.tolist() == [1, 0, 1] and numbers.dtype == np.int64
+
+
+def test_labels_that_are_no_classes_are_named():
+    assert numbered(np.array([0.5, 2.0]))[0] == ['0.5', '2.0']
+    with pytest.raises(ValueError, match='label nan at row 1 is no class'):
+        numbered(np.array([1, np.nan]))
+
+
+def test_members_that_are_no_arrays_are_named(tmp_path):
+    for content in b'no array', b'\x93NUMPY\x01\x00v\x00{"descr', b'':
+        with zipfile.ZipFile(tmp_path / 'x.npz', 'w') as archive:
+            archive.writestr('images.npy', content)
+            archive.writestr('labels.npy', content)
+        with pytest.raises(ValueError, match=r'x.npz: expected the arrays images and labels: '):
+            load_arrays(tmp_path / 'x.npz')
+    with zipfile.ZipFile(tmp_path / 'x.npz', 'w') as archive:
+        archive.writestr('images', 'text')
+        archive.writestr('labels', 'text')
+    with pytest.raises(ValueError, match='images is no array'):
+        load_arrays(tmp_path / 'x.npz')
+
+
 class Payload:
     """Something that runs code when it is unpickled."""
 
@@ -180,6 +211,9 @@ class Payload:
     ({'images': np.zeros((4, 8)), 'labels': np.zeros(4)}, r'images of shape (4, 8) and labels of shape (4,)'),
     ({'images': np.zeros((4, 8, 8)), 'labels': np.zeros(3)}, 'labels of shape (3,)'),
     ({'images': np.zeros((0, 8, 8)), 'labels': np.zeros(0)}, 'N > 0'),
+    ({'images': np.zeros((2, 0, 8)), 'labels': np.zeros(2)}, 'have no pixels'),
+    ({'images': np.zeros((2, 8, 8)), 'labels': np.array([0, np.inf])}, 'label inf at row 1 is no class'),
+    ({'images': np.full((2, 8, 8), 1e300), 'labels': np.zeros(2)}, 'images at row 0 are not finite'),
     ({'images': np.zeros((4, 8, 8), int), 'labels': np.zeros(4)}, 'images are int64; expected uint8'),
     ({'images': np.zeros((4, 8, 8)), 'labels': np.array([Payload()] * 4)}, 'Object arrays cannot be loaded'),
     ({'images': np.diag([1, 1, np.inf, 1])[..., np.newaxis], 'labels': np.zeros(4)},

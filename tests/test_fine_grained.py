@@ -227,7 +227,7 @@ def refused(refused_by, tmp_path):
 
 @pytest.mark.parametrize('options, message', [
     (['--network', 'resnet19'], 'Model resnet19 is not supported. Available options are alexnet densenet121'),
-    (['--network', 'densenet121'], 'does not take samples of 3 x 36 x 36; expected 224 x 224 or more'),
+    (['--network', 'densenet121'], 'does not take samples of 3 x 36 x 36; it takes 224 x 224'),
     (['--image-size', '0'], '--image-size 0: expected 1 or more'),
     (['--batch-size', '1', '--ctx', 'cpu:0,cpu:1'], '--batch-size 1: expected 2 or more'),
     (['--batch-size', '1000'], '--batch-size 1000: more than the'),

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from centerloss_mx import evaluation
-from centerloss_mx.__main__ import main, parser
+from centerloss_mx.__main__ import _samples, main, parser
 from centerloss_mx.dataset import load_arrays
 from centerloss_mx.model import FeatureExtractor, Features, load_checkpoint, load_features, save_features
 from centerloss_mx.model_zoo import lenet
@@ -181,7 +181,7 @@ def test_resumed_it_ends_where_an_uninterrupted_one_does(data, call, refused, mo
             call('train', *whole, '-o', 'net')
         assert stopped.value.code == 130
     status, line = refused('train', *whole, '-o', 'net')
-    assert status == 1 and 'net-0002.params is there already; --resume goes on with it, --force' in line
+    assert status == 1 and 'net-0002.params is there already; --resume goes on, --force' in line
     status, line = refused('train', *whole, '-o', 'net', '--resume', '--lr', 0.1)
     assert (
         status == 1 and '--resume: --lr is 0.1, but net-options.json says that it was begun with 0.05' in line
@@ -192,12 +192,14 @@ def test_resumed_it_ends_where_an_uninterrupted_one_does(data, call, refused, mo
         for name, value in expected.items():
             np.testing.assert_array_equal(found[name].asnumpy(), value.asnumpy(), err_msg=name)
     call('train', *whole, '-o', 'net', '--resume')  # nothing is left to do
-    with monkeypatch.context() as patched:
-        patched.setattr(training.Training, 'fit', lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(SystemExit):
-            call('train', *whole, '-o', 'net', '--force', '--lr', 0.01)
+    before = Path('net-0003.params').read_bytes()
+    assert '--rand-mirror: ' in refused('train', *whole, '-o', 'net', '--force', '--rand-mirror')[1]
+    assert refused('train', *whole, '-o', 'net', '--force', '--loss', 'softmax', '--lr', '1e38')[0] == 1
     assert not list(Path().glob('net-*.params'))  # --resume would go on with another training
-    call('train', *whole, '-o', 'net', '--resume', '--lr', 0.01)
+    Path('net-0003.params').write_bytes(before)
+    Path('net-options.json').unlink()
+    line = refused('train', *whole, '-o', 'net', '--resume', '--loss', 'softmax')[1]
+    assert '--resume: net-options.json is not there' in line
 
 
 @pytest.mark.parametrize('source', ['all', 'all.rec'])
@@ -236,6 +238,34 @@ def test_networks_of_the_model_zoo_of_ones_own_and_parameters_to_start_from(data
     call('train', data / 'all.npz', '-o', 'layer', '--network', 'own.json', '--layer', 'fc1_output', *common)
     call('embed', 'layer', data / 'all.npz', '-o', 'layer.npz')
     assert load_features('layer.npz').features.shape == (CLASSES * EACH, 500)
+
+
+def test_nothing_is_replaced_unasked(data, refused):
+    for name in 'net-symbol.json', 'net-history.csv', 'net-options.json', 'net-0007.params':
+        Path(name).write_text('mine')
+        status, line = refused('train', data / 'all.npz', '-o', 'net', *TRAIN)
+        assert status == 1 and f'{name} is there already; --resume goes on, --force replaces it' in line
+        assert Path(name).read_text() == 'mine'
+        Path(name).unlink()
+    for prefix in '.', '..', './':
+        assert (
+            'expected the beginning of the names'
+            in refused('train', data / 'all.npz', '-o', prefix, *TRAIN)[1]
+        )
+
+
+def test_a_source_with_parts_is_tested_with_its_test_part(data, call, pictures):
+    for part, rows in ('train', slice(None)), ('t10k', slice(20)):
+        for kind, array in ('images-idx3', pictures[0][rows]), ('labels-idx1', pictures[1][rows]):
+            sizes = b''.join(size.to_bytes(4, 'big') for size in array.shape)
+            content = bytes([0, 0, 8, array.ndim]) + sizes + array.astype('uint8').tobytes()
+            Path('parts').mkdir(exist_ok=True)
+            Path(f'parts/{part}-{kind}-ubyte').write_bytes(content)
+    parts = parser().parse_args(['train', 'parts', '-o', 'x'])
+    given = parser().parse_args(['train', 'parts', '-o', 'x', '--test', 'parts'])
+    for args in parts, given:
+        train, test = _samples(args)
+        assert (len(train.labels), len(test.labels)) == (45, 20)
 
 
 def test_a_test_set_is_that_given(data, call, pictures):
@@ -301,6 +331,9 @@ def test_flip_appends_the_mirrored_and_other_layers_have_no_centers(data, traine
     np.testing.assert_allclose(flipped.features, expected, rtol=1e-4, atol=1e-5)
     call('embed', trained, data / 'all.npz', '-o', 'fc1.npz', '--layer', 'fc1_output', '--epoch', 2)
     assert flipped.centers is None and load_features('fc1.npz').centers is None
+    call('train', data / 'all.npz', '-o', 'wide', '--num-epochs', 1, '--embedding-dim', CLASSES)
+    printed = call('embed', 'wide', data / 'all.npz', '-o', 'scores.npz', '--layer', 'fc2_output')
+    assert load_features('scores.npz').centers is None and 'without the centers' in printed
 
 
 def test_labels_of_a_rec_file_may_count_in_the_classes_of_the_training(data, call, pictures):
@@ -457,9 +490,13 @@ def test_who_was_trained_on_is_not_verified_unless_told_so(call, refused, random
     assert not Path('features-verify.json').exists()
     call(*options, '--allow-trained')
     assert results('verify')['seen_in_training'] is True
+    save_features(tmp_path / 'features.npz', random_features)
+    call(*options, '--allow-trained', '--force')
+    assert results('verify')['seen_in_training'] is False
     save_features(tmp_path / 'features.npz', random_features._replace(trained_on=None))
     main([*map(str, options), '--force'])
     assert 'features.npz does not tell what its network was trained on' in capsys.readouterr().err
+    assert results('verify')['seen_in_training'] is None
 
 
 @pytest.mark.parametrize('protocol, message', [
@@ -588,6 +625,8 @@ def test_every_command_has_help_with_an_example_that_can_be_parsed(command, caps
     (['train', 'digits', '-o', 'x', '--momentum', '1'], 'expected 0 or more, and less than'),
     (['train', 'digits', '-o', 'x', '--batch-size', '0'], '--batch-size: 0: expected 1 or more'),
     (['train', 'digits', '-o', 'x', '--num-epochs', 'ten'], "--num-epochs: invalid whole number value"),
+    (['train', 'digits', '-o', 'x', '--num-epochs', '10000'], '--num-epochs: 10000: expected 9999 or less'),
+    (['train', 'digits', '-o', 'x', '--seed', '4294967296'], 'expected 4294967295 or less'),
     (['train', 'digits', '-o', 'x', '--ctx', 'tpu'], "--ctx: 'tpu' is not a device"),
     (['train', 'digits', '-o', 'x', '--loss', 'triplet'], "--loss: invalid choice: 'triplet'"),
     (['train', 'digits', '-o', 'x', '--optimizer', 'lion'], "--optimizer: invalid choice: 'lion'"),
@@ -607,7 +646,7 @@ def test_arguments_that_cannot_be_used_end_with_status_2(refused, arguments, mes
     (['DATA', '--alpha', 2], 'alpha=2.0 is not a number in [0, 1]'),
     (['DATA', '--momentum', 0.5, '--optimizer', 'adam'], '--momentum: not for adam, but for sgd and nag'),
     (['DATA', '--network', 'resnet19'], 'Model resnet19 is not supported'),
-    (['DATA', '--network', 'densenet121'], 'does not take samples of 1 x 16 x 16; expected 224 x 224'),
+    (['DATA', '--network', 'densenet121'], 'does not take samples of 1 x 16 x 16; it takes 224 x 224'),
     (['DATA', '--network', 'none.json'], 'none.json is not there'),
     (['DATA', '--params', 'none.params'], 'none.params: not there'),
     (['DATA', '--batch-size', 40], '--batch-size 40: expected 36 or less, the samples'),
@@ -615,7 +654,7 @@ def test_arguments_that_cannot_be_used_end_with_status_2(refused, arguments, mes
     (['DATA', '--test-share', 0.01], 'cannot hold out --test-share 0.01'),
     (['DATA', '--test', 'nowhere'], 'nowhere: not there'),
     (['DATA', '--image-size', 24], '--image-size 24: '),
-    (['DATA', '--rand-mirror'], 'rand_mirror=True: only pictures in files can be mirrored'),
+    (['DATA', '--rand-mirror'], 'only pictures in files can be mirrored'),
     (['DATA', '--kv-store', 'dist_sync'], 'this process is no worker (DMLC_ROLE is not set)'),
     (['DATA', '--lr', '1e30'], 'expected finite features'),
     (['DATA', '--loss', 'softmax', '--lr', '1e30'], 'softmax, epoch 1: training diverged'),
@@ -634,7 +673,9 @@ def test_training_that_cannot_be_done_ends_with_status_1(refused, data, tmp_path
     (['NET', 'DATA', '-o', 'x.npz', '--epoch', 7], 'net-0007.params is not there; the last'),
     (['NET', 'DATA', '-o', 'x.npz', '--layer', 'x'], "the network has no output 'x'; it has conv1_output, "),
     (['NET', 'DATA', '-o', 'x.csv'], 'x.csv: expected a file that ends in .npz'),
-    (['NET', 'DATA', '-o', '.'], 'is a folder; expected a file to write'),
+    (['NET', 'DATA', '-o', '.'], '. is no file, but a folder'),
+    (['NET', 'DATA', '-o', '/dev/null', '--force'], '/dev/null is no file, but a device or pipe'),
+    (['NET', 'DATA', '-o', 'x.npz', '--layer', 'conv1_output'], 'has shape (45, 20, 12, 12)'),
     (['NET', 'DATA', '-o', 'none/x.npz'], 'none is not a folder'),
     (['NET', 'nan.npz', '-o', 'x.npz', '--part', 'test'], 'does not tell that a part of nan.npz was'),
     (['other', 'DATA', '-o', 'x.npz', '--part', 'test'], 'there is no checkpoint of this prefix'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 import warnings
+from importlib.util import find_spec
 
 from centerloss_mx import reference
 from centerloss_mx.evaluation import class_means
@@ -26,7 +27,7 @@ from centerloss_mx.model import (
     with_all_rows,
     write_whole,
 )
-from centerloss_mx.model_zoo import lenet, lenet_plus_plus
+from centerloss_mx.model_zoo import get_model, lenet, lenet_plus_plus
 from centerloss_mx.module import Module
 from centerloss_mx.symbol import joint_supervision, learned_center_loss
 
@@ -204,6 +205,21 @@ def test_samples_that_do_not_fit_are_refused(module, data, message):
         FeatureExtractor(module.symbol, *module.get_params()).predict(data)
 
 
+@pytest.mark.parametrize('name, size', [('resnet18_v2', 32), ('resnet34_v2', 28), ('resnet50_v2', 32)])
+def test_features_are_those_of_the_network_that_was_trained(name, size):
+    """MXNet, where it binds for inference only, fuses layers of some networks wrongly."""
+    embedding = get_model(name, 3, (3, size, size))
+    module = mx.mod.Module(embedding, label_names=None)
+    module.bind([('data', (2, 3, size, size))], for_training=True)
+    mx.random.seed(1)
+    module.init_params(mx.init.Xavier(magnitude=2, rnd_type='gaussian', factor_type='in'))
+    images = mx.nd.random.normal(shape=(2, 3, size, size))
+    module.forward(mx.io.DataBatch([images]), is_train=False)
+    expected = module.get_outputs()[0].asnumpy()
+    found = FeatureExtractor(embedding, *module.get_params()).predict(images)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * abs(expected).max())
+
+
 def test_a_missing_parameter_is_named(module):
     arg_params, aux_params = module.get_params()
     arg_params = {name: value for name, value in arg_params.items() if name != 'conv_bias'}
@@ -234,9 +250,15 @@ def test_a_checkpoint_that_is_not_whole_is_named(module, tmp_path):
     with pytest.raises(ValueError, match='expected names that begin with arg: or aux:, found conv_bias'):
         load_checkpoint(tmp_path / 'net', 2)
     symbol = tmp_path / 'net-symbol.json'
-    symbol.write_text(symbol.read_text()[:200])
-    with pytest.raises(ValueError, match=r'net-symbol\.json: no network of MXNet'):
-        load_checkpoint(tmp_path / 'net', 2)
+    content = symbol.read_bytes()
+    for damaged in content[:200], content.replace(b'conv', b'co\xffv', 1), b'[' * 100_000, b'{}', b'':
+        symbol.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r'net-symbol\.json: no network of MXNet'):
+            load_checkpoint(tmp_path / 'net', 2)
+    symbol.write_bytes(content.replace(b'[1, 8, 8]', b'5'))
+    mx.nd.save(str(path), {'arg:conv_bias': mx.nd.zeros(3)})
+    with pytest.raises(ValueError, match=r"the network notes the data_shape '5'; expected a list"):
+        feature_extractor(tmp_path / 'net', 2)
 
 
 NETS = {
@@ -636,8 +658,9 @@ def test_a_checkpoint_goes_on_with_other_batches(module, tmp_path):
         if 'diff' not in name:
             np.testing.assert_array_equal(value, trained[1][name])
     np.testing.assert_allclose(trained[0]['center_loss__center_bias'], expected, atol=1e-5)
-    with pytest.raises(ValueError, match='batchsize=0 is not > 0'):
-        load_checkpoint(tmp_path / 'net', 2, batchsize=0)
+    for batchsize in 0, 1.5, True, '8', 2**31:
+        with pytest.raises(ValueError, match=r'batchsize=.* is not a whole number > 0 and < 2\^31'):
+            load_checkpoint(tmp_path / 'net', 2, batchsize=batchsize)
     one = load_checkpoint(tmp_path / 'net', 2, batchsize=1)
     scored = mx.mod.Module(one[0], label_names=labels)
     scored.bind([('data', (1, 1, 8, 8))], [(name, (1,)) for name in labels], for_training=False)
@@ -740,6 +763,15 @@ def test_saved_features_come_back(tmp_path):
     ({'features': np.eye(3), 'labels': [0, 0, 1], 'centers': np.ones((2, 2)), 'trained_on': ['a', 'b']},
      r'centers of shape \(2, 2\); expected a row of 3'),
     ({'features': np.eye(3), 'labels': np.array([{}] * 3)}, 'Object arrays cannot be loaded'),
+    ({'features': np.eye(3), 'labels': [0, 0, 1], 'class_names': 'ab'}, r'class_names of shape \(\)'),
+    ({'features': np.eye(3), 'labels': [0, 0, 1], 'trained_on': 'ab'}, r'trained_on of shape \(\)'),
+    ({'features': np.eye(3), 'labels': [0, 0, 1], 'names': ['a']}, '1 names of 3 features'),
+    ({'features': np.eye(3), 'labels': [0, np.nan, 1]}, 'label nan at row 1 is no class'),
+    ({'features': 1e200 * np.eye(3), 'labels': [0, 0, 1]}, 'features at row 0 are not finite'),
+    ({'features': np.eye(3), 'labels': [0, 0, 1], 'centers': [['a'] * 3], 'trained_on': ['a']},
+     'centers are <U1; expected float'),
+    ({'features': np.eye(3), 'labels': [0, 0, 1], 'centers': [[np.nan] * 3], 'trained_on': ['a']},
+     'the centers are not finite'),
 ])  # fmt: skip
 def test_features_that_do_not_fit_are_refused(tmp_path, arrays, message):
     np.savez(tmp_path / 'features.npz', **arrays)
@@ -767,3 +799,39 @@ def test_the_centers_are_found_wherever_they_are():
     np.testing.assert_array_equal(find_centers({'island_loss_center_weight': rows}, {}), rows.asnumpy())
     stored = {'center_loss_center_weight': with_all_rows(rows)}  # with a last column of counts
     np.testing.assert_array_equal(find_centers(stored, {}), rows.asnumpy()[:, :2])
+
+
+def test_optimizer_states_that_are_none_are_named(module, tmp_path):
+    train(module)
+    save_checkpoint(module, tmp_path / 'net', 1)
+    states = tmp_path / 'net-0001.states'
+    for content in states.read_bytes()[:50], b'nothing', b'':
+        states.write_bytes(content)
+        again = Module.load(
+            str(tmp_path / 'net'),
+            1,
+            load_optimizer_states=True,
+            label_names=['softmax_label', 'center_label'],
+        )
+        again.bind(module.data_shapes, module.label_shapes)
+        with pytest.raises(
+            ValueError, match=r'net-0001\.states: no states of the optimizer; is the file whole'
+        ):
+            again.init_optimizer(optimizer_params={'momentum': 0.9, 'learning_rate': 0.1})
+
+
+@pytest.mark.skipif(find_spec('onnxruntime') is None, reason='onnxruntime is not installed')
+def test_gammas_that_mxnet_takes_for_one_are_one_in_onnx(tmp_path):
+    """Weight decay moves them in training, though nothing reads them."""
+    net = mx.sym.BatchNorm(mx.sym.Variable('data'), fix_gamma=True, name='bn')
+    net = mx.sym.FullyConnected(net, num_hidden=3, name='embedding')
+    module = mx.mod.Module(mx.sym.SoftmaxOutput(net, name='softmax'))
+    module.bind([('data', (4, 2, 5, 5))], [('softmax_label', (4,))])
+    module.init_params()
+    arg_params, aux_params = module.get_params()
+    module.set_params({**arg_params, 'bn_gamma': mx.nd.array([0.5, 2])}, aux_params)
+    module.init_optimizer()
+    save_checkpoint(module, tmp_path / 'net', 1)
+    export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx')
+    with pytest.raises(ValueError, match="the network has no output 'data'"):
+        export_onnx(tmp_path / 'net', 1, tmp_path / 'data.onnx', layer='data')

@@ -53,7 +53,7 @@ def test_what_is_no_network_is_named(tmp_path):
     with pytest.raises(ValueError, match=r'resnet19: .*Available options are alexnet .*, lenet, lenet\+\+'):
         get_model('resnet19', 8, (3, 64, 64))
     with pytest.raises(
-        ValueError, match=r'densenet121 does not take samples of 3 x 36 x 36; expected 224 x 224'
+        ValueError, match=r'densenet121 does not take samples of 3 x 36 x 36; it takes 224 x 224'
     ):
         get_model('densenet121', 8, (3, 36, 36))
     with pytest.raises(ValueError, match='embedding_dim=0 is not a whole number > 0'):
@@ -68,10 +68,18 @@ def test_what_is_no_network_is_named(tmp_path):
         ValueError, match=r'conv1_output of .*net.json has shape \(1, 20, 24, 24\); expected \(N, D\)'
     ):
         get_model(tmp_path / 'net.json', 8, (1, 28, 28), 'conv1_output')
-    behind = mx.sym.FullyConnected(lenet(3), num_hidden=9, name='fc2')
+    behind = mx.sym.FullyConnected(lenet(3), num_hidden=9, name='fc3')
     behind.save(str(tmp_path / 'net.json'))
-    with pytest.raises(ValueError, match='there is an embedding_output before fc2_output'):
-        get_model(tmp_path / 'net.json', 8, (1, 28, 28), 'fc2_output')
+    with pytest.raises(ValueError, match='there is an embedding_output before fc3_output'):
+        get_model(tmp_path / 'net.json', 8, (1, 28, 28), 'fc3_output')
+    taken = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=9, name='fc2')
+    mx.sym.FullyConnected(taken, num_hidden=3, name='embedding').save(str(tmp_path / 'net.json'))
+    with pytest.raises(ValueError, match='there is a fc2_weight before embedding_output'):
+        get_model(tmp_path / 'net.json', 8, (1, 28, 28))
+    both = mx.sym.concat(mx.sym.Flatten(mx.sym.Variable('data')), mx.sym.Variable('other'))
+    mx.sym.FullyConnected(both, num_hidden=3, name='embedding').save(str(tmp_path / 'net.json'))
+    with pytest.raises(ValueError, match='does not take samples of 1 x 28 x 28'):
+        get_model(tmp_path / 'net.json', 8, (1, 28, 28))
     mx.sym.FullyConnected(mx.sym.Variable('pixels'), num_hidden=3, name='embedding').save(
         str(tmp_path / 'net.json')
     )
@@ -98,6 +106,9 @@ def test_parameters_of_the_model_zoo_and_of_checkpoints_have_the_symbols_names(t
         str(tmp_path / 'net.params'), {'arg:conv1_weight': mx.nd.ones(2), 'aux:bn_mean': mx.nd.zeros(2)}
     )
     assert set(load_params('lenet', tmp_path / 'net.params')) == {'conv1_weight', 'bn_mean'}
+    mx.nd.save(str(tmp_path / 'list.params'), [mx.nd.ones(2)])
+    with pytest.raises(ValueError, match=r'list.params: no parameters by their names'):
+        load_params('squeezenet1.1', tmp_path / 'list.params')
     (tmp_path / 'net.params').write_bytes(b'nothing')
     with pytest.raises(ValueError, match=r'net.params: no parameters of MXNet; is the file whole'):
         load_params('lenet', tmp_path / 'net.params')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 
-from centerloss_mx.dataset import as_arrays
+from centerloss_mx.dataset import as_arrays, load_samples
 from centerloss_mx.evaluation import cluster_ratio
 from centerloss_mx.model import FeatureExtractor, feature_extractor, latest_checkpoint
 from centerloss_mx.model_zoo import lenet
@@ -23,6 +23,7 @@ from centerloss_mx.training import (
 import mxnet as mx
 import numpy as np
 import pytest
+from PIL import Image
 
 NUM_CLASS, BATCH = 4, 8
 
@@ -143,6 +144,61 @@ def test_resumed_it_ends_with_the_numbers_of_an_uninterrupted_one(samples, tmp_p
     assert [{name: row[name] for name in without[0]} for row in again.history] == without
 
 
+def dropout_network():
+    net = mx.sym.Dropout(mx.sym.Flatten(mx.sym.Variable('data')), p=0.5)
+    return supervised(mx.sym.FullyConnected(net, num_hidden=3, name='embedding'), NUM_CLASS, 'softmax', 3)
+
+
+@pytest.mark.parametrize('what', ['dropout', 'adam', 'mirror'])
+def test_what_an_epoch_draws_and_counts_is_the_same_when_it_is_resumed(samples, tmp_path, what):
+    options = {'optimizer_params': {'learning_rate': 0.01}, 'seed': 3}
+    if what == 'adam':
+        options['optimizer'] = 'adam'  # which counts its updates
+    if what == 'mirror':
+        for i, (image, label) in enumerate(zip(samples.images[:, 0], samples.labels)):
+            path = tmp_path / 'all' / str(label) / f'{i}.png'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray((255 * image).astype('uint8')).save(path)
+        samples = load_samples(tmp_path / 'all')
+        options.update(rand_mirror=True, image_size=16)
+
+    def fit(num_epoch, *args, **kwargs):
+        one = Training(dropout_network(), samples, batch_size=BATCH, num_epoch=num_epoch, **options)
+        return parameters(one.fit(*args, **kwargs))
+
+    expected = fit(3)
+    fit(2, tmp_path / 'net')
+    for name, value in fit(3, tmp_path / 'net', begin_epoch=2).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_other_samples_and_half_a_history_are_refused(samples, tmp_path):
+    training(samples, num_epoch=2).fit(tmp_path / 'net', tmp_path / 'net.csv')
+    other = samples._replace(class_names=['a', 'b', 'c', 'x'])
+    with pytest.raises(
+        ValueError, match=r'net: trained on 4 classes, a, b, c, d, and these samples are of 4, a, b'
+    ):
+        training(other).fit(tmp_path / 'net', begin_epoch=2)
+    lines = (tmp_path / 'net.csv').read_text().splitlines(True)
+    (tmp_path / 'net.csv').write_text(''.join(lines[:2]))
+    with pytest.raises(ValueError, match=r'net.csv: tells of 1 epochs, and .*net is of epoch 2'):
+        training(samples).fit(tmp_path / 'net', tmp_path / 'net.csv', begin_epoch=2)
+
+
+def test_divergence_is_seen_without_test_samples(samples):
+    with pytest.raises(ValueError, match=r'softmax, epoch 1: training diverged \(.* is not finite\)'):
+        training(samples, None, 'softmax', optimizer_params={'learning_rate': 1e38}).fit()
+
+
+def test_a_training_begins_after_its_first_batch(samples):
+    begun = []
+    training(samples, num_epoch=2).fit(on_begin=lambda: begun.append(1))
+    assert begun == [1]
+    with pytest.raises(ValueError, match='rand_mirror=True'):
+        training(samples, rand_mirror=True).fit(on_begin=lambda: begun.append(2))
+    assert begun == [1]
+
+
 def test_a_damaged_history_is_named(samples, tmp_path):
     training(samples, num_epoch=1).fit(tmp_path / 'net', tmp_path / 'net.csv')
     (tmp_path / 'net.csv').write_text('epoch,seconds\n1,many\n')
@@ -188,7 +244,7 @@ def test_a_batch_is_counted_for_each_part_of_the_samples(samples):
 
 @pytest.mark.parametrize('text, message', [
     ('tpu:0', "'tpu:0' is not a device"), ('cpu:x', "'cpu:x' is not a device"), ('', "'' is not a device"),
-    ('cpu:0,gpu:99', "'gpu:99' is not there"),
+    ('cpu:0,gpu:99', "'gpu:99' is not there"), ('cpu:99999999999', 'expected a number below 1024'),
 ])  # fmt: skip
 def test_what_is_no_device_is_named(text, message):
     with pytest.raises(ValueError, match=message):
@@ -220,6 +276,7 @@ def test_nobody_resumes_with_other_options(tmp_path):
     assert json.loads(path.read_text())['lr'] == 0.1
     keep_options(path, {'lr': 0.2})
     assert json.loads(path.read_text()) == {'lr': 0.2}
-    path.write_text('{')
-    with pytest.raises(ValueError, match=r'--resume: .*options.json: '):
-        keep_options(path, {'lr': 0.2}, resume=True)
+    for damaged in '{', '[1, 2]', '3':
+        path.write_text(damaged)
+        with pytest.raises(ValueError, match=r'--resume: .*options.json: no options of a training'):
+            keep_options(path, {'lr': 0.2}, resume=True)

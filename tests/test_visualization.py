@@ -270,6 +270,35 @@ def test_tsne_keeps_neighbors_together_and_draws_the_centers_among_them():
         embedding_figure([one], projection='umap')
 
 
+@pytest.mark.parametrize('projection', ['pca', 'tsne'])
+def test_collapsed_features_are_refused_and_tiny_ones_drawn(projection):
+    one = panel_of(4, dim=6)
+    with pytest.raises(ValueError, match='all class means coincide'):
+        embedding_figure([one._replace(features=np.ones_like(one.features))], projection=projection)
+    tiny = one._replace(features=1e-30 * one.features, centers=1e-30 * one.centers)
+    offsets = [
+        embedding_figure([panel], projection=projection).axes[0].collections[0].get_offsets()
+        for panel in (one, tiny)
+    ]
+    np.testing.assert_allclose(offsets[0], offsets[1], atol=1e-6)
+
+
+def test_names_are_no_formulas(tmp_path):
+    names = [r'$\foo$', '_x_{$', 'a\nb']
+    figure = embedding_figure([panel_of(3)._replace(title='$x_{$')], class_names=names)
+    save_figure(figure, tmp_path / 'a.png')
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        r'\$\foo\$',
+        r' _x_{\$',
+        'a\nb',
+        'center',
+    ]
+    curve = (np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.5, 1.0]))
+    figure = roc_figure({'_a$': [curve]})
+    save_figure(figure, tmp_path / 'b.png')
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == [r' _a\$']
+
+
 def test_each_panel_says_what_its_axes_are():
     left, right = embedding_figure([panel_of(3, dim=5), panel_of(3)]).axes
     assert left.get_xlabel().startswith('principal component 1') and right.get_xlabel().startswith(
