@@ -256,6 +256,7 @@ def test_a_class_has_its_colour_in_every_panel_and_picture():
 
 def test_tsne_keeps_neighbors_together_and_draws_the_centers_among_them():
     one = panel_of(4, dim=6)
+    one = one._replace(features=one.features[::-1], labels=one.labels[::-1])
     figure = embedding_figure([one], projection='tsne')
     axes = figure.axes[0]
     assert axes.get_xlabel() == 't-SNE 1 / mean distance between class means'
