@@ -74,18 +74,8 @@ MOMENTA = ('sgd', 'nag')  # the optimizers that take a momentum
 def train(args: argparse.Namespace) -> None:
     """Train a network with one of the losses; leave checkpoint, history and options behind."""
     last = _last_epoch(args)
-    workers = check_workers(args.kv_store)
-    if args.batch_size % workers or args.batch_size < workers * len(args.ctx):
-        raise ValueError(
-            f'--batch-size {args.batch_size}: expected a multiple of the {workers} workers, and one sample '
-            'or more for each device'
-        )
     samples, test = _samples(args)
-    if args.batch_size > len(samples.labels):
-        raise ValueError(
-            f'--batch-size {args.batch_size}: expected {len(samples.labels)} or less, the samples to train '
-            'with'
-        )
+    _check_batch_size(args, len(samples.labels))
     _settle_image_size(args, samples)
     kvstore = mx.kv.create(args.kv_store) if args.kv_store.startswith('dist') else args.kv_store
     training = _training(args, samples, test, kvstore)
@@ -113,6 +103,19 @@ def train(args: argparse.Namespace) -> None:
         _print_table(f'{args.output}-{args.num_epochs:04d}.params', told)
 
 
+def _check_batch_size(args: argparse.Namespace, num_samples: int) -> None:
+    workers = check_workers(args.kv_store)
+    if args.batch_size % workers or args.batch_size < workers * len(args.ctx):
+        raise ValueError(
+            f'--batch-size {args.batch_size}: expected a multiple of the {workers} workers, and one sample '
+            'or more for each device'
+        )
+    if args.batch_size > num_samples:
+        raise ValueError(
+            f'--batch-size {args.batch_size}: expected {num_samples} or less, the samples to train with'
+        )
+
+
 _TOLD = ('train_accuracy', 'test_accuracy', 'own', 'between', 'ratio')
 # What does not change the numbers, or may differ when a training is resumed.
 _NOT_KEPT = ('command', 'function', 'debug', 'resume', 'force', 'output')
@@ -127,6 +130,10 @@ def _last_epoch(args: argparse.Namespace) -> int:
     last = latest_checkpoint(args.output)
     if args.resume and last is not None:
         return last
+    if args.resume and check_workers(args.kv_store) > 1:
+        raise FileNotFoundError(
+            f'--resume: there is no checkpoint of {args.output}; every worker has to see the same --output'
+        )
     names = [f'{last or 0:04d}.params', 'symbol.json', 'history.csv', 'options.json']
     there = [path for path in (f'{args.output}-{name}' for name in names) if os.path.lexists(path)]
     if there and not (args.resume or args.force):
@@ -302,13 +309,14 @@ def _part(args: argparse.Namespace, class_names: Sequence[str] | None) -> Sample
         return readable(load_samples(args.data, part, class_names), args.skip_bad)
     path = Path(f'{_checkpoint(args)[0]}-options.json')
     try:
-        options = json.loads(path.read_text())
-        data, share, seed, test = (options[name] for name in ('data', 'test_share', 'seed', 'test'))
+        options = json.loads(path.read_text(encoding='utf-8'))
+        names = ('data', 'test', 'test_share', 'seed', 'skip_bad')
+        data, test, share, seed, skip_bad = (options[name] for name in names)
     except (OSError, KeyError, TypeError, ValueError):
         raise ValueError(f'--part {args.part}: {path} does not tell what train has held out') from None
     if Path(data).resolve() != Path(args.data).resolve() or test is not None or not share:
         raise ValueError(f'--part {args.part}: {path} does not tell that a part of {args.data} was held out')
-    samples = readable(load_samples(args.data, None, class_names), args.skip_bad or options['skip_bad'])
+    samples = readable(load_samples(args.data, None, class_names), args.skip_bad or skip_bad)
     return hold_out(samples, share, seed)[('train', 'test').index(args.part)]
 
 

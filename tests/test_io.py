@@ -1286,3 +1286,13 @@ def test_a_part_says_its_shapes():
 def test_parts_that_are_not_there_are_refused(part_index, num_parts, message):
     with pytest.raises(ValueError, match=message):
         cio.PartIter(mx.io.NDArrayIter(np.zeros((6, 2)), np.zeros(6), 6), part_index, num_parts)
+
+
+def test_a_png_that_is_cut_off_or_has_another_size_is_no_picture():
+    """MXNet alone gives memory as it finds it for the one, and asks for 10 GB for the other."""
+    whole = encoded(pictures(1)[0])
+    assert whole.startswith(b'\x89PNG') and cio._decoded(whole).shape[2] == 3
+    large = whole[:16] + (60000).to_bytes(4, 'big') * 2 + whole[24:]
+    for content in [large, whole[:-12], *(whole[:size] for size in range(1, 60))]:
+        with pytest.raises(RuntimeError):
+            cio._decoded(content)

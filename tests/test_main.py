@@ -308,6 +308,15 @@ def test_two_workers_train_and_one_writes(data, tmp_path):
     assert {line.split(' | ')[0] for line in done.stdout.splitlines()} == {'worker 0'}
 
 
+def test_workers_that_see_no_checkpoint_do_not_resume(data, refused, monkeypatch):
+    """They would begin anew, beside those that go on."""
+    monkeypatch.setenv('DMLC_ROLE', 'worker')
+    monkeypatch.setenv('DMLC_NUM_WORKER', '2')
+    options = ['--loss', 'sync_center_loss', '--kv-store', 'dist_sync', '--resume', *TRAIN]
+    line = refused('train', data / 'all.npz', '-o', 'net', *options)[1]
+    assert '--resume: there is no checkpoint of net; every worker has to see the same --output' in line
+
+
 # embed
 
 
