@@ -205,14 +205,15 @@ def load_arrays(path: str | os.PathLike) -> Arrays:
         raise ValueError(f'{path}: images are {images.dtype}; expected uint8, or float')
     if not images[0].size:
         raise ValueError(f'{path}: images of shape {images.shape} have no pixels')
-    with np.errstate(over='ignore'):
-        finite = np.isfinite(images.astype(np.float32)).all(axis=tuple(range(1, images.ndim)))
-    if not finite.all():  # a max pooling layer would hide it
-        raise ValueError(f'{path}: images at row {int(finite.argmin())} are not finite')
     try:
-        return as_arrays(images, labels)
+        with np.errstate(over='ignore'):  # beyond float32, which is told below
+            samples = as_arrays(images, labels)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
+    finite = np.isfinite(samples.images).all(axis=(1, 2, 3))
+    if not finite.all():  # a max pooling layer would hide it
+        raise ValueError(f'{path}: images at row {int(finite.argmin())} are not finite')
+    return samples
 
 
 def as_arrays(images: np.ndarray, labels: np.ndarray) -> Arrays:
