@@ -42,7 +42,7 @@ from .model import (
     save_features,
     write_whole,
 )
-from .model_zoo import NETWORKS, get_model, load_params
+from .model_zoo import INITIALIZER, NETWORKS, get_model, load_params
 from .symbol import LOSSES, loss_options, supervised
 from .training import (
     IGNORE_LABEL,
@@ -63,7 +63,6 @@ SOURCE_HELP = (
     f'{", ".join(dataset.SOURCES)}; a folder of class folders; a .rec file; an .npz file of images and '
     'labels (uint8 is brought to [0, 1]); an idx file, or a folder of those of MNIST'
 )
-_MSRA = mx.init.Xavier(magnitude=2, rnd_type='gaussian', factor_type='in')  # for layers behind ReLU
 # Of MXNet's: two for its tests; `centers` comes by way of --loss; one takes sparse gradients only; three fail
 # where the learning rate falls to 0; and of the last, MXNet does not save all that a resumed training needs.
 _NOT_FOR_TRAINING = {'test', 'ccsgd', 'centers', 'groupadagrad', 'ftml', 'ftrl', 'sgld', 'nadam'}
@@ -195,7 +194,7 @@ def _training(
         kvstore=kvstore,
         image_size=args.image_size,
         rand_mirror=args.rand_mirror,
-        initializer=None if network in NETWORKS else _MSRA,
+        initializer=None if network in NETWORKS else INITIALIZER,
         arg_params=params,
         aux_params=params,
         **optimizer,

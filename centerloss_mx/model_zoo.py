@@ -10,13 +10,15 @@ from mxnet import symbol as mxsym
 from mxnet.base import MXNetError
 from mxnet.gluon import HybridBlock
 from mxnet.gluon.model_zoo import vision
+from mxnet.initializer import Xavier
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from .model import internal_output, load_symbol
 
-__all__ = ['NETWORKS', 'get_model', 'lenet', 'lenet_plus_plus', 'load_params']
+__all__ = ['INITIALIZER', 'NETWORKS', 'get_model', 'lenet', 'lenet_plus_plus', 'load_params']
 
+INITIALIZER = Xavier(magnitude=2, rnd_type='gaussian', factor_type='in')  # for layers behind ReLU
 _RESERVED = ('fc2_weight', 'fc2_output', 'softmax_output', 'softmax_label', 'center_label')
 _SIZES = (32, 48, 64, 96, 128, 160, 192, 224, 299)  # the last is for inceptionv3
 

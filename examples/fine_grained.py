@@ -24,12 +24,11 @@ from centerloss_mx.dataset import hold_out
 from centerloss_mx.evaluation import class_accuracies, confused_pairs
 from centerloss_mx.io import Images, list_images
 from centerloss_mx.model import write_whole
-from centerloss_mx.model_zoo import get_model, load_params
+from centerloss_mx.model_zoo import INITIALIZER, get_model, load_params
 from centerloss_mx.symbol import supervised
 from centerloss_mx.training import IGNORE_LABEL, Training, contexts
 from centerloss_mx.visualization import class_accuracy_figure, save_figure
 
-import mxnet as mx
 import numpy as np
 from sklearn.metrics import confusion_matrix
 from train_mnist import table
@@ -153,7 +152,7 @@ class Run:
             context=args.devices,
             image_size=args.image_size,
             rand_mirror=args.rand_mirror,
-            initializer=mx.init.Xavier(magnitude=2, rnd_type='gaussian', factor_type='in'),
+            initializer=INITIALIZER,
             arg_params=params,
             aux_params=params,
         )
