@@ -1,7 +1,7 @@
 import runpy
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 here = Path(__file__).resolve().parent
 project = runpy.run_path(str(here / 'centerloss_mx' / '_compat.py'))
@@ -16,9 +16,9 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     author='The centerloss_mx developers',
-    packages=['centerloss_mx'],
+    packages=find_packages(include=['centerloss_mx', 'centerloss_mx.*']),
     package_data={'centerloss_mx': ['py.typed', 'data/*']},
-    entry_points={'console_scripts': ['centerloss-mx = centerloss_mx.__main__:main']},
+    entry_points={'console_scripts': ['centerloss-mx = centerloss_mx.cli:main']},
     python_requires=project['PYTHON'],
     install_requires=[
         'mxnet' + project['MXNET'],

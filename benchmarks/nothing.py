@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from centerloss_mx.rows import HostRows
+from centerloss_mx._mxnet.arrays import host_view
 
 import mxnet as mx
 
@@ -14,9 +14,7 @@ class Nothing(mx.operator.CustomOp):
         pass
 
     def backward(self, req, out_grad, in_data, out_data, in_grad, aux):
-        HostRows.view(in_grad[0])[:] = (
-            0  # the gradient is added to that of the softmax: it cannot stay as it is
-        )
+        host_view(in_grad[0])[:] = 0  # the gradient is added to that of the softmax: it cannot stay as it is
 
 
 @mx.operator.register('nothing')

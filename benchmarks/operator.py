@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import time
 
-from centerloss_mx import operator, reference, rows
+from centerloss_mx import reference
+from centerloss_mx.operator import center_loss
+from centerloss_mx.operator.device_rows import DeviceRows
+from centerloss_mx.operator.numpy_rows import HostRows
 
 import mxnet as mx
 import numpy as np
@@ -27,14 +30,14 @@ def bind(way: str, n: int, dim: int, num_class: int) -> mx.executor.Executor:
         loss = mx.sym.Custom(data, label, op_type='nothing')
     else:
         loss = mx.sym.Custom(data, label, op_type='centerloss', num_class=num_class, batchsize=n, name='c')
-    pick = operator.rows_for
-    operator.rows_for = lambda ctx: rows.DeviceRows if way == 'device rows' else rows.HostRows
+    pick = center_loss.rows_for
+    center_loss.rows_for = lambda ctx: DeviceRows if way == 'device rows' else HostRows
     try:
         return mx.sym.MakeLoss(loss).simple_bind(
             mx.cpu(), data=(n, dim), grad_req={'data': 'write', 'label': 'null'}
         )
     finally:
-        operator.rows_for = pick
+        center_loss.rows_for = pick
 
 
 def batch(n: int, dim: int, num_class: int) -> tuple[np.ndarray, np.ndarray]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mxnet import ndarray as nd
 from mxnet.model import BatchEndParam
 
-from .io import with_progress
+from ._mxnet import engine as _engine
+from ._optional import with_progress
 
 __all__ = ['ProgressBar', 'wait_for_centers']
 
@@ -31,7 +31,7 @@ def wait_for_centers(param: BatchEndParam) -> None:
     >>> mod.fit(train, eval_metric='ce', batch_end_callback=wait_for_centers, num_epoch=1)  # doctest: +SKIP
     """
     if (param.locals or {}).get('end_of_batch', True):
-        nd.waitall()
+        _engine.wait_for_centers()
 
 
 class ProgressBar:

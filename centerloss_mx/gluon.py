@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 from mxnet import autograd
-from mxnet import ndarray as nd
-from mxnet.base import _LIB, check_call
 from mxnet.gluon import HybridBlock, Parameter
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-from .operator import CenterLossParam, _positive_int
-from .rows import check_labels
+from ._checks import check_size
+from ._mxnet.engine import wait_for_centers, wait_for_readers
+from .operator import CenterLossParam
+from .operator.labels import check_labels
 
 __all__ = ['CenterLoss']
 
@@ -24,12 +24,11 @@ class _Centers(Parameter):
     def _check_and_get(self, arr_list: Any, ctx: Any) -> Any:
         found = super()._check_and_get(arr_list, ctx)
         for array in found if ctx is list else [found]:
-            # The engine takes backward for a reader, and lets others read at the same time. A writer waits.
-            check_call(_LIB.MXNDArrayWaitToWrite(array.handle))
+            wait_for_readers(array)
         return found
 
     def cast(self, dtype: Any) -> None:
-        nd.waitall()  # MXNet copies from `_data` itself
+        wait_for_centers()  # MXNet copies from `_data` itself
         super().cast('float32' if np.dtype(dtype) == np.float16 else dtype)
 
 
@@ -124,7 +123,8 @@ class CenterLoss(HybridBlock):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._embedding_dim = _positive_int('embedding_dim', embedding_dim)
+        check_size('CenterLoss: ', 'embedding_dim', embedding_dim)
+        self._embedding_dim = int(embedding_dim)
         self._parameters = CenterLossParam.parse(
             num_class=num_class,
             alpha=alpha,

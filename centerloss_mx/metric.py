@@ -10,7 +10,9 @@ from mxnet import ndarray as nd
 from mxnet.executor_manager import _split_input_slice
 from mxnet.ndarray import NDArray
 
-from .operator import NORMALIZATIONS
+from ._checks import check_choice
+from ._mxnet.engine import wait_for_centers
+from .operator.parameters import NORMALIZATIONS
 
 __all__ = ['Accuracy', 'CenterLossMetric']
 
@@ -135,10 +137,7 @@ class CenterLossMetric(mxmetric.EvalMetric):
         label_names: Sequence[str] = ('center_label',),
         ignore_label: float | None = None,
     ) -> None:
-        if normalization not in NORMALIZATIONS:
-            raise ValueError(
-                f'metric {name!r}: normalization={normalization!r} is not one of {", ".join(NORMALIZATIONS)}'
-            )
+        check_choice(f'metric {name!r}: ', 'normalization', normalization, NORMALIZATIONS)
         super().__init__(
             name,
             list(output_names),
@@ -181,12 +180,12 @@ class CenterLossMetric(mxmetric.EvalMetric):
     # does not know that backward moves them, so the wait has to be here.
     def get(self) -> tuple[str, float]:
         """Return name and value since `reset` or `reset_local`, after all pending center updates."""
-        nd.waitall()
+        wait_for_centers()
         return super().get()
 
     def get_global(self) -> tuple[str, float]:
         """Return name and value since `reset`, after all pending center updates."""
-        nd.waitall()
+        wait_for_centers()
         return super().get_global()
 
 

@@ -12,6 +12,7 @@ from mxnet.symbol import Symbol
 
 from . import _compat
 from .operator import CenterLossParam
+from .symbol.description import kvstore_centers
 
 __all__ = ['Centers']
 
@@ -90,8 +91,7 @@ class Centers(mxopt.Optimizer):
                 'centers: sym=None is not the network, whose Variables tell which are centers; give it, or '
                 "optimizer='centers' to fit"
             )
-        attributes = sym.attr_dict()
-        self.names = {name for name in sym.list_arguments() if '__centers__' in attributes.get(name, ())}
+        self.names = kvstore_centers(sym)
         if not self.names:
             raise ValueError(
                 'centers: the network has no centers on the KVStore; expected sync_center_loss, or '

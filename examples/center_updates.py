@@ -57,7 +57,7 @@ def way_left(loss: mx.sym.Symbol, count: int) -> list[float]:
     for _ in range(STEPS):
         module.forward_backward(batch)
         module.update()
-        center = find_centers(*module.get_params())[0]
+        center = find_centers(module.symbol, *module.get_params())[0]
         left.append(float(np.linalg.norm(center - mean) / np.linalg.norm(mean)))
     return left
 

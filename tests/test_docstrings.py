@@ -12,7 +12,12 @@ import mxnet as mx
 import numpy as np
 import pytest
 
-MODULES = sorted(path.stem for path in Path(centerloss_mx.__file__).parent.glob('[a-z]*.py'))
+PACKAGE = Path(centerloss_mx.__file__).parent
+MODULES = sorted(
+    '.'.join(path.relative_to(PACKAGE).with_suffix('').parts)
+    for path in PACKAGE.rglob('*.py')
+    if path.name[0] != '_'
+)
 
 
 @pytest.mark.parametrize('name', MODULES)

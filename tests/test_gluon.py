@@ -6,8 +6,10 @@ import itertools
 import threading
 import time
 
-from centerloss_mx import reference, rows
+from centerloss_mx import reference
 from centerloss_mx.gluon import CenterLoss
+from centerloss_mx.operator.device_rows import DeviceRows
+from centerloss_mx.operator.numpy_rows import HostRows
 
 import mxnet as mx
 import numpy as np
@@ -30,7 +32,7 @@ def mode(request):
 def backend(request, monkeypatch):
     """Both row backends on the CPU: the device one because the test asks for it."""
     if request.param == 'device':
-        monkeypatch.setattr('centerloss_mx.operator.rows_for', lambda ctx: rows.DeviceRows)
+        monkeypatch.setattr('centerloss_mx.operator.center_loss.rows_for', lambda ctx: DeviceRows)
     return request.param
 
 
@@ -232,7 +234,7 @@ def test_calls_before_one_backward_keep_their_gradients_and_add_their_moves(back
 
 def test_moves_of_calls_that_share_their_centers_never_overlap(backend, mode, monkeypatch):
     """The engine takes both backward passes for readers, and does run them at the same time."""
-    backend_rows = {'host': rows.HostRows, 'device': rows.DeviceRows}[backend]
+    backend_rows = {'host': HostRows, 'device': DeviceRows}[backend]
     move, moving, entered = backend_rows.move, threading.Lock(), []
 
     def watched(*arguments):

@@ -1,0 +1,48 @@
+"""`centerloss-mx info`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from importlib import metadata
+
+import mxnet as mx
+import numpy as np
+
+from .. import _compat
+
+
+def info(args: argparse.Namespace) -> None:
+    """Print versions, and what there is and what is missing."""
+    features = mx.runtime.Features()
+    rows = {
+        'centerloss_mx': _compat.VERSION,
+        'Python': f'{platform.python_version()} on {platform.system()} {platform.machine()}',
+        'MXNet': mx.__version__,
+        'NumPy': np.__version__,
+        'processors': str(os.cpu_count()),
+        'GPUs': f'{mx.context.num_gpus()}'
+        + ('' if features.is_enabled('CUDA') else ' (MXNet is built without CUDA)'),
+        'operator on the CPU': "NumPy on the arrays' own memory",
+        'operator elsewhere': 'operators of mx.nd',
+    }
+    for title, feature in FEATURES.items():
+        there = features.is_enabled(feature)
+        rows[title] = 'available' if there else f'missing: this MXNet is built without {feature}'
+    for extra, packages in EXTRAS.items():
+        for package in packages:
+            try:
+                rows[package] = metadata.version(package)
+            except metadata.PackageNotFoundError:
+                rows[package] = f"missing: pip install 'centerloss_mx[{extra}]'"
+    for name, value in rows.items():
+        print(f'{name:22} {value}')
+
+
+FEATURES = {'several machines': 'DIST_KVSTORE', 'pictures in files': 'OPENCV'}
+
+EXTRAS = {
+    'examples': ('scikit-learn', 'matplotlib', 'Pillow', 'tqdm'),
+    'onnx': ('onnx', 'onnxruntime'),
+}

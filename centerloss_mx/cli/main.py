@@ -1,0 +1,74 @@
+"""The command line: train, embed, evaluate, plot, export, info.
+
+    centerloss-mx train digits -o runs/digits
+    centerloss-mx embed runs/digits digits -o digits.npz
+    centerloss-mx evaluate retrieve digits.npz
+    centerloss-mx plot digits.npz -o digits.png
+    centerloss-mx export runs/digits -o digits.onnx
+    centerloss-mx info
+
+`python -m centerloss_mx` is the same. Exit status: 0 done; 1 failed, with one line on standard error that
+says why; 2 called with arguments that cannot be used; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Sequence
+
+from .. import _compat
+from .arguments import PROGRAM, Parser, add_command
+from .embed import add_embed
+from .evaluate import add_evaluate
+from .export import add_export
+from .info import info
+from .plot import add_plot
+from .process import run
+from .train import add_train
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's parser.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+    """
+    top = Parser(
+        prog=PROGRAM,
+        description='Train with center loss, and evaluate, draw and deploy what was learned.',
+        epilog=f'example: {PROGRAM} train digits -o runs/digits. Exit status: 0 done, 1 failed, 2 called '
+        'with arguments that cannot be used, 130 interrupted.',
+    )
+    top.add_argument('--version', action='version', version=f'%(prog)s {_compat.VERSION}')
+    commands = top.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    add_train(commands)
+    add_embed(commands)
+    add_evaluate(commands)
+    add_plot(commands)
+    add_export(commands)
+    add_command(commands, 'info', info, 'versions, and what is there and what is missing', 'info')
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str or None
+        None: those of this process.
+
+    Raises
+    ------
+    SystemExit
+        With the exit status.
+    """
+    args = parser().parse_args(arguments)
+    resumable = args.command == 'train'
+    run(
+        lambda: args.function(args),
+        'interrupted; --resume with the same options goes on' if resumable else 'interrupted',
+        PROGRAM,
+        args.debug,
+    )

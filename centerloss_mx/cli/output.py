@@ -1,0 +1,32 @@
+"""What commands print and write."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Mapping
+
+
+def check_output(path: str | os.PathLike, force: bool, *endings: str) -> None:
+    """Before the work is done, see that its result can be written."""
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f'{path} is no file, but {"a folder" if path.is_dir() else "a device or pipe"}')
+    if path.suffix.lower() not in endings:
+        raise ValueError(f'{path}: expected a file that ends in {" or ".join(endings)}')
+    if path.exists() and not force:
+        raise FileExistsError(f'{path} is there already; --force replaces it')
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f'{path.parent} is not a folder; expected one to write {path.name} to')
+
+
+def print_table(title: str, rows: Mapping[str, Any]) -> None:
+    print(title)
+    for name, value in rows.items():
+        if value is None:
+            shown = 'unknown' if name == 'seen_in_training' else 'too few pairs'
+        elif isinstance(value, bool):
+            shown = 'yes' if value else 'no'
+        else:
+            shown = f'{value:,}' if isinstance(value, int) else f'{value:.4f}'
+        print(f'    {name.replace("_", " "):28} {shown:>13}')

@@ -1,0 +1,63 @@
+"""How a program ends: with a status and one sentence."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Callable
+
+from mxnet.base import MXNetError
+
+from .._mxnet.custom_op import OperatorErrors
+
+
+def run(
+    main: Callable[[], None], interrupted: str = 'interrupted', name: str | None = None, debug: bool = False
+) -> None:
+    """Run a program; what ends it is one sentence.
+
+    Parameters
+    ----------
+    main : callable
+        The program.
+    interrupted : str
+        What to say where somebody has interrupted it.
+    name : str or None
+        Of the program; None: that of its file.
+    debug : bool
+        Whether to show where an error comes from.
+
+    Raises
+    ------
+    SystemExit
+        With status 1 and a sentence for what went wrong, 130 where it was interrupted.
+
+    Examples
+    --------
+    >>> run(lambda: print('done'))
+    done
+    """
+    name = Path(sys.argv[0]).name if name is None else name
+    os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # what MXNet says of each network it binds
+    stdout = sys.stdout or StringIO()  # None: it is closed
+    operator_errors = OperatorErrors(stdout)
+    try:
+        with redirect_stdout(stdout if debug else operator_errors):
+            main()
+        stdout.flush()
+    except KeyboardInterrupt:
+        print(f'{name}: {interrupted}', file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # who reads what is printed has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (OSError, ValueError, ImportError, MemoryError, MXNetError, RuntimeError) as error:
+        if debug:
+            raise
+        sentence = ' '.join(str(error).split()) or type(error).__name__
+        if isinstance(error, MXNetError):  # it begins with a traceback, and ends in the check that failed
+            sentence = operator_errors.sentence or str(error).strip().splitlines()[-1]
+        sys.exit(f'{name}: {sentence}')

@@ -1,0 +1,30 @@
+"""Samples and their classes, whatever they are in: one way to load, to serve, and to hold out.
+
+`load_samples` takes the name of a set, a folder of class folders, a .rec, .npz or idx file; `samples_iter`
+serves what it found to a network:
+
+>>> train = samples_iter(load_samples('digits'), batch_size=100, shuffle=True)
+>>> train.next().data[0].shape
+(100, 1, 28, 28)
+"""
+
+from .._files import read_npz
+from .arrays import Arrays, Samples, as_arrays, load_arrays
+from .classes import numbered
+from .serve import samples_iter
+from .sources import SOURCES, has_parts, load_samples
+from .split import hold_out
+
+__all__ = [
+    'SOURCES',
+    'Arrays',
+    'Samples',
+    'as_arrays',
+    'has_parts',
+    'hold_out',
+    'load_arrays',
+    'load_samples',
+    'numbered',
+    'read_npz',
+    'samples_iter',
+]

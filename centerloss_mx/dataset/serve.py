@@ -1,0 +1,63 @@
+"""Batches of samples."""
+
+from __future__ import annotations
+
+import numpy as np
+from mxnet.io import NDArrayIter
+
+from ..io import CenterLossIter, Images, image_iter
+from .arrays import Samples
+
+
+def samples_iter(
+    samples: Samples,
+    batch_size: int,
+    image_size: int | None = None,
+    shuffle: bool = False,
+    rand_mirror: bool = False,
+    ignore_label: float | None = None,
+) -> CenterLossIter:
+    """Serve samples in batches, the label to both losses.
+
+    Parameters
+    ----------
+    samples : io.Images or Arrays
+        What `load_samples` returned.
+    batch_size : int
+        Samples a batch; no more than there are, if they are in files. The last batch is padded with the first
+        samples.
+    image_size : int or None
+        Height and width that pictures are brought to, see `io.image_iter`; arrays are served as they are.
+    shuffle : bool
+        Shuffle at every reset: pictures with Python's global generator, arrays with NumPy's.
+    rand_mirror : bool
+        Mirror every other picture, at random; for pictures in files only.
+    ignore_label : number, optional
+        What the center labels of padding become, see `io.CenterLossIter`.
+
+    Returns
+    -------
+    io.CenterLossIter
+        It serves ``data``, float32, ``softmax_label`` and ``center_label``.
+
+    Raises
+    ------
+    ValueError
+        `batch_size` is more than the number of pictures, these have no `image_size`, or arrays are to be
+        mirrored.
+
+    Examples
+    --------
+    >>> samples_iter(load_samples('digits'), batch_size=100).provide_data[0].shape
+    (100, 1, 28, 28)
+    """
+    if isinstance(samples, Images):
+        if image_size is None:
+            raise ValueError('image_size=None: expected the height and width that pictures are brought to')
+        return image_iter(samples, batch_size, image_size, shuffle, rand_mirror, ignore_label)
+    if rand_mirror:
+        raise ValueError('rand_mirror=True: only pictures in files can be mirrored')
+    labels = samples.labels.astype(np.float32)
+    return CenterLossIter(
+        NDArrayIter(samples.images, labels, batch_size, shuffle=shuffle), ignore_label=ignore_label
+    )

@@ -1,0 +1,48 @@
+"""Samples to train with, and samples held out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._optional import require
+from .arrays import Samples
+
+
+def hold_out(samples: Samples, share: float, seed: int = 0) -> tuple[Samples, Samples]:
+    """Hold a share of the samples out, spread over the classes.
+
+    Parameters
+    ----------
+    samples : io.Images or Arrays
+        What `load_samples` returned, two of each class at least.
+    share : float
+        The share to hold out, > 0 and < 1.
+    seed : int
+        Of the drawing.
+
+    Returns
+    -------
+    kept, held_out : io.Images or Arrays
+        The classes of both are those of all.
+
+    Raises
+    ------
+    ValueError
+        A class of one sample, or a share that leaves nothing on one side for as many classes.
+    ImportError
+        scikit-learn is not installed.
+
+    Examples
+    --------
+    >>> train, test = hold_out(load_samples('digits'), 0.2)
+    >>> len(train.labels), len(test.labels)
+    (8000, 2000)
+    """
+    train_test_split = require('sklearn.model_selection', 'hold_out').train_test_split
+    counts = np.bincount(samples.labels)
+    if (counts == 1).any():
+        name = samples.class_names[int((counts == 1).argmax())]
+        raise ValueError(f'class {name} has one sample; expected two at least, one of them to be held out')
+    rows = np.arange(len(samples.labels))
+    kept, held_out = train_test_split(rows, test_size=share, stratify=samples.labels, random_state=seed)
+    return samples.take(kept), samples.take(held_out)

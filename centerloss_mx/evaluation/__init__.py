@@ -1,0 +1,32 @@
+"""NumPy in, numbers out: clusters, classification, retrieval and verification by features.
+
+Some functions use scikit-learn: `pip install 'centerloss_mx[examples]'` installs it.
+"""
+
+from .clusters import ClusterRatio, class_means, cluster_ratio, clustering_nmi
+from .confusion import class_accuracies, confused_pairs
+from .inputs import METRICS
+from .neighbors import knn_predict, nearest_center
+from .pairs import Pairs, check_unseen, verification_pairs
+from .retrieval import Retrieval, retrieval
+from .verification import TarAtFar, Verification, verify
+
+__all__ = [
+    'METRICS',
+    'ClusterRatio',
+    'Pairs',
+    'Retrieval',
+    'TarAtFar',
+    'Verification',
+    'check_unseen',
+    'class_accuracies',
+    'class_means',
+    'cluster_ratio',
+    'clustering_nmi',
+    'confused_pairs',
+    'knn_predict',
+    'nearest_center',
+    'retrieval',
+    'verification_pairs',
+    'verify',
+]

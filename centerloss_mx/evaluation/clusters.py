@@ -1,0 +1,153 @@
+"""How tight the clusters of features are."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .inputs import checked, sklearn
+
+
+class ClusterRatio(NamedTuple):
+    """How tight clusters are, in Euclidean distances; lower `ratio` is tighter.
+
+    Parameters
+    ----------
+    own : float
+        Mean over samples of ||x - m_y||, in the features' unit.
+    between : float
+        Mean over pairs of classes of ||m_j - m_k||, in the features' unit.
+    ratio : float
+        own / between, without unit.
+
+    References
+    ----------
+    The intra-class compactness and inter-class separability of Wen et al. 2016, Section 3.
+    """
+
+    own: float
+    between: float
+    ratio: float
+
+
+def class_means(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean feature m_j of every class present.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        Shape (N, D).
+    labels : numpy.ndarray
+        Shape (N,).
+
+    Returns
+    -------
+    classes : numpy.ndarray
+        Shape (K,): the classes present, ascending.
+    means : numpy.ndarray
+        Shape (K, D), float64.
+
+    Raises
+    ------
+    ValueError
+        No samples, shapes that do not fit, or features that are not finite.
+
+    References
+    ----------
+    What c_j stands for in Wen et al. 2016, Eq. 2.
+
+    Examples
+    --------
+    >>> class_means(np.array([[0.0], [2.0], [5.0]]), np.array([0, 0, 1]))[1].tolist()
+    [[1.0], [5.0]]
+    """
+    features, labels = checked(features, labels)
+    classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(classes), features.shape[1]))
+    np.add.at(sums, inverse, features)
+    return classes, sums / counts[:, np.newaxis]
+
+
+def cluster_ratio(features: np.ndarray, labels: np.ndarray) -> ClusterRatio:
+    """How far samples are from their class's mean, over how far the class means are from each other.
+
+    own = mean_i ||x_i - m_{y_i}||; between = mean over pairs j < k of ||m_j - m_k||; ratio = own / between.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        Shape (N, D): features of a test set.
+    labels : numpy.ndarray
+        Shape (N,): their classes, two at least.
+
+    Returns
+    -------
+    ClusterRatio
+        own, between and ratio.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two classes, class means that all coincide, shapes that do not fit, or features that are
+        not finite.
+
+    References
+    ----------
+    The intra-class compactness and inter-class separability of Wen et al. 2016, Section 3, as numbers.
+    m_j is the mean of the given features, not a trained center, so that a network trained without center
+    loss has a ratio too.
+
+    Examples
+    --------
+    >>> cluster_ratio(np.array([[0.0], [2.0], [5.0]]), np.array([0, 0, 1])).between
+    4.0
+    """
+    classes, means = class_means(features, labels)
+    if len(classes) < 2:
+        raise ValueError(f'labels hold one class, {classes[0]}; expected two at least')
+    own = np.linalg.norm(features - means[np.searchsorted(classes, labels)], axis=1).mean()
+    pairs = len(classes) * (len(classes) - 1) / 2
+    between = sum(np.linalg.norm(m_j - means[j + 1 :], axis=1).sum() for j, m_j in enumerate(means)) / pairs
+    if between == 0:
+        raise ValueError('all class means coincide: the features have collapsed; expected different ones')
+    return ClusterRatio(float(own), float(between), float(own / between))
+
+
+def clustering_nmi(features: np.ndarray, labels: np.ndarray, seed: int = 0) -> float:
+    """How much k-means clusters, as many as there are classes, tell of the classes.
+
+    NMI = 2 I(clusters; classes) / (H(clusters) + H(classes)), 0 to 1.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        Shape (N, D).
+    labels : numpy.ndarray
+        Shape (N,).
+    seed : int
+        Of k-means.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, or features that are not finite.
+    ImportError
+        scikit-learn is not installed.
+
+    References
+    ----------
+    scikit-learn's `KMeans` (10 starts) and `normalized_mutual_info_score`.
+
+    Examples
+    --------
+    >>> clustering_nmi(np.array([[0.0], [0.1], [5.0], [5.1]]), np.array([1, 1, 2, 2]))
+    1.0
+    """
+    features, labels = checked(features, labels)
+    clusters = sklearn('cluster').KMeans(len(np.unique(labels)), n_init=10, random_state=seed)
+    return float(sklearn('metrics').normalized_mutual_info_score(labels, clusters.fit_predict(features)))

@@ -1,0 +1,97 @@
+"""Classification by nearest neighbors and nearest centers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .inputs import check_metric, checked, checked_features, sklearn
+
+
+def knn_predict(
+    train_features: np.ndarray,
+    train_labels: np.ndarray,
+    features: np.ndarray,
+    num_neighbors: int = 5,
+    metric: str = 'cosine',
+) -> np.ndarray:
+    """Classify by the majority of the nearest neighbors.
+
+    Parameters
+    ----------
+    train_features, train_labels : numpy.ndarray
+        Shapes (M, D) and (M,): samples whose classes are known.
+    features : numpy.ndarray
+        Shape (N, D): samples to classify.
+    num_neighbors : int
+        How many neighbors vote, 1..M.
+    metric : {'cosine', 'euclidean'}
+        The distance.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (N,): the labels; of classes with as many votes, the one that sorts first.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, features that are not finite, or a number of neighbors out of its range.
+    ImportError
+        scikit-learn is not installed.
+
+    References
+    ----------
+    Cover and Hart, Nearest Neighbor Pattern Classification, 1967; scikit-learn's `KNeighborsClassifier`.
+
+    Examples
+    --------
+    >>> knn_predict(np.array([[0.0], [5.0]]), np.array([3, 7]), np.array([[4.0]]), 1, 'euclidean')
+    array([7])
+    """
+    train_features, train_labels = checked(train_features, train_labels)
+    features = checked_features(features, train_features.shape[1])
+    if not 1 <= num_neighbors <= len(train_labels):
+        raise ValueError(f'num_neighbors={num_neighbors} is outside 1..{len(train_labels)}')
+    check_metric(metric)
+    neighbors = sklearn('neighbors')
+    model = neighbors.KNeighborsClassifier(num_neighbors, metric=metric, algorithm='brute')
+    return model.fit(train_features, train_labels).predict(features)
+
+
+def nearest_center(features: np.ndarray, centers: np.ndarray, metric: str = 'euclidean') -> np.ndarray:
+    """Classify by the nearest center: argmin_j d(x_i, c_j).
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        Shape (N, D).
+    centers : numpy.ndarray
+        Shape (C, D): trained centers, or the means that `class_means` returns.
+    metric : {'cosine', 'euclidean'}
+        The distance.
+
+    Returns
+    -------
+    numpy.ndarray
+        int (N,): rows of `centers`; of equally near ones, the first.
+
+    Raises
+    ------
+    ValueError
+        Shapes that do not fit, or features or centers that are not finite.
+    ImportError
+        scikit-learn is not installed.
+
+    References
+    ----------
+    The distance is that of Wen et al. 2016, Eq. 2.
+
+    Examples
+    --------
+    >>> nearest_center(np.array([[4.0]]), np.array([[0.0], [5.0]]))
+    array([1])
+    """
+    centers = checked_features(centers, name='centers')
+    features = checked_features(features, centers.shape[1])
+    check_metric(metric)
+    return sklearn('metrics').pairwise_distances_argmin(features, centers, metric=metric)

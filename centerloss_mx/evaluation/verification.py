@@ -1,0 +1,187 @@
+"""Verification of pairs by the protocol of LFW."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .inputs import check_metric, checked_features, sklearn
+from .pairs import Pairs, checked_pairs
+
+FARS = (1e-1, 1e-2, 1e-3, 1e-4)
+
+
+class TarAtFar(NamedTuple):
+    """The true accept rate at a false accept rate, and what it rests on.
+
+    Parameters
+    ----------
+    far : float
+        The false accept rate that is allowed.
+    tar : float
+        Share of the genuine pairs that are accepted; NaN where `num_allowed` is 0: too few impostor pairs.
+    num_allowed : int
+        Impostor pairs that may be accepted, floor(far * impostor pairs).
+
+    References
+    ----------
+    A point of the ROC curve of ISO/IEC 19795-1, with the number of comparisons behind it.
+    """
+
+    far: float
+    tar: float
+    num_allowed: int
+
+
+class Verification(NamedTuple):
+    """How well a threshold tells genuine pairs from impostor pairs.
+
+    Parameters
+    ----------
+    accuracy, standard_error : float
+        Mean over the folds, and standard deviation of the folds / sqrt(folds).
+    accuracies, thresholds : numpy.ndarray
+        (K,): of each fold, with the threshold fitted on the others; pairs at least as similar are accepted.
+    far, tar : numpy.ndarray
+        The ROC curve: accepted shares of impostor and genuine pairs, from the strictest threshold on.
+    auc : float
+        The area under it.
+    eer : float
+        Where as many impostor pairs are accepted as genuine ones are refused.
+    tar_at_far : list of TarAtFar
+        At 1e-1, 1e-2, 1e-3 and 1e-4.
+    num_genuine, num_impostor : int
+        Pairs of each kind.
+    similarities : numpy.ndarray
+        (P,): of each pair, under the projection of its fold; minus the distance.
+
+    References
+    ----------
+    Huang et al., Labeled Faces in the Wild, 2007 (folds); Wen et al. 2016, Section 4.
+    """
+
+    accuracy: float
+    standard_error: float
+    accuracies: np.ndarray
+    thresholds: np.ndarray
+    far: np.ndarray
+    tar: np.ndarray
+    auc: float
+    eer: float
+    tar_at_far: list[TarAtFar]
+    num_genuine: int
+    num_impostor: int
+    similarities: np.ndarray
+
+
+def verify(
+    features: np.ndarray, pairs: Pairs, metric: str = 'cosine', num_components: int | None = None
+) -> Verification:
+    """Verify pairs by the LFW protocol: each fold with the threshold that is best on all others.
+
+    Parameters
+    ----------
+    features : numpy.ndarray
+        Shape (N, D).
+    pairs : Pairs
+        Of at least two folds, each with genuine and impostor pairs.
+    metric : {'cosine', 'euclidean'}
+        The distance.
+    num_components : int or None
+        Project the features of each fold's pairs on that many principal components, fitted on the samples of
+        the other folds' pairs; None: do not.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    ValueError
+        Features that are not finite, pairs that name rows which are not there, a fold without genuine or
+        impostor pairs, or more components than there can be.
+    ImportError
+        scikit-learn is not installed.
+
+    References
+    ----------
+    Huang et al., Labeled Faces in the Wild, 2007, Section III; PCA as in Wen et al. 2016, Section 4.2.
+
+    Examples
+    --------
+    >>> features = np.repeat(np.eye(4), 5, axis=0)
+    >>> found = verify(features, verification_pairs(np.repeat(np.arange(4), 5), 2, 6))
+    >>> found.accuracy, found.auc, found.eer
+    (1.0, 1.0, 0.0)
+    """
+    features = checked_features(features)
+    check_metric(metric)
+    pairs = checked_pairs(pairs, len(features))
+    folds = np.unique(pairs.fold)
+    similarities = np.zeros(len(pairs.same))
+    accuracies, thresholds = np.zeros(len(folds)), np.zeros(len(folds))
+    if num_components is None:
+        similar = -_pair_distances(features, pairs, metric)  # the same for all folds
+    for i, fold in enumerate(folds):
+        test, train = pairs.fold == fold, pairs.fold != fold
+        if num_components is not None:
+            similar = -_pair_distances(_projected(features, pairs, train, num_components), pairs, metric)
+        thresholds[i] = _best_threshold(similar[train], pairs.same[train])
+        accuracies[i] = ((similar[test] >= thresholds[i]) == pairs.same[test]).mean()
+        similarities[test] = similar[test]
+    metrics = sklearn('metrics')
+    far, tar, _ = metrics.roc_curve(pairs.same, similarities, drop_intermediate=False)
+    num_impostor = int((~pairs.same).sum())
+    return Verification(
+        float(accuracies.mean()),
+        float(accuracies.std(ddof=1) / np.sqrt(len(folds))),
+        accuracies,
+        thresholds,
+        far,
+        tar,
+        float(metrics.auc(far, tar)),
+        _equal_error_rate(far, tar),
+        [_tar_at(wanted, far, tar, num_impostor) for wanted in FARS],
+        len(pairs.same) - num_impostor,
+        num_impostor,
+        similarities,
+    )
+
+
+def _projected(features: np.ndarray, pairs: Pairs, train: np.ndarray, num_components: int) -> np.ndarray:
+    rows = np.unique([pairs.first[train], pairs.second[train]])
+    most = min(len(rows), features.shape[1])
+    if not 1 <= num_components <= most:
+        raise ValueError(f'num_components={num_components} is outside 1..{most}')
+    return sklearn('decomposition').PCA(num_components).fit(features[rows]).transform(features)
+
+
+def _pair_distances(features: np.ndarray, pairs: Pairs, metric: str) -> np.ndarray:
+    paired = sklearn('metrics.pairwise').paired_distances
+    return paired(features[pairs.first], features[pairs.second], metric=metric)
+
+
+def _best_threshold(similarities: np.ndarray, same: np.ndarray) -> float:
+    """In the middle between two neighboring similarities; of equally good ones, the strictest."""
+    far, tar, thresholds = sklearn('metrics').roc_curve(same, similarities, drop_intermediate=False)
+    right = tar * same.sum() + (1 - far) * (~same).sum()
+    best = int(np.round(right, 6).argmax())
+    if best == 0:
+        return float(thresholds[1] + 1)  # none is accepted
+    lower = thresholds[best + 1] if best + 1 < len(thresholds) else thresholds[best]
+    return float((thresholds[best] + lower) / 2)
+
+
+def _equal_error_rate(far: np.ndarray, tar: np.ndarray) -> float:
+    """Where the ROC curve, its points joined by lines, crosses far = 1 - tar."""
+    excess = far - (1 - tar)  # never falls along the curve, from -1 to 1
+    k = int((excess >= 0).argmax())
+    share = excess[k] / (excess[k] - excess[k - 1])
+    return float(far[k] - share * (far[k] - far[k - 1]))
+
+
+def _tar_at(wanted: float, far: np.ndarray, tar: np.ndarray, num_impostor: int) -> TarAtFar:
+    allowed = int(wanted * num_impostor)
+    accepted = np.round(far * num_impostor)
+    return TarAtFar(wanted, float(tar[accepted <= allowed].max()) if allowed else float('nan'), allowed)

@@ -1,0 +1,90 @@
+"""Batches of pictures, decoded, resized and normalized."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mxnet import image as mximage
+from mxnet.ndarray import NDArray
+
+from .._mxnet.pictures import decode
+from .center_loss_iter import CenterLossIter
+from .images import Images
+from .records import index_of, record_name
+
+
+def image_iter(
+    images: Images,
+    batch_size: int,
+    image_size: int,
+    shuffle: bool = False,
+    rand_mirror: bool = False,
+    ignore_label: float | None = None,
+) -> CenterLossIter:
+    """Serve pictures in batches, the label to both losses.
+
+    Parameters
+    ----------
+    images : Images
+        What `list_images` returned, or, for files, a part of it.
+    batch_size : int
+        Samples a batch, no more than there are pictures. The last batch is padded with the first samples.
+    image_size : int
+        Height and width: the shorter side is resized to it, and the middle taken. Served as ``data``, float32
+        (batch_size, 3, image_size, image_size), RGB, also of grey pictures, less the mean of ImageNet and
+        divided by its standard deviation, as the networks of MXNet's model zoo expect.
+    shuffle : bool
+        Shuffle at every reset, with Python's global generator (seed it with `random.seed`).
+    rand_mirror : bool
+        Mirror every other picture, at random, with the same generator.
+    ignore_label : number, optional
+        What the center labels of padding become, see `CenterLossIter`.
+
+    Returns
+    -------
+    CenterLossIter
+        Over an `mxnet.image.ImageIter`, which decodes in the calling process. Its `next` raises `ValueError`
+        naming the file or record that cannot be decoded. (Of a truncated JPEG, OpenCV makes up the rest.)
+
+    Raises
+    ------
+    ValueError
+        If `batch_size` is more than the number of pictures.
+
+    Examples
+    --------
+    >>> train = image_iter(images, batch_size=32, image_size=64, shuffle=True)  # doctest: +SKIP
+    """
+    if batch_size > len(images.labels):
+        # ImageIter pads with one round of the samples, and leaves the rest of the batch as malloc gave it.
+        raise ValueError(f'batch_size {batch_size} is more than the {len(images.labels)} pictures')
+    data_shape = (3, image_size, image_size)
+    if images.files is None:
+        path_imgrec = str(images.path_imgrec)
+        source: dict[str, Any] = {'path_imgrec': path_imgrec, 'path_imgidx': str(index_of(path_imgrec))}
+    else:
+        source = {'imglist': list(zip(images.labels.tolist(), images.files)), 'path_root': ''}
+    augmenters = mximage.CreateAugmenter(
+        data_shape, resize=image_size, rand_mirror=rand_mirror, mean=True, std=True, inter_method=9
+    )  # 9: by area where it shrinks, cubic where it grows
+    samples = _ImageIter(batch_size, data_shape, shuffle=shuffle, aug_list=augmenters, **source)
+    if images.records is not None:
+        samples.take(images.records)
+    return CenterLossIter(samples, ignore_label=ignore_label)
+
+
+class _ImageIter(mximage.ImageIter):
+    """`ImageIter` that says at once, and of which picture, that it cannot be decoded."""
+
+    def take(self, records: list[int]) -> None:
+        """Serve these records of the .rec file only."""
+        self.seq, self.num_image = list(records), len(records)
+        self.reset()
+
+    def imdecode(self, s: bytes) -> NDArray:
+        try:
+            return decode(s)
+        except RuntimeError:
+            key = self.seq[self.cur - 1]
+            name = record_name(self.imgrec.uri.value.decode(), key) if self.imgrec else self.imglist[key][1]
+            raise ValueError(f'{name}: not a picture that MXNet can decode; mend or remove it') from None

@@ -1,0 +1,89 @@
+"""`PartIter`: one worker's part of every batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mxnet import io as mxio
+
+from .center_loss_iter import as_desc
+
+
+class PartIter(mxio.DataIter):
+    """Serve one worker its part of every batch: together, the workers' parts are the batches of one process.
+
+    With the same iterator and the same order of samples on each worker (seed the generator that shuffles),
+    synchronous training on several workers takes the steps of one process. Each worker reads all samples; for
+    large sets give `num_parts` and `part_index` to MXNet's own iterators instead, which splits the set but
+    not its batches, and see that all workers have equally many.
+
+    Parameters
+    ----------
+    data_iter : mxnet.io.DataIter
+        Any iterator, `CenterLossIter` included, whose arrays have the batch first.
+    part_index : int
+        Which part, in 0..num_parts-1: the worker's `kvstore.rank`.
+    num_parts : int
+        How many parts, > 0: `kvstore.num_workers`; it divides the batch size.
+
+    Raises
+    ------
+    ValueError
+        A part that is not there, or parts that do not divide the batch.
+
+    Examples
+    --------
+    >>> import mxnet as mx
+    >>> samples = mx.io.NDArrayIter(mx.nd.zeros((4, 2)), mx.nd.array([7, 8, 9, 6]), batch_size=4)
+    >>> next(PartIter(samples, part_index=1, num_parts=2)).label[0].asnumpy()
+    array([9., 6.], dtype=float32)
+    """
+
+    def __init__(self, data_iter: mxio.DataIter, part_index: int, num_parts: int) -> None:
+        if not 0 <= part_index < num_parts:
+            raise ValueError(f'part_index {part_index} is outside 0..{num_parts - 1} (num_parts={num_parts})')
+        if data_iter.batch_size % num_parts:
+            raise ValueError(
+                f'num_parts={num_parts} does not divide the batch size, {data_iter.batch_size}; expected a '
+                'multiple, or the parts would weigh differently'
+            )
+        super().__init__(data_iter.batch_size // num_parts)
+        self.data_iter = data_iter
+        self._part = slice(part_index * self.batch_size, (part_index + 1) * self.batch_size)
+
+    @property
+    def provide_data(self) -> list[mxio.DataDesc]:
+        """Name, shape, dtype and layout of the part's data."""
+        return self._parts(self.data_iter.provide_data)
+
+    @property
+    def provide_label(self) -> list[mxio.DataDesc]:
+        """Name, shape, dtype and layout of the part's labels."""
+        return self._parts(self.data_iter.provide_label)
+
+    def reset(self) -> None:
+        """Begin the next epoch."""
+        self.data_iter.reset()
+
+    def next(self) -> mxio.DataBatch:
+        """Return the part of the next batch; `pad` counts the part's own rows of padding."""
+        batch = self.data_iter.next()
+        begin, end = self._part.start, self._part.stop
+        padding = self.data_iter.batch_size - (batch.pad or 0)  # its first row
+        return mxio.DataBatch(
+            data=[array[self._part] for array in batch.data],
+            label=[array[self._part] for array in batch.label],
+            pad=max(0, end - max(begin, padding)),
+            index=None if batch.index is None else batch.index[self._part],
+            bucket_key=batch.bucket_key,
+            provide_data=batch.provide_data and self._parts(batch.provide_data),
+            provide_label=batch.provide_label and self._parts(batch.provide_label),
+        )
+
+    def _parts(self, descs: Sequence[Any]) -> list[mxio.DataDesc]:
+        descs = [as_desc(desc) for desc in descs]
+        return [
+            mxio.DataDesc(desc.name, (self.batch_size, *desc.shape[1:]), desc.dtype, desc.layout)
+            for desc in descs
+        ]

@@ -1,0 +1,32 @@
+"""Checkpoints, and the feature extractor inside a trained network."""
+
+from .._files import write_whole
+from .._mxnet.arrays import with_all_rows
+from .centers import centers_to_aux, centers_to_kvstore, find_centers
+from .checkpoint import latest_checkpoint, load_checkpoint, noted, save_checkpoint
+from .extractor import FeatureExtractor, feature_extractor
+from .features import Features, load_features, save_features
+from .network import internal_output, load_symbol
+from .onnx import export_onnx
+from .start_centers import start_centers
+
+__all__ = [
+    'FeatureExtractor',
+    'Features',
+    'centers_to_aux',
+    'centers_to_kvstore',
+    'export_onnx',
+    'feature_extractor',
+    'find_centers',
+    'internal_output',
+    'latest_checkpoint',
+    'load_checkpoint',
+    'load_features',
+    'load_symbol',
+    'noted',
+    'save_checkpoint',
+    'save_features',
+    'start_centers',
+    'with_all_rows',
+    'write_whole',
+]

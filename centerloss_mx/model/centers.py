@@ -1,0 +1,133 @@
+"""The centers among the parameters of a network."""
+
+from __future__ import annotations
+
+import numpy as np
+from mxnet import ndarray as nd
+from mxnet.ndarray import NDArray
+from mxnet.symbol import Symbol
+
+from .._mxnet.arrays import with_all_rows
+from ..symbol.description import describe, find_center_loss
+
+
+def find_centers(
+    symbol: Symbol, arg_params: dict[str, NDArray], aux_params: dict[str, NDArray], name: str | None = None
+) -> np.ndarray | None:
+    """Find the centers among a network's parameters, whichever of the losses has trained them.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        The network, with its losses.
+    arg_params, aux_params : dict of str to NDArray
+        Its parameters, as `Module.get_params` and `load_checkpoint` return them.
+    name : str or None
+        Name of the loss; None: the network has one at most.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        (num_class, D), without the counts of samples on a KVStore; None: the network has no center loss, or the
+        parameters lack its centers.
+
+    Raises
+    ------
+    ValueError
+        There is no loss of that name, or several losses and no name.
+
+    Examples
+    --------
+    >>> from centerloss_mx.symbol import center_loss
+    >>> net = center_loss(mx.sym.Variable('data'), mx.sym.Variable('label'), num_class=10)
+    >>> find_centers(net, {}, {'center_loss__center_bias': mx.nd.ones((10, 2))}).shape
+    (10, 2)
+    """
+    if name is None and not describe(symbol):
+        return None
+    info = find_center_loss(symbol, name)
+    centers = {**arg_params, **aux_params}.get(info.centers)
+    if centers is None:
+        return None
+    return centers.asnumpy()[:, : -1 if info.storage == 'kvstore' else None]
+
+
+def centers_to_kvstore(
+    arg_params: dict[str, NDArray], aux_params: dict[str, NDArray], name: str = 'center_loss'
+) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+    """Move centers from auxiliary states to a parameter: from `center_loss` to `sync_center_loss`.
+
+    Parameters
+    ----------
+    arg_params, aux_params : dict of str to NDArray
+        Of a network with `center_loss`, as `Module.get_params` and `mx.model.load_checkpoint` return them;
+        they stay as they are.
+    name : str
+        The name given to the loss.
+
+    Returns
+    -------
+    arg_params, aux_params : dict of str to NDArray
+        For the same network with `sync_center_loss`: the parameter `<name>_center_weight`, (num_class, D +
+        1), whose counts of samples start at 0, in place of the states `<name>__diff_bias`,
+        `<name>__center_bias` and `<name>__sum_bias`.
+
+    Raises
+    ------
+    ValueError
+        There are no such centers.
+
+    Examples
+    --------
+    >>> arg_params, aux_params = centers_to_kvstore({}, {'center_loss__center_bias': mx.nd.ones((10, 2))})
+    >>> arg_params['center_loss_center_weight'].shape
+    (10, 3)
+    """
+    key = f'{name}__center_bias'
+    if key not in aux_params:
+        raise ValueError(f'there is no state {key}; there are {", ".join(aux_params) or "none"}')
+    centers = aux_params[key]
+    weight = nd.concat(centers, nd.zeros((len(centers), 1), centers.context, centers.dtype), dim=1)
+    states = [f'{name}__{state}_bias' for state in ('diff', 'center', 'sum')]
+    aux_params = {key: value for key, value in aux_params.items() if key not in states}
+    return {**arg_params, f'{name}_center_weight': with_all_rows(weight)}, aux_params
+
+
+def centers_to_aux(
+    arg_params: dict[str, NDArray], aux_params: dict[str, NDArray], name: str = 'center_loss'
+) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+    """Move centers from a parameter to auxiliary states: from `sync_center_loss` to `center_loss`.
+
+    Parameters
+    ----------
+    arg_params, aux_params : dict of str to NDArray
+        Of a network with `sync_center_loss`, as `Module.get_params` and `mx.model.load_checkpoint` return
+        them; they stay as they are.
+    name : str
+        The name given to the loss.
+
+    Returns
+    -------
+    arg_params, aux_params : dict of str to NDArray
+        For the same network with `center_loss`: the state `<name>__center_bias`, (num_class, D), in place of
+        the parameter `<name>_center_weight`. The operator's other states hold nothing learned, and are left
+        to `allow_missing=True`.
+
+    Raises
+    ------
+    ValueError
+        There are no such centers.
+
+    Examples
+    --------
+    >>> weight = mx.nd.ones((10, 3))
+    >>> arg_params, aux_params = centers_to_aux({'center_loss_center_weight': weight}, {})
+    >>> aux_params['center_loss__center_bias'].shape
+    (10, 2)
+    """
+    key = f'{name}_center_weight'
+    if key not in arg_params:
+        raise ValueError(f'there is no parameter {key}; there are {", ".join(arg_params) or "none"}')
+    centers = arg_params[key].tostype('default')[:, :-1].copy()
+    arg_params = {other: value for other, value in arg_params.items() if other != key}
+    return arg_params, {**aux_params, f'{name}__center_bias': centers}

@@ -1,0 +1,70 @@
+"""Networks in .json files, and networks up to a layer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mxnet.symbol import Symbol
+
+from .._mxnet.files import read_symbol
+
+
+def load_symbol(path: str | os.PathLike) -> Symbol:
+    """Load a network from its .json file, and say so if it is none.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    Symbol
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        It holds no network, or is not whole.
+
+    Examples
+    --------
+    >>> symbol = load_symbol('runs/lenet-symbol.json')  # doctest: +SKIP
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path} is not there')
+    return read_symbol(path)
+
+
+def internal_output(symbol: Symbol, layer: str) -> Symbol:
+    """A network up to one of its layers.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        The network.
+    layer : str
+        Name of the internal output.
+
+    Returns
+    -------
+    Symbol
+
+    Raises
+    ------
+    ValueError
+        There is no such output; the message lists those there are.
+
+    Examples
+    --------
+    >>> net = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=2, name='embedding')
+    >>> internal_output(mx.sym.SoftmaxOutput(net, name='softmax'), 'embedding_output').list_outputs()
+    ['embedding_output']
+    """
+    internals = symbol.get_internals()
+    if layer not in internals.list_outputs() or layer in symbol.list_inputs():
+        outputs = [name for name in internals.list_outputs() if name.endswith('_output')]
+        raise ValueError(f'the network has no output {layer!r}; it has {", ".join(outputs)}')
+    return internals[layer]

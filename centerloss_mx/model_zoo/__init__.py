@@ -1,0 +1,14 @@
+"""Networks up to the embedding: LeNet, LeNet++, those of MXNet's model zoo, and your own."""
+
+from .lenet import lenet, lenet_plus_plus
+from .networks import INITIALIZER, NETWORKS, get_model
+from .parameters import load_params
+
+__all__ = [
+    'INITIALIZER',
+    'NETWORKS',
+    'get_model',
+    'lenet',
+    'lenet_plus_plus',
+    'load_params',
+]

@@ -1,0 +1,64 @@
+"""Parameters for a network to start from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mxnet.base import MXNetError
+from mxnet.ndarray import NDArray
+
+from .._mxnet.files import read_params
+from .networks import NETWORKS, backbone
+
+
+def load_params(
+    name: str, path: str | os.PathLike, data_shape: tuple[int, ...] = (3, 224, 224)
+) -> dict[str, NDArray]:
+    """Load parameters for a network of `get_model` to start from.
+
+    Parameters
+    ----------
+    name : str
+        The network's name.
+    path : path-like
+        A .params file: of a checkpoint of a network with such names, or, for a network of the model zoo, what
+        `Block.save_parameters` writes.
+    data_shape : tuple of int
+        Of a sample: (channels, height, width).
+
+    Returns
+    -------
+    dict of str to NDArray
+        Arguments and auxiliary states by the names they have in the symbol; those of a model zoo's class
+        layer are left out.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file holds no parameters, or those of another network.
+
+    Examples
+    --------
+    >>> params = load_params('resnet18_v2', 'resnet18_v2.params')  # doctest: +SKIP
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: not there; expected a .params file')
+    params = read_params(path)
+    if not params:
+        raise ValueError(f'{path}: no parameters by their names')
+    if any(key.startswith(('arg:', 'aux:')) for key in params):
+        return {key[4:]: value for key, value in params.items()}
+    if name in NETWORKS or str(name).endswith('.json'):
+        raise ValueError(
+            f'{path}: expected the .params file of a checkpoint, names beginning with arg: or aux:'
+        )
+    network = backbone(name, data_shape, thumbnail=False)
+    try:
+        network.load_parameters(str(path))
+    except (AssertionError, MXNetError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ValueError(f'{path}: not parameters of {name}: {reason}') from None
+    return {key: parameter.data() for key, parameter in network.features.collect_params().items()}

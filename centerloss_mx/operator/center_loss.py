@@ -1,0 +1,315 @@
+"""The operator `centerloss`: forward emits the center loss, backward its gradient, and moves the centers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from mxnet import operator as mxop
+from mxnet.context import Context
+from mxnet.ndarray import NDArray
+
+from .._mxnet.custom_op import Dependency
+from .._mxnet.engine import moving_centers
+from .device_rows import DeviceRows
+from .labels import check_labels, group_by_class
+from .numpy_rows import HostRows
+from .parameters import CenterLossParam
+
+
+class _Batch(NamedTuple):
+    """What forward hands to backward. Not through the states: calls of one block share those."""
+
+    diff: np.ndarray | NDArray  # (N, D): x_i - c_{y_i}
+    squares: np.ndarray | NDArray  # (N,)
+    classes: np.ndarray  # (N,), and who takes part, as `check_labels` returns them
+    kept: np.ndarray | None
+    divisor: int
+    loss: float
+
+
+class CenterLoss(mxop.CustomOp):
+    """Center loss of one device's slice of the batch; the centers move in backward.
+
+    | forward:  L = 1/2 sum_i ||x_i - c_{y_i}||^2 / z                              (Eq. 2)
+    | backward: dL/dx_i = scale * (x_i - c_{y_i}) / z                              (Eq. 3)
+    |           c_j += alpha * sum_{i: y_i = j} (x_i - c_j) / (1 + n_j)            (Eq. 4, `paper`)
+    |           c_j += alpha * sum_{i: y_i = j} (x_i - c_j) / n_j                  (`moving_average`)
+
+    z is N, 1 or max(1, samples not ignored), as `normalization` says. Every sample of a class sees the
+    same old c_j; classes absent from the batch do not move.
+
+    Parameters
+    ----------
+    parameters : CenterLossParam
+        The operator's parameters.
+    ctx : mxnet.Context
+        The device it runs on.
+
+    References
+    ----------
+    Wen et al. 2016, Eqs. 2 to 4 and Algorithm 1.
+    """
+
+    def __init__(self, parameters: CenterLossParam, ctx: Context) -> None:
+        super().__init__()
+        self.parameters = parameters
+        self.rows = rows_for(ctx)
+        self.batch: _Batch | None = None
+
+    def forward(
+        self,
+        is_train: bool,
+        req: list[str],
+        in_data: list[NDArray],
+        out_data: list[NDArray],
+        aux: list[NDArray],
+    ) -> None:
+        """Emit the loss (1,) of features (N, D) and labels (N,), and keep x_i - c_{y_i} for backward.
+
+        Parameters
+        ----------
+        is_train : bool
+            False: nothing is kept, and an unknown label makes the loss NaN instead of an error.
+        req : list of str
+            'write', 'add' or 'null' for the loss.
+        in_data, out_data, aux : list of NDArray
+            Features and labels; the loss; diff, centers and sum.
+
+        Raises
+        ------
+        ValueError
+            In training, a label outside 0..num_class-1 or a loss that is not finite; nothing is written then.
+        """
+        if is_train:
+            self.batch = None  # until this batch has proved good
+        view = self.rows.view
+        loss, diff_buffer = view(out_data[0]), view(aux[0])
+        batch = self._measure(is_train, in_data, aux[1])
+        if is_train:
+            self.batch = batch
+            diff_buffer[: len(batch.diff)] = batch.diff
+        self.assign(loss, req[0], batch.loss)
+
+    def backward(
+        self,
+        req: list[str],
+        out_grad: list[NDArray],
+        in_data: list[NDArray],
+        out_data: list[NDArray],
+        in_grad: list[NDArray],
+        aux: list[NDArray],
+    ) -> None:
+        """Give the gradient of the features, then move the centers of the classes present.
+
+        Parameters
+        ----------
+        req : list of str
+            'write', 'add' or 'null' for the gradients of features and labels.
+        out_grad, in_data, out_data, in_grad, aux : list of NDArray
+            The head gradient, not used; features and labels; the loss; gradients of features and
+            labels (zeros); diff, centers and sum.
+        """
+        self._assign_gradients(req, in_grad)
+        if self.batch is not None:
+            self._move(self.batch, aux[1])
+            self.rows.view(aux[2])[:] = self.batch.diff.sum(axis=0)
+
+    def _measure(self, is_train: bool, in_data: list[NDArray], center_bias: NDArray) -> _Batch:
+        data, centers = self.rows.view(in_data[0]), self.rows.view(center_bias)
+        num_class, ignored = self.parameters.num_class, self.parameters.ignored
+        try:
+            classes, kept = check_labels(self.rows.host(in_data[1]), num_class, ignored)
+        except ValueError:
+            if is_train:
+                raise
+            classes, kept = np.zeros(len(data), np.intp), None
+            diff = data.astype(centers.dtype) * math.nan
+        else:
+            diff = self.rows.difference(data, centers, classes, kept)
+        squares = self.rows.squares(diff)
+        divisor = self._divisor(len(data), kept)
+        loss = 0.5 * self.rows.total(squares) / divisor
+        if is_train and not loss <= np.finfo(diff.dtype).max:
+            raise ValueError(
+                f'centerloss: the loss of this batch is {loss}; expected finite features (the centers '
+                'were not touched). A lower scale or learning rate keeps training from diverging'
+            )
+        return _Batch(diff, squares, classes, kept, divisor, loss)
+
+    def _divisor(self, batch_size: int, kept: np.ndarray | None) -> int:
+        if self.parameters.normalization == 'null':
+            return 1
+        if self.parameters.normalization == 'batch' or kept is None:
+            return batch_size
+        return max(1, int(kept.sum()))
+
+    def _assign_gradients(
+        self, req: list[str], in_grad: list[NDArray], head: float | np.ndarray | NDArray = 1
+    ) -> None:
+        data_grad, label_grad = (self.rows.view(gradient) for gradient in in_grad)
+        self.assign(label_grad, req[1], 0)
+        if self.batch is None:
+            # Forward has refused this batch. Once its error has been read, MXNet runs the rest all the same.
+            self.assign(data_grad, req[0], 0)
+        else:
+            factor = head * (self.parameters.scale / self.batch.divisor)
+            self.rows.assign(data_grad, req[0], self.batch.diff, factor)
+
+    def _move(self, batch: _Batch, center_bias: NDArray) -> None:
+        groups = group_by_class(batch.classes, batch.kept)
+        counts = groups.counts + (1 if self.parameters.update == 'paper' else 0)
+        with moving_centers:
+            self.rows.move(self.rows.view(center_bias), batch.diff, groups, self.parameters.alpha / counts)
+
+
+class CenterLossProp(mxop.CustomOpProp):
+    """`mx.sym.Custom(op_type='centerloss')`: what MXNet asks before it runs `CenterLoss`.
+
+    The operator takes no head gradient: `scale` is its only weight, and a factor behind it,
+    `MakeLoss(grad_scale=...)` included, changes nothing.
+
+    Inputs: `data` (N, D), float16, float32 or float64; `label` (N,), any numeric dtype. Output: `output`
+    (1,), the loss. Auxiliary states: `diff_bias` (batchsize or N, D), `center_bias` (num_class, D),
+    `sum_bias` (D,). Output and states have the features' dtype, but float32 for float16. The names end
+    in `_bias` so that MXNet's initializers zero them.
+
+    Parameters
+    ----------
+    **keywords
+        The fields of `CenterLossParam`. A bad one is reported when the symbol is built.
+
+    References
+    ----------
+    Wen et al. 2016, Eqs. 2 to 4. The form is the raw one: `scale` weighs the gradient alone, and
+    with the default `normalization='batch'` it is divided by N.
+
+    Examples
+    --------
+    >>> data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
+    >>> loss = mx.sym.Custom(data, label, op_type='centerloss', num_class=10, batchsize=128, name='c')
+    >>> loss.list_auxiliary_states()
+    ['c_diff_bias', 'c_center_bias', 'c_sum_bias']
+    """
+
+    _need_top_grad = False
+
+    def __init__(self, /, **keywords: Any) -> None:  # `/`: an attribute may be called self
+        super().__init__(self._need_top_grad)
+        self._bound_batch: int | None = None
+        self._error: ValueError | None = None
+        try:
+            self.parameters = CenterLossParam.parse(**keywords)
+        except ValueError as error:
+            # Raised here it would end the process: MXNet's C++ caller does not look. list_arguments is
+            # called next, and does report.
+            self._error = error
+
+    def list_arguments(self) -> list[str]:
+        """Return the inputs' names.
+
+        Raises
+        ------
+        ValueError
+            A parameter that the constructor refused.
+        """
+        if self._error is not None:
+            raise self._error
+        return ['data', 'label']
+
+    def list_outputs(self) -> list[str]:
+        """Return the output's name."""
+        return ['output']
+
+    def list_auxiliary_states(self) -> list[str]:
+        """Return the states' names, in the order of the classic script's checkpoints."""
+        return ['diff_bias', 'center_bias', 'sum_bias']
+
+    def infer_shape(self, in_shape: list[list[int]]) -> tuple[list, list, list]:
+        """Infer all shapes from the features' (N, D).
+
+        Raises
+        ------
+        ValueError
+            Features that are not 2-d; labels that are not (N,); a batch above the capacity.
+        """
+        data_shape, label_shape = in_shape
+        if len(data_shape) != 2:
+            raise ValueError(
+                f'centerloss: data has shape {tuple(data_shape)}; expected 2-d features (N, D). '
+                'mx.sym.Flatten makes them'
+            )
+        batch, dim = data_shape
+        if label_shape and list(label_shape) != [batch]:
+            raise ValueError(f'centerloss: label has shape {tuple(label_shape)}; expected ({batch},)')
+        num_class, capacity = self.parameters.num_class, self.parameters.batchsize
+        if capacity is None:
+            if self._bound_batch not in (None, batch):
+                raise ValueError(
+                    f'centerloss: a batch of {batch} where {self._bound_batch} was bound; expected the same '
+                    f'size. Pass batchsize={max(batch, self._bound_batch)} to run any batch up to it'
+                )
+            capacity = batch
+        if batch > capacity:
+            raise ValueError(
+                f'centerloss: a batch of {batch} is above the capacity batchsize={capacity}; '
+                f'pass batchsize={batch} or more'
+            )
+        return [data_shape, [batch]], [[1]], [[capacity, dim], [num_class, dim], [dim]]
+
+    def infer_type(self, in_type: list[Any]) -> tuple[list, list, list]:
+        """Infer all dtypes from the features' dtype; what is left open is float32.
+
+        Raises
+        ------
+        ValueError
+            Features that are not floating point; a num_class beyond the label dtype's exact integers.
+        """
+        data_type, label_type = (np.dtype(given or np.float32) for given in in_type)
+        if data_type.kind != 'f':
+            raise ValueError(f'centerloss: data is {data_type}; expected float16, float32 or float64')
+        if label_type.kind not in 'fiu':
+            raise ValueError(f'centerloss: label is {label_type}; expected a numeric dtype')
+        most = (
+            2 ** (np.finfo(label_type).nmant + 1) if label_type.kind == 'f' else np.iinfo(label_type).max + 1
+        )
+        if self.parameters.num_class > most:
+            raise ValueError(
+                f'centerloss: num_class={self.parameters.num_class} is beyond the exact integers of '
+                f'{label_type} labels, which tell at most {most} classes apart; pass labels of a wider dtype'
+            )
+        wide = np.promote_types(data_type, np.float32).type
+        return [data_type.type, label_type.type], [wide], [wide] * 3
+
+    def declare_backward_dependency(
+        self, out_grad: list[int], in_data: list[int], out_data: list[int]
+    ) -> list[int]:
+        """Return the numbers of the arrays that backward needs."""
+        return [Dependency(n) for n in super().declare_backward_dependency(out_grad, in_data, out_data)]
+
+    def create_operator(self, ctx: Context, in_shapes: list[list[int]], in_dtypes: list[int]) -> CenterLoss:
+        """Return the operator for one executor; without `batchsize` its batch is the only one from now on."""
+        self._bound_batch = in_shapes[0][0]
+        return CenterLoss(self.parameters, ctx)
+
+
+def rows_for(ctx: Context) -> type[HostRows] | type[DeviceRows]:
+    """Pick the row functions for a device.
+
+    Parameters
+    ----------
+    ctx : mxnet.Context
+        The device that holds the arrays.
+
+    Returns
+    -------
+    type
+        `HostRows` for CPU memory, `DeviceRows` for everything else: off the CPU the pointer to an
+        array's memory must never be followed by the host.
+
+    References
+    ----------
+    Both compute Wen et al. 2016, Eqs. 2 to 4.
+    """
+    return HostRows if ctx.device_type.startswith('cpu') else DeviceRows

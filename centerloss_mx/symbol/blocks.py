@@ -1,0 +1,116 @@
+"""What the losses made of stock symbols share: rows that count, learned centers, checks of arguments."""
+
+from __future__ import annotations
+
+import math
+
+from mxnet import symbol as mxsym
+from mxnet.symbol import Symbol
+
+from .._checks import check_flag, check_number, check_size, check_whole_number
+from .description import center_loss_attribute
+
+__all__ = ['DTYPES', 'Rows', 'check_arguments', 'learned_centers', 'only_gradient', 'squared_length']
+
+DTYPES = ('float32', 'float64')
+
+
+class Rows:
+    """The rows of a batch that count for a loss: those whose label is valid and not ignored.
+
+    Parameters
+    ----------
+    label : Symbol
+        Labels, shape (N,), any numeric dtype.
+    num_class : int
+        Number of classes.
+    use_ignore, ignore_label
+        Whether rows with the label `ignore_label` are ignored.
+    """
+
+    def __init__(self, label: Symbol, num_class: int, use_ignore: bool, ignore_label: float) -> None:
+        self._given_label = label
+        self.num_class = num_class
+        self.ignored = ignore_label if use_ignore else None
+        # MXNet compares in the label's dtype, in which -1 can be 255.
+        label = mxsym.cast(mxsym.BlockGrad(label), dtype='float64')
+        self._valid = self._kept = (label >= 0) * (label <= num_class - 1) * (label % 1 == 0)
+        if use_ignore:
+            ignored = label == ignore_label
+            self._valid = mxsym.maximum(self._valid, ignored)
+            self._kept = self._kept * (1 - ignored)
+        # 0 in place of an invalid label: a sparse gradient fails on an index that is out of range.
+        self.label = mxsym.where(self._kept, label, mxsym.zeros_like(label))
+
+    def keep(self, array: Symbol) -> Symbol:
+        """Return zeros, without gradient, in rows that do not count, also where they hold NaN."""
+        return mxsym.where(self._kept, array, mxsym.zeros_like(array))
+
+    def total(self, values: Symbol, normalization: str) -> Symbol:
+        """Return the sum of values (N,), shape (1,), divided by 1, by N or by max(1, rows that count)."""
+        total = mxsym.sum(values)
+        if normalization == 'null':
+            return total
+        counted = mxsym.ones_like(values)
+        if normalization == 'valid':
+            counted = mxsym.where(self._kept, counted, mxsym.zeros_like(values))
+        return total / mxsym.maximum(mxsym.sum(counted), 1)
+
+    def nan_where_invalid(self, values: Symbol) -> Symbol:
+        """Return 0 for each row, but NaN for a row with an invalid label: a symbol cannot raise."""
+        zeros = mxsym.zeros_like(values)
+        return mxsym.where(self._valid, zeros, zeros * math.nan)
+
+    def make_loss(self, values: Symbol, grad_scale: float, name: str, data: Symbol) -> Symbol:
+        """Return the loss of each row, (N,), with learned centers: 0 where ignored, NaN where the label is invalid."""
+        values = mxsym.where(self._kept, values, self.nan_where_invalid(values))
+        attributes = self.describe(name, data, storage='parameter', normalization=None)
+        return mxsym.MakeLoss(values, grad_scale=grad_scale, name=name, attr=attributes)
+
+    def describe(self, name: str, data: Symbol, storage: str, normalization: str | None) -> dict[str, str]:
+        """Return the attribute that describes the loss of these rows."""
+        return center_loss_attribute(
+            name,
+            data,
+            self._given_label,
+            storage=storage,
+            centers=f'{name}_center_weight',
+            num_class=self.num_class,
+            ignored=self.ignored,
+            normalization=normalization,
+        )
+
+
+def learned_centers(name: str, num_class: int, embedding_dim: int, lr_mult: float) -> Symbol:
+    """Return the Variable of centers that the base optimizer moves, without weight decay."""
+    shape = (num_class, embedding_dim)
+    return mxsym.Variable(f'{name}_center_weight', shape=shape, lr_mult=lr_mult, wd_mult=0)
+
+
+def squared_length(array: Symbol) -> Symbol:
+    """Return the squared Euclidean length of each row of an array (N, D), shape (N,)."""
+    return mxsym.sum(mxsym.square(array), axis=1)
+
+
+def only_gradient(value: Symbol) -> Symbol:
+    """Return 0 in forward, and pass the gradient of `value` in backward."""
+    return value - mxsym.BlockGrad(value)
+
+
+def check_arguments(
+    name: str,
+    num_class: int,
+    embedding_dim: int,
+    use_ignore: bool,
+    ignore_label: float,
+    least_class: int = 1,
+    **weights: float,
+) -> None:
+    """Raise ValueError for an argument that is out of its range; the message begins with the loss's name."""
+    where = f'{name}: '
+    check_size(where, 'num_class', num_class, least_class)
+    check_size(where, 'embedding_dim', embedding_dim)
+    for key, value in weights.items():
+        check_number(where, key, value)
+    check_flag(where, 'use_ignore', use_ignore)
+    check_whole_number(where, 'ignore_label', ignore_label)

@@ -1,0 +1,241 @@
+"""The center losses in a network: the only place that looks for them.
+
+A factory of this package writes what it made into the attributes of its MakeLoss node, and `describe` reads it.
+The operator `centerloss` needs no such attribute, because its own parameters hold the same facts: `describe` also
+reads networks of classic scripts and exported Gluon blocks.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Iterator, NamedTuple
+
+from mxnet.symbol import Symbol, load_json
+
+from .._checks import check_size
+from ..operator import CenterLossParam
+from .names import EMBEDDING_OUTPUT
+
+__all__ = [
+    'CenterLossInfo',
+    'center_loss_attribute',
+    'centers_attribute',
+    'describe',
+    'find_center_loss',
+    'kvstore_centers',
+    'with_batchsize',
+]
+
+_OPERATORS = ('centerloss', '_centerloss_per_sample')
+_LOSS = '__center_loss__'  # of a MakeLoss node: its description
+_CENTERS = '__centers__'  # of a Variable: it holds centers on the KVStore
+
+
+class CenterLossInfo(NamedTuple):
+    """One center loss in a network.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss, as given to its factory.
+    storage : {'auxiliary state', 'kvstore', 'parameter'}
+        Where the centers are stored and what moves them: the operator in its auxiliary state, the optimizer
+        `centers` on the KVStore, or the base optimizer as any other parameter.
+    centers : str
+        Name of that auxiliary state or parameter. On the KVStore its last column counts samples.
+    num_class : int
+        Number of classes.
+    ignored : float or None
+        The label of samples that the loss ignores; None: it ignores no sample.
+    normalization : {'null', 'batch', 'valid'} or None
+        What the output, shape (1,), is divided by; None: the output has one number a sample.
+    label : str
+        Name of the Variable with the labels, or of the output that computes them.
+    feature : str
+        Name of the internal output, or of the Variable, with the features.
+    output : str or None
+        Name of the loss's output; None: it is no output of the network.
+    batch_states : tuple of str
+        Names of the auxiliary states that hold values of the last batch only, the differences first.
+    """
+
+    name: str
+    storage: str
+    centers: str
+    num_class: int
+    ignored: float | None
+    normalization: str | None
+    label: str
+    feature: str
+    output: str | None = None
+    batch_states: tuple[str, ...] = ()
+
+
+def describe(symbol: Symbol) -> list[CenterLossInfo]:
+    """Describe the center losses in a network, in the order of its graph.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        Any network: made by the factories here, by a classic script, or loaded from a checkpoint.
+
+    Returns
+    -------
+    list of CenterLossInfo
+        Empty: the network has no center loss.
+
+    Examples
+    --------
+    >>> net = joint_supervision(mx.sym.Variable('embedding'), num_class=10, scale=0.1, batchsize=128)
+    >>> [(info.name, info.centers, info.output) for info in describe(net)]
+    [('center_loss', 'center_loss__center_bias', 'center_loss_output')]
+    """
+    graph = json.loads(symbol.tojson())
+    nodes = graph['nodes']
+    outputs = dict(zip((head[0] for head in graph['heads']), symbol.list_outputs()))
+    losses = []
+    for number, node in enumerate(nodes):
+        attributes = node.get('attrs', {})
+        if _is_operator(node):
+            losses.append(_of_operator(nodes, number, outputs))
+        elif _LOSS in attributes:
+            losses.append(CenterLossInfo(**json.loads(attributes[_LOSS]), output=outputs.get(number)))
+        elif '__num_class__' in attributes:
+            losses.append(_of_version_0_1(nodes, number, outputs))
+    return losses
+
+
+def find_center_loss(symbol: Symbol, name: str | None = None) -> CenterLossInfo:
+    """Find the center loss of a name, or the only one.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        The network.
+    name : str or None
+        Name of the loss; None: the network has one.
+
+    Returns
+    -------
+    CenterLossInfo
+
+    Raises
+    ------
+    ValueError
+        There is no such loss, or several and no name; the message lists those that there are.
+    """
+    losses = describe(symbol)
+    found = [info for info in losses if name in (None, info.name)]
+    if len(found) != 1:
+        names = ', '.join(info.name for info in losses) or 'none'
+        raise ValueError(f'name={name!r}: expected the name of a center loss in the network; it has {names}')
+    return found[0]
+
+
+def center_loss_attribute(name: str, data: Symbol, label: Symbol, **facts: Any) -> dict[str, str]:
+    """Return the attribute of a MakeLoss node that describes its loss; `facts` are fields of `CenterLossInfo`."""
+    described = {'name': name, 'feature': data.list_outputs()[0], 'label': label.list_outputs()[0], **facts}
+    return {_LOSS: json.dumps(described)}
+
+
+def centers_attribute(name: str) -> dict[str, str]:
+    """Return the attribute of a Variable that holds centers on the KVStore."""
+    return {_CENTERS: name}
+
+
+def kvstore_centers(symbol: Symbol) -> set[str]:
+    """Return the names of the parameters that hold centers on the KVStore."""
+    attributes = symbol.attr_dict()
+    return {name for name in symbol.list_arguments() if _CENTERS in attributes.get(name, ())}
+
+
+def with_batchsize(symbol: Symbol, batchsize: int) -> Symbol:
+    """Return the same network, in which operators `centerloss` have another capacity.
+
+    Raises
+    ------
+    ValueError
+        A capacity that is not a whole number > 0.
+    """
+    check_size('', 'batchsize', batchsize)
+    graph = json.loads(symbol.tojson())
+    for node in graph['nodes']:
+        if _is_operator(node) and node['attrs']['op_type'] == 'centerloss':
+            node['attrs']['batchsize'] = str(batchsize)
+    return load_json(json.dumps(graph))
+
+
+def _is_operator(node: dict[str, Any]) -> bool:
+    return node['op'] == 'Custom' and node['attrs'].get('op_type') in _OPERATORS
+
+
+def _of_operator(nodes: list[dict[str, Any]], number: int, outputs: dict[int, str]) -> CenterLossInfo:
+    """Describe the loss of a node of the operator `centerloss`, whose output may be that of a MakeLoss behind it."""
+    attributes = dict(nodes[number]['attrs'])
+    per_sample = attributes.pop('op_type') == '_centerloss_per_sample'
+    parameters = CenterLossParam.parse(**attributes)
+    data, label, *states = nodes[number]['inputs']
+    diff, centers, total = ([], *states, []) if per_sample else states
+    loss = next((i for i, node in enumerate(nodes) if _is_loss_of(node, number)), number)
+    name = nodes[loss]['name']
+    return CenterLossInfo(
+        name=name[:-1] if loss == number and name.endswith('_') else name,
+        storage='auxiliary state',
+        centers=nodes[centers[0]]['name'],
+        num_class=parameters.num_class,
+        ignored=parameters.ignored,
+        normalization=None if per_sample else parameters.normalization,
+        label=_output_name(nodes, label),
+        feature=_output_name(nodes, data),
+        output=outputs.get(loss, outputs.get(number)),
+        batch_states=tuple(nodes[state[0]]['name'] for state in (diff, total) if state),
+    )
+
+
+def _is_loss_of(node: dict[str, Any], number: int) -> bool:
+    return node['op'] == 'MakeLoss' and node['inputs'][0][0] == number
+
+
+def _output_name(nodes: list[dict[str, Any]], entry: list[int]) -> str:
+    node, index = nodes[entry[0]], entry[1]
+    if node['op'] == 'null':
+        return node['name']
+    return f'{node["name"]}_output{index or ""}'
+
+
+def _of_version_0_1(nodes: list[dict[str, Any]], number: int, outputs: dict[int, str]) -> CenterLossInfo:
+    """Describe a loss of stock symbols in a checkpoint of before: its label node has attributes, its loss none."""
+    attributes = nodes[number]['attrs']
+    on_kvstore = _CENTERS in attributes
+    loss, name = next(_losses_behind(nodes, number))
+    return CenterLossInfo(
+        name=name,
+        storage='kvstore' if on_kvstore else 'parameter',
+        centers=f'{name}_center_weight',
+        num_class=int(attributes['__num_class__']),
+        ignored=float(attributes['__ignore_label__']) if '__ignore_label__' in attributes else None,
+        normalization='null' if on_kvstore else None,
+        label=_output_name(nodes, nodes[number]['inputs'][0]),
+        feature=EMBEDDING_OUTPUT,
+        output=outputs.get(loss),
+    )
+
+
+def _losses_behind(nodes: list[dict[str, Any]], label: int) -> Iterator[tuple[int, str]]:
+    """Yield the number of each MakeLoss node that reads a label, and the name that its centers begin with."""
+    for i, node in enumerate(nodes):
+        ancestors = _ancestors(nodes, i) if node['op'] == 'MakeLoss' else ()
+        for variable in (nodes[ancestor]['name'] for ancestor in ancestors if label in ancestors):
+            name, found, end = variable.rpartition('_center_weight')
+            # A node's name may have the prefix of a name manager, a Variable's has none.
+            if found and not end and node['attrs'].get('__loss_of__', node['name']).endswith(name):
+                yield i, name
+
+
+def _ancestors(nodes: list[dict[str, Any]], number: int) -> set[int]:
+    found, waiting = set(), [number]
+    while waiting:
+        entries = {entry[0] for entry in nodes[waiting.pop()]['inputs']} - found
+        found |= entries
+        waiting += entries
+    return found

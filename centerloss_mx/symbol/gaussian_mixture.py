@@ -1,0 +1,138 @@
+"""Large-margin Gaussian mixture loss."""
+
+from __future__ import annotations
+
+from mxnet import symbol as mxsym
+from mxnet.symbol import Symbol
+
+from .._checks import check_choice
+from .blocks import Rows, check_arguments, learned_centers, squared_length
+
+__all__ = ['large_margin_gaussian_mixture']
+
+
+def large_margin_gaussian_mixture(
+    data: Symbol,
+    label: Symbol,
+    num_class: int,
+    embedding_dim: int,
+    scale: float = 0.1,
+    margin: float = 1.0,
+    covariance: str = 'identity',
+    lr_mult: float = 1.0,
+    use_ignore: bool = False,
+    ignore_label: float = -1,
+    name: str = 'gaussian_mixture',
+) -> Symbol:
+    """Large-margin Gaussian mixture loss, L-GM: a Gaussian for each class in place of `fc2` and softmax.
+
+    | d_k = 1/2 (x_i - c_k)^T S_k^-1 (x_i - c_k),   m_k = -(1 + margin * [k = y_i]) d_k - 1/2 log|S_k|
+    | output:    -log softmax(m)_{y_i} + scale * (d_{y_i} + 1/2 log|S_{y_i}|)          per sample
+    | `softmax_output`: softmax(-d_k - 1/2 log|S_k|), the posterior, without margin
+
+    L_GM = L_cls + lambda * L_lkd with classes of equal prior; `scale` is lambda and weighs the likelihood
+    term alone, which is the center loss when S_k is the identity. The gradients sum over the batch, and
+    Module divides them by its size. A factor behind this loss changes nothing.
+
+    The source trains means and covariances by gradient, as here. Here the covariance is kept as its
+    logarithm, so that no step can make it negative; constants of L_lkd are left out.
+
+    Parameters
+    ----------
+    data : Symbol
+        Features x, shape (N, embedding_dim), float32 or float64.
+    label : Symbol
+        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype that holds them all: float16
+        does to 2^11, float32 to 2^24. A symbol cannot raise: a row with another label takes no part in
+        training and makes its loss NaN; `module.Module` raises `ValueError`.
+    num_class : int
+        Number of classes C, > 0.
+    embedding_dim : int
+        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+    scale : float
+        lambda, >= 0: weight of the likelihood term; with 0 nothing keeps features near their centers but the
+        margin.
+    margin : float
+        alpha of the source, >= 0: how much farther the own center is made to look in training. With 1, a
+        learning rate that suits softmax may collapse all features; start with 0.3 or a smaller rate.
+    covariance : {'identity', 'diagonal'}
+        S_k: the identity, or the diagonal matrix exp(`<name>_log_variance_bias`[k]), which is learned.
+    lr_mult : float
+        Multiplies the learning rate of centers and covariances, >= 0. They have no weight decay.
+    use_ignore : bool
+        Whether rows labelled `ignore_label` take no part; they may hold anything, and their loss is 0.
+    ignore_label : float
+        A whole number.
+    name : str
+        Name of the MakeLoss node.
+
+    Returns
+    -------
+    Symbol
+        Outputs `softmax_output` (N, num_class), probabilities, without gradient, and `<name>_output` (N,),
+        the loss. Parameter `<name>_center_weight`, shape (num_class, embedding_dim), which the module's
+        initializer starts; with 'diagonal' also `<name>_log_variance_bias` of this shape, which MXNet's
+        initializers start at 0. Distances are an N x C matrix, as logits are.
+
+    Raises
+    ------
+    ValueError
+        A parameter that is out of its range. Features that are not finite are not noticed: losses and
+        gradients are not finite either.
+
+    References
+    ----------
+    Wan et al., Rethinking Feature Distribution for Loss Functions in Image
+    Classification, CVPR 2018, Section 3: the definitions of L_cls with margin, L_lkd and L_GM.
+
+    Examples
+    --------
+    >>> data, label = mx.sym.Variable('embedding'), mx.sym.Variable('softmax_label')
+    >>> net = large_margin_gaussian_mixture(data, label, num_class=10, embedding_dim=2)
+    >>> net.list_outputs()
+    ['softmax_output', 'gaussian_mixture_output']
+    """
+    weights = {'scale': scale, 'margin': margin, 'lr_mult': lr_mult}
+    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, **weights)
+    check_choice(f'{name}: ', 'covariance', covariance, ('identity', 'diagonal'))
+    rows = Rows(label, num_class, use_ignore, ignore_label)
+    centers = learned_centers(name, num_class, embedding_dim, lr_mult)
+    log_variance = None
+    if covariance == 'diagonal':
+        log_variance = mxsym.Variable(
+            f'{name}_log_variance_bias', shape=(num_class, embedding_dim), lr_mult=lr_mult, wd_mult=0
+        )
+    half_log_det = 0 if log_variance is None else 0.5 * mxsym.sum(log_variance, axis=1)  # (C,)
+
+    def minus(distance: Symbol) -> Symbol:
+        return -distance if log_variance is None else -mxsym.broadcast_add(distance, half_log_det)
+
+    distance = _mahalanobis(rows.keep(data), centers, log_variance)  # (N, C)
+    own = mxsym.one_hot(rows.label, depth=num_class)
+    with_margin = mxsym.where(own, distance * (1 + margin), distance)
+    classification = -mxsym.pick(mxsym.log_softmax(minus(with_margin)), rows.label)
+    likelihood = -mxsym.pick(minus(distance), rows.label)
+    loss = rows.make_loss(classification + likelihood * scale, 1.0, name, data)
+
+    # Of all rows: who scores without labels still wants probabilities.
+    posterior = mxsym.softmax(minus(_mahalanobis(data, centers, log_variance)))
+    return mxsym.Group([mxsym.BlockGrad(posterior, name='softmax'), loss])
+
+
+def _mahalanobis(data: Symbol, centers: Symbol, log_variance: Symbol | None) -> Symbol:
+    """1/2 (x_i - c_k)^T S_k^-1 (x_i - c_k), shape (N, C), without an N x C x D array."""
+    # Squares of what is far from 0 would cancel each other's digits; a shift changes no distance.
+    origin = mxsym.BlockGrad(mxsym.mean(centers, axis=0, keepdims=True))
+    data, centers = mxsym.broadcast_sub(data, origin), mxsym.broadcast_sub(centers, origin)
+    if log_variance is None:
+        cross = mxsym.dot(data, centers, transpose_b=True)
+        squares = mxsym.broadcast_add(
+            mxsym.sum(mxsym.square(data), axis=1, keepdims=True), squared_length(centers)
+        )
+    else:
+        precision = mxsym.exp(-log_variance)
+        weighted = centers * precision
+        cross = mxsym.dot(data, weighted, transpose_b=True)
+        squares = mxsym.dot(mxsym.square(data), precision, transpose_b=True)
+        squares = mxsym.broadcast_add(squares, mxsym.sum(centers * weighted, axis=1))
+    return 0.5 * squares - cross

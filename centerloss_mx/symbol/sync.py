@@ -1,0 +1,133 @@
+"""Center loss with running centers on the KVStore, one set for all devices and workers."""
+
+from __future__ import annotations
+
+from mxnet import symbol as mxsym
+from mxnet.initializer import Zero
+from mxnet.symbol import Symbol
+
+from .._checks import check_choice
+from ..operator.parameters import NORMALIZATIONS
+from .blocks import DTYPES, Rows, check_arguments, only_gradient, squared_length
+from .description import centers_attribute
+
+__all__ = ['sync_center_loss']
+
+
+def sync_center_loss(
+    data: Symbol,
+    label: Symbol,
+    num_class: int,
+    embedding_dim: int,
+    scale: float = 1.0,
+    normalization: str = 'null',
+    use_ignore: bool = False,
+    ignore_label: float = -1,
+    dtype: str = 'float32',
+    name: str = 'center_loss',
+) -> Symbol:
+    """Center loss with running centers on the KVStore: one set of centers for all devices and workers.
+
+    | output:    1/2 sum_i ||x_i - c_{y_i}||^2 / z                                        (Eq. 2)
+    | gradients: scale * (x_i - c_{y_i}) / z                       to the features        (Eq. 3)
+    |            [sum_{i: y_i = j} (c_j - x_i), -n_j]              to row j of the centers
+
+    z is 1, N or max(1, samples not ignored), as `normalization` says. Stock symbols only. The centers are a
+    parameter; the KVStore sums its gradient, which nothing scales, over devices and workers, and the
+    optimizer `centers` then moves them by alpha * sum(x_i - c_j) / (1 + n_j): name it in `fit`, with alpha
+    and the update rule among `optimizer_params`. Within an epoch only the rows of a batch's classes travel.
+
+    It takes no head gradient: `scale` is its only weight, and a factor behind it changes nothing. With
+    `normalization='null'` and Module's default `rescale_grad`, 1 / (samples of all devices and synchronous
+    workers), `scale` is the paper's lambda. N and the samples not ignored are those of one device's slice:
+    the other normalizations depend on the number of devices.
+
+    Parameters
+    ----------
+    data : Symbol
+        Features x, shape (N, embedding_dim); float16, float32 or float64.
+    label : Symbol
+        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype that holds them all: float16
+        does to 2^11, float32 to 2^24. A Variable. A symbol cannot raise: a row with another label takes no
+        part in training and makes the loss NaN; `module.Module` raises `ValueError`.
+    num_class : int
+        Number of classes, > 0.
+    embedding_dim : int
+        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+    scale : float
+        Weight of the gradient to the features, >= 0. Neither the output nor the centers' gradient is scaled.
+        0.1 and below suits MNIST; 1 was seen to diverge there.
+    normalization : {'null', 'batch', 'valid'}
+        Divide the loss and the gradient to the features by 1, by N, or by max(1, samples not ignored), of the
+        device's slice.
+    use_ignore : bool
+        Whether rows labelled `ignore_label` take no part; they may hold anything.
+    ignore_label : float
+        A whole number.
+    dtype : {'float32', 'float64'}
+        Of centers and output; features are cast to it.
+    name : str
+        Name of the MakeLoss node.
+
+    Returns
+    -------
+    Symbol
+        One output `<name>_output`, shape (1,): the loss. Parameter `<name>_center_weight`, shape (num_class,
+        embedding_dim + 1), row_sparse, which starts at 0: the centers, and in the last column how many
+        samples of each class have been seen, exact to 2^24 in float32.
+
+    Raises
+    ------
+    ValueError
+        A parameter that is out of its range. Features that are not finite make the loss so; `module.Module`
+        and the optimizer refuse them before any center moves.
+
+    References
+    ----------
+    Wen et al., ECCV 2016, Eqs. 2, 3, 4 and Algorithm 1.
+
+    Examples
+    --------
+    >>> data, label = mx.sym.Variable('embedding'), mx.sym.Variable('center_label')
+    >>> loss = sync_center_loss(data, label, num_class=10, embedding_dim=2)
+    >>> loss.list_arguments(), loss.list_outputs()
+    (['center_label', 'embedding', 'center_loss_center_weight'], ['center_loss_output'])
+    """
+    where = f'{name}: '
+    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, scale=scale)
+    check_choice(where, 'normalization', normalization, NORMALIZATIONS)
+    check_choice(where, 'dtype', dtype, DTYPES)
+    centers = mxsym.Variable(
+        f'{name}_center_weight',
+        shape=(num_class, embedding_dim + 1),
+        stype='row_sparse',
+        init=Zero(),  # has every row; a server ends at an array that lacks rows
+        wd_mult=0,
+        attr=centers_attribute(name),
+    )
+    rows = Rows(label, num_class, use_ignore, ignore_label)
+    looked_up = mxsym.Embedding(
+        rows.label,
+        centers,
+        input_dim=num_class,
+        output_dim=embedding_dim + 1,
+        dtype=dtype,
+        sparse_grad=True,
+        name=f'{name}_center',
+    )
+    looked_up = rows.keep(looked_up)
+    center = mxsym.slice_axis(looked_up, axis=1, begin=0, end=embedding_dim)
+    seen = mxsym.slice_axis(looked_up, axis=1, begin=embedding_dim, end=embedding_dim + 1)
+    feature = rows.keep(mxsym.cast(data, dtype=dtype))
+
+    def half_squares(x: Symbol, c: Symbol) -> Symbol:
+        return 0.5 * squared_length(x - c)  # (N,)
+
+    own = half_squares(feature, center)
+    loss = rows.total(own + rows.nan_where_invalid(own), normalization)
+    to_features = rows.total(half_squares(feature, mxsym.BlockGrad(center)), normalization) * scale
+    to_centers = mxsym.sum(half_squares(mxsym.BlockGrad(feature), center)) - mxsym.sum(seen)
+    # Forward: the loss. In backward the gradients to the features and to the centers, which do not share a weight.
+    loss = mxsym.BlockGrad(loss) + only_gradient(to_features) + only_gradient(to_centers)
+    attributes = rows.describe(name, data, storage='kvstore', normalization=normalization)
+    return mxsym.MakeLoss(loss, name=name, attr=attributes)
