@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mxnet.model import BatchEndParam
 
-from ._mxnet import engine as _engine
+from ._mxnet import engine
 from ._optional import with_progress
 
 __all__ = ['ProgressBar', 'wait_for_centers']
@@ -31,7 +31,7 @@ def wait_for_centers(param: BatchEndParam) -> None:
     >>> mod.fit(train, eval_metric='ce', batch_end_callback=wait_for_centers, num_epoch=1)  # doctest: +SKIP
     """
     if (param.locals or {}).get('end_of_batch', True):
-        _engine.wait_for_centers()
+        engine.wait_for_centers()
 
 
 class ProgressBar:

@@ -49,7 +49,7 @@ def test_there_is_no_bar_where_nobody_looks_and_lines_are_printed_all_the_same(c
 ])  # fmt: skip
 def test_waiting_is_for_the_last_batch_of_an_epoch_and_for_who_does_not_tell(monkeypatch, values, waits):
     calls = []
-    monkeypatch.setattr('centerloss_mx.callback.nd.waitall', lambda: calls.append(1))
+    monkeypatch.setattr('mxnet.ndarray.waitall', lambda: calls.append(1))
     wait_for_centers(BatchEndParam(0, 0, None, values))
     assert len(calls) == waits
 

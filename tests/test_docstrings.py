@@ -23,7 +23,8 @@ MODULES = sorted(
 @pytest.mark.parametrize('name', MODULES)
 def test_the_examples_of_the_docstrings_are_true(name):
     module = importlib.import_module(f'centerloss_mx.{name}')
-    failed, _ = doctest.testmod(module, extraglobs={'mx': mx, 'np': np})
+    public = vars(importlib.import_module(f'centerloss_mx.{name.partition(".")[0]}'))
+    failed, _ = doctest.testmod(module, extraglobs={**public, **vars(module), 'mx': mx, 'np': np})
     assert failed == 0
 
 

@@ -75,8 +75,8 @@ class Rows:
             self._given_label,
             storage=storage,
             centers=f'{name}_center_weight',
-            num_class=self.num_class,
-            ignored=self.ignored,
+            num_class=int(self.num_class),  # JSON knows no numbers of NumPy
+            ignored=self.ignored if self.ignored is None else float(self.ignored),
             normalization=normalization,
         )
 

@@ -317,7 +317,8 @@ def test_the_loss_is_looked_at_under_any_name():
 def test_a_loss_that_is_no_output_is_refused():
     loss = sync_center_loss(mx.sym.Variable('data'), mx.sym.Variable('center_label'), NUM_CLASS, DIM)
     with pytest.raises(
-        ValueError, match=r'center_loss_output, is none of the outputs .* with no factor or funct'
+        ValueError,
+        match=r'must be an output of the network: center_loss_output is not in .* without a factor or function',
     ):
         Module(loss * 2, label_names=['center_label'])
 
@@ -392,7 +393,7 @@ def test_a_kvstore_that_only_sums_is_refused(monkeypatch):
 
 def test_more_bytes_than_the_servers_of_dist_hold_are_refused(monkeypatch):
     """There the first push would end them."""
-    monkeypatch.setattr('centerloss_mx.module._SERVERS_HOLD', NUM_CLASS * (DIM + 1) * 4 - 1)
+    monkeypatch.setattr('centerloss_mx.module.module.MOST_BYTES', NUM_CLASS * (DIM + 1) * 4 - 1)
     expected = (
         f'has {NUM_CLASS} classes of {(DIM + 1) * 4} bytes each; expected at most {NUM_CLASS - 1} classes'
     )
@@ -425,7 +426,8 @@ def test_the_label_of_centers_on_the_kvstore_is_one_of_the_modules():
     label = mx.sym.Variable('center_label') + 1
     net = sync_center_loss(mx.sym.Variable('data'), label, NUM_CLASS, DIM)
     with pytest.raises(
-        ValueError, match=r"of center_loss_center_weight is none of label_names=\['center_label'\]"
+        ValueError,
+        match=r"label_names=\['center_label'\] lack '.*'; Module needs this label to pull the rows of center_loss_cen",
     ):
         Module(net, label_names=['center_label'])
 

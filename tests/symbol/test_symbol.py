@@ -583,7 +583,7 @@ def test_numbers_may_be_numpys(loss):
     ({'num_class': 2.5}, 'loss: num_class=2.5 is not a whole number'),
     ({'num_class': True}, 'loss: num_class=True is not a whole number'),
     ({'scale': True}, 'loss: scale=True is not a finite number >= 0'),
-    ({'embedding_dim': 0}, 'loss: embedding_dim=0 is not a whole number >= 1'),
+    ({'embedding_dim': 0}, 'loss: embedding_dim=0 is not a whole number > 0'),
     ({'scale': -1}, 'loss: scale=-1 is not a finite number >= 0'),
     ({'scale': float('inf')}, 'loss: scale=inf is not a finite number >= 0'),
     ({'lr_mult': 'fast'}, "loss: lr_mult='fast' is not a finite number >= 0"),
@@ -758,7 +758,7 @@ def test_sync_center_loss_is_of_stock_operators_and_has_one_output():
 
 
 @pytest.mark.parametrize('options, message', [
-    ({'num_class': 0}, 'center_loss: num_class=0 is not a whole number >= 1'),
+    ({'num_class': 0}, 'center_loss: num_class=0 is not a whole number > 0'),
     ({'embedding_dim': 2.0}, 'center_loss: embedding_dim=2.0 is not a whole number'),
     ({'scale': -1}, 'center_loss: scale=-1 is not a finite number >= 0'),
     ({'normalization': 'mean'}, "center_loss: normalization='mean' is not one of null, batch, valid"),
@@ -773,7 +773,7 @@ def test_sync_center_loss_refuses_what_it_cannot_use(options, message):
 
 
 @pytest.mark.parametrize('options, message', [
-    ({}, "embedding_dim, a feature's length, is missing; centers='kvstore' needs it"),
+    ({}, "centers='kvstore' needs embedding_dim, the length of a feature"),
     ({'embedding_dim': DIM, 'alpha': 0.5}, "alpha=0.5 is not for centers='kvstore'; give it"),
     ({'embedding_dim': DIM, 'update': 'paper'}, "update='paper' is not for centers='kvstore'"),
 ])  # fmt: skip
@@ -874,10 +874,10 @@ def test_the_labels_of_a_loss_by_its_name_are_those_of_joint_supervision():
 
 @pytest.mark.parametrize('loss, options, message', [
     ('triplet_loss', {}, "loss='triplet_loss' is not one of softmax, center_loss"),
-    ('softmax', {'scale': 1}, 'softmax takes no scale; it takes no option'),
-    ('island_loss', {'margin': 1}, 'island_loss takes no margin; it takes scale, inter_scale, lr_mult'),
-    ('sync_center_loss', {'alpha': 0.5}, 'sync_center_loss takes no alpha; it takes scale, '),
-    ('center_loss', {'normalization': 'batch'}, 'center_loss takes no normalization'),
+    ('softmax', {'scale': 1}, 'softmax has no option scale; it has none'),
+    ('island_loss', {'margin': 1}, 'island_loss has no option margin; it has scale, inter_scale, lr_mult'),
+    ('sync_center_loss', {'alpha': 0.5}, 'sync_center_loss has no option alpha; it has scale, '),
+    ('center_loss', {'normalization': 'batch'}, 'center_loss has no option normalization'),
     ('island_loss', {'scale': -1}, 'scale=-1 is not a finite number >= 0'),
 ])  # fmt: skip
 def test_options_that_a_loss_does_not_have_are_named(loss, options, message):
