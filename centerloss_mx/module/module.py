@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 import numpy as np
-from mxnet import ndarray as nd
 from mxnet.base import MXNetError
 from mxnet.initializer import Uniform
 from mxnet.io import DataBatch
@@ -14,14 +13,21 @@ from mxnet.module import Module as MXModule
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-from .._compat import VERSION
 from .._mxnet.arrays import with_all_rows
 from .._mxnet.engine import wait_for_centers
-from .._mxnet.kvstore import MOST_BYTES, wait_for_workers_at_exit
+from .._mxnet.kvstore import wait_for_workers_at_exit
 from ..model import latest_checkpoint, load_checkpoint
 from ..operator.labels import check_labels
-from ..optimizer import Centers
 from ..symbol import describe
+from .checks import (
+    check_centers_are_counted,
+    check_gradients,
+    check_optimizer,
+    check_outputs_and_labels,
+    check_servers_can_hold,
+    check_workers_share_centers,
+    counted_samples,
+)
 from .rows import batch_labels, row_ids
 
 __all__ = ['Module']
@@ -30,24 +36,23 @@ _INITIALIZER = Uniform(0.01)  # MXNet's own default
 
 
 class Module(MXModule):
-    """`mx.mod.Module` for networks with center loss; trains the same numbers.
+    """`mx.mod.Module` that validates what networks with center loss need; it trains the same numbers.
 
-    Four promises beyond MXNet's:
+    Module makes four promises beyond MXNet's:
 
-    - The labels of a center loss are checked on the host before anything of a training batch is pushed, so
-      that a bad one raises `ValueError` with its row and value, and the worker's rank, and changes nothing on
-      any device or server, whichever of the losses in `symbol` reads it. For `sync_center_loss`, so is the
-      loss: features that are not finite go no further. A label that passes through another operator on its
-      way to a loss is not seen here: the operator `centerloss` itself refuses it, and the other losses become
+    - Labels are validated on the host before the batch runs. An invalid label raises ValueError with its row,
+      its value and the worker's rank, and leaves all devices and servers unchanged. The same holds for a
+      `sync_center_loss` that is not finite. A label that passes through another operator on its way to the loss
+      is not validated here: the operator `centerloss` raises an MXNetError for it, and the other losses become
       NaN.
-    - Ways of updating centers that MXNet gets silently wrong are refused in `init_optimizer`.
-    - Servers that do not move the centers are noticed in the first step.
-    - Parameters are copied from the devices (`fit`, `get_params` after an update, `save_checkpoint`) only
-      after pending center updates.
+    - `init_optimizer` refuses combinations of KVStore, devices and optimizer with which MXNet would move
+      centers wrong without an error.
+    - Servers that do not run the optimizer `centers` are detected in the first step.
+    - Parameters are read from the devices only after pending center updates, in `fit`, `get_params` and
+      `save_checkpoint`.
 
-    Centers on a KVStore, those of `sync_center_loss`, need no `sparse_row_id_fn`: each `forward` pulls the
-    rows of its batch, in scoring too. From `init_optimizer` on, the KVStore's centers are the only ones that
-    count.
+    Centers on the KVStore (`sync_center_loss`) need no `sparse_row_id_fn`: each `forward` pulls the rows of
+    its batch, in scoring too. From `init_optimizer` on, the centers are those on the KVStore.
 
     Parameters
     ----------
@@ -57,11 +62,11 @@ class Module(MXModule):
     Raises
     ------
     ValueError
-        A `sync_center_loss` whose label is none of `label_names`, or that is no output. In a training
-        `forward`: a label outside 0..num_class-1 that is not the ignored one. In `backward`: a
-        `sync_center_loss` that is not finite. In `init_optimizer`: centers on the KVStore with another
-        optimizer than `centers`, with gradients that are added up or compressed, or that the KVStore would
-        not update or hold; with several workers, centers that are auxiliary states.
+        A `sync_center_loss` that is no output, or whose label is not in `label_names`. In a training
+        `forward`: an invalid label. In `backward`: a `sync_center_loss` that is not finite. In
+        `init_optimizer`: centers on the KVStore with another optimizer than `centers`, with `grad_req='add'`
+        or `compression_params`, or with a KVStore that does not update them or cannot hold them; on several
+        workers, centers in auxiliary states.
     RuntimeError
         In the first `update`: servers without the optimizer `centers`, or with another version of it.
 
@@ -80,20 +85,11 @@ class Module(MXModule):
         super().__init__(symbol, *args, **kwargs)
         self._center_losses = describe(symbol)
         self._on_kvstore = [info for info in self._center_losses if info.storage == 'kvstore']
-        for info in self._on_kvstore:
-            if info.output is None:
-                raise ValueError(
-                    f'sync_center_loss must be an output of the network: {info.name}_output is not in '
-                    f'{self.output_names}. Put the loss itself into mx.sym.Group, without a factor or function'
-                )
-            if info.label not in self._label_names:
-                raise ValueError(
-                    f'label_names={self._label_names} lack {info.label!r}; Module needs this label to pull the '
-                    f'rows of {info.centers} that a batch needs'
-                )
-        # For each centers on the KVStore, the classes of the last training batch.
+        check_outputs_and_labels(self._on_kvstore, self.output_names, self._label_names)
+        # The labels of the last training batch, by the name of the centers on the KVStore that they belong
+        # to.
         self._batch_classes: dict[str, np.ndarray] = {}
-        self._kvstore_moves_centers = True  # or it is not known yet
+        self._must_check_servers = False
         self._waits_at_exit = True
 
     @staticmethod
@@ -104,18 +100,18 @@ class Module(MXModule):
         batchsize: int | None = None,
         **kwargs: Any,
     ) -> Module:
-        """Make a module of a checkpoint, as `mx.mod.Module.load` does, but of this class.
+        """Load a module of this class from a checkpoint, as `mx.mod.Module.load` does.
 
         Parameters
         ----------
         prefix : str
-            Beginning of the files' names.
+            As given to `model.save_checkpoint`.
         epoch : int or None
             The checkpoint's epoch; None: the last one.
         load_optimizer_states : bool
-            Whether to load the optimizer's states, too: MXNet unpickles them, so the file has to be your own.
+            Whether to load the optimizer's states, too. MXNet unpickles them: load files that you trust only.
         batchsize : int or None
-            The capacity of center losses, where training is to go on with larger batches; None: as it was.
+            New capacity of the center losses, to train with other batch sizes; None: that of the checkpoint.
         **kwargs
             For the constructor.
 
@@ -132,7 +128,7 @@ class Module(MXModule):
         return module
 
     def fit(self, *args: Any, **kwargs: Any) -> None:
-        """Train as `mx.mod.Module.fit` does; where it fails, the process can end without the other workers.
+        """Train as `mx.mod.Module.fit` does; after an error this process does not wait for other workers.
 
         Parameters
         ----------
@@ -154,7 +150,7 @@ class Module(MXModule):
         force_init: bool = False,
         allow_extra: bool = False,
     ) -> None:
-        """Initialize parameters as `mx.mod.Module` does; centers for the KVStore may be given dense.
+        """Initialize parameters as `mx.mod.Module` does; centers on the KVStore may be dense arrays.
 
         Parameters
         ----------
@@ -179,8 +175,8 @@ class Module(MXModule):
         arg_params, aux_params, allow_missing, force_init, allow_extra
             As for `mx.mod.Module.set_params`.
         """
-        if self._centers_on_kvstore and arg_params is self._arg_params:
-            # `fit` gives back what it has just got; the devices pull the rows that they will need.
+        if self._kvstore_updates_centers and arg_params is self._arg_params:
+            # `fit` sets the parameters that it has just read. Centers need no copy: forward pulls their rows.
             stored = [loss.centers for loss in self._on_kvstore]
             arg_params = {name: value for name, value in arg_params.items() if name not in stored}
             self._exec_group.set_params(arg_params, aux_params)
@@ -194,7 +190,7 @@ class Module(MXModule):
         optimizer_params: Any = (('learning_rate', 0.01),),
         force_init: bool = False,
     ) -> None:
-        """Set the optimizer up as `mx.mod.Module` does, after a look at what will move the centers.
+        """Set up the optimizer as `mx.mod.Module` does, and check that it moves the centers as it must.
 
         Parameters
         ----------
@@ -204,39 +200,34 @@ class Module(MXModule):
         Raises
         ------
         ValueError
-            Centers on the KVStore with another optimizer than `centers`, with gradients that are added up
-            or compressed, or that the KVStore would not update or hold; with several workers, centers that
-            are auxiliary states.
+            As the class says. The module has no optimizer then.
         """
-        moves_centers = isinstance(optimizer, Centers) or str(optimizer).lower() == 'centers'
-        if self._on_kvstore and not moves_centers:
-            raise ValueError(
-                f'the optimizer {optimizer!r} would move {self._on_kvstore[0].centers} by its gradient; expected '
-                f"optimizer='centers', with optimizer_params={{'base': 'sgd', ...}} for the other parameters"
-            )
-        self._check_gradients()
+        check_optimizer(self._on_kvstore, optimizer)
+        if self.binded:
+            check_gradients(self._on_kvstore, self._exec_group.grad_req, self._compression_params)
         self._complete_rows()
         if 'dist' in getattr(kvstore, 'type', str(kvstore)):
-            self._check_distributed(
-                getattr(kvstore, 'num_workers', int(os.environ.get('DMLC_NUM_WORKER', 1)))
-            )
+            num_workers = int(os.environ.get('DMLC_NUM_WORKER', 1))
+            check_workers_share_centers(self._center_losses, getattr(kvstore, 'num_workers', num_workers))
+            if self.params_initialized:
+                check_servers_can_hold(self._on_kvstore, self._arg_params)
         states = self._preload_opt_states
         try:
             super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
         except Exception as error:  # of what is no pickle; they have no common base
             if states is None or isinstance(error, (OSError, ValueError, MXNetError)):
                 raise
-            raise ValueError(f'{states}: no states of the optimizer; is the file whole?') from error
+            raise ValueError(f'{states}: not a file of optimizer states, or it is truncated') from error
         if self._on_kvstore and self._kvstore and not self._update_on_kvstore:
             self.optimizer_initialized = False
             raise ValueError(
-                f'the KVStore {self._kvstore.type!r} would only sum gradients, and MXNet leaves out those of '
-                f'{self._on_kvstore[0].centers}; expected one that updates: unset MXNET_UPDATE_ON_KVSTORE'
+                f'unset MXNET_UPDATE_ON_KVSTORE: KVStore {self._kvstore.type!r} would only sum gradients, '
+                f'and MXNet drops the row_sparse gradient of {self._on_kvstore[0].centers}'
             )
-        self._kvstore_moves_centers = not self._centers_on_kvstore
+        self._must_check_servers = self._kvstore_updates_centers
 
     def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
-        """Run forward as `mx.mod.Module` does, after a look at the labels when training.
+        """Run forward as `mx.mod.Module` does; in training, the labels are validated first.
 
         Parameters
         ----------
@@ -248,17 +239,17 @@ class Module(MXModule):
         Raises
         ------
         ValueError
-            A label outside 0..num_class-1 that is not the ignored one.
+            An invalid label: outside 0..num_class-1, and not the ignored one.
         """
         labels = batch_labels(self, data_batch, self._center_losses)
         if self.for_training if is_train is None else is_train:
             self._check_labels(labels)
-        if self._centers_on_kvstore:
+        if self._kvstore_updates_centers:
             self.prepare(data_batch, lambda _: row_ids(labels, self._on_kvstore))
         super().forward(data_batch, is_train)
 
     def backward(self, out_grads: list[NDArray] | None = None) -> None:
-        """Run backward as `mx.mod.Module` does, and look at the loss of centers on the KVStore.
+        """Run backward as `mx.mod.Module` does, and check losses with centers on the KVStore.
 
         Parameters
         ----------
@@ -268,65 +259,40 @@ class Module(MXModule):
         Raises
         ------
         ValueError
-            A `sync_center_loss` that is not finite; nothing has been pushed then.
+            A `sync_center_loss` that is not finite; nothing has been pushed to the KVStore then.
         """
         super().backward(out_grads)
         self._check_losses()
 
     def update(self) -> None:
-        """Update parameters as `mx.mod.Module` does; in the first update, see that centers move.
+        """Update parameters as `mx.mod.Module` does; the first update checks that servers move centers.
 
         Raises
         ------
         RuntimeError
             The KVStore does not move the centers.
         """
-        before = {} if self._kvstore_moves_centers else self._samples_seen()
+        before = self._counted_samples() if self._must_check_servers else {}
         super().update()
         if before:
-            self._prove(before)
+            self._check_servers(before)
         if not self._waits_at_exit:
-            self._wait_at_exit(True)  # an error has been caught, and training goes on
+            self._wait_at_exit(True)  # the caller has caught an error and goes on training
 
     @property
-    def _centers_on_kvstore(self) -> bool:
+    def _kvstore_updates_centers(self) -> bool:
         return bool(self._on_kvstore and self.optimizer_initialized and self._update_on_kvstore)
 
-    def _check_gradients(self) -> None:
-        for loss in self._on_kvstore if self.binded else ():
-            if self._exec_group.grad_req[loss.centers] == 'add':
-                raise ValueError(f"grad_req of {loss.centers} is 'add'; MXNet cannot add up its gradients")
-            if self._compression_params:
-                raise ValueError(f'compression_params: MXNet cannot compress the gradients of {loss.centers}')
-
     def _complete_rows(self) -> None:
-        """However the centers came here: KVStore and optimizer take every row to be there."""
+        """Store every row of the centers, also rows of zeros: KVStore and optimizer need them all."""
         if not (self._on_kvstore and self.params_initialized):
             return
         if self._params_dirty:
             self._sync_params_from_devices()
-        whole = {loss.centers: with_all_rows(self._arg_params[loss.centers]) for loss in self._on_kvstore}
-        if any(whole[name] is not self._arg_params[name] for name in whole):
-            self._arg_params.update(whole)
+        complete = {loss.centers: with_all_rows(self._arg_params[loss.centers]) for loss in self._on_kvstore}
+        if any(complete[name] is not self._arg_params[name] for name in complete):
+            self._arg_params.update(complete)
             self._exec_group.set_params(self._arg_params, self._aux_params)
-
-    def _check_distributed(self, num_workers: int) -> None:
-        """Refuse centers that workers would not share, or that servers could not hold."""
-        for loss in self._center_losses:
-            if loss.storage == 'auxiliary state' and num_workers > 1:
-                raise ValueError(
-                    f'{loss.centers}: each of {num_workers} workers would move centers of its own (auxiliary '
-                    "states are never exchanged); expected sync_center_loss, or centers='kvstore'"
-                )
-        for loss in self._on_kvstore if self.params_initialized else ():
-            centers = self._arg_params[loss.centers]
-            row = centers.shape[1] * np.dtype(centers.dtype).itemsize
-            if centers.shape[0] * row > MOST_BYTES:
-                raise ValueError(
-                    f'{loss.centers} has {centers.shape[0]} classes of {row} bytes each; expected at most '
-                    f'{MOST_BYTES // row} classes with a dist KVStore, whose servers, however many, hold '
-                    'arrays of less than 2^31 bytes'
-                )
 
     def _check_labels(self, labels: dict[str, np.ndarray]) -> None:
         for loss in self._center_losses:
@@ -350,42 +316,34 @@ class Module(MXModule):
                     'scale or learning rate keeps training from diverging',
                 )
 
-    def _samples_seen(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """For each centers, the classes of the last training batch and the count in their last column."""
-        seen = {}
-        for name, present in self._batch_classes.items():
-            classes = np.unique(present)
-            if len(classes):
-                centers = self._arg_params[name]
-                rows = nd.sparse.zeros('row_sparse', centers.shape, dtype=centers.dtype)
-                self._kvstore.row_sparse_pull(name, out=rows, row_ids=nd.array(classes, dtype='int64'))
-                seen[name] = classes, rows.data.asnumpy()[:, -1]
-        return seen
+    def _counted_samples(self) -> dict[str, np.ndarray]:
+        """By the name of centers, how many samples of the batch's classes the optimizer has counted."""
+        return {
+            name: counted_samples(self._kvstore, name, self._arg_params[name], np.unique(batch))
+            for name, batch in self._batch_classes.items()
+            if len(batch)
+        }
 
-    def _prove(self, before: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
-        for name, (classes, seen) in self._samples_seen().items():
-            own = np.unique(self._batch_classes[name], return_counts=True)[1].astype(seen.dtype)
-            expected = before[name][1] + own  # or more, by other workers
-            if not (seen >= expected).all():
-                row = int((seen < expected).argmax())
-                raise self._failure(
-                    RuntimeError,
-                    f'the KVStore does not move the centers: {name} has counted {seen[row]:g} samples of '
-                    f'class {classes[row]} after a step, expected {expected[row]:g} or more. Its servers do '
-                    f'not run the optimizer `centers` of centerloss_mx {VERSION} (their log says why: is the '
-                    'package there, in this version?), or the KVStore has served another Module before',
-                )
-        self._kvstore_moves_centers = True
+    def _check_servers(self, before: dict[str, np.ndarray]) -> None:
+        """Compare what the servers have counted with what they had and this worker's batch."""
+        for name, counted in self._counted_samples().items():
+            classes, own = np.unique(self._batch_classes[name], return_counts=True)
+            try:
+                # Other workers may have added samples of their own.
+                check_centers_are_counted(name, classes, counted, before[name] + own.astype(counted.dtype))
+            except RuntimeError as error:
+                raise self._failure(RuntimeError, str(error)) from None
+        self._must_check_servers = False
 
     def _failure(self, kind: type[Exception], message: str) -> Exception:
-        """The error to raise, with the worker's rank if there are several."""
+        """Return the error to raise, with the worker's rank, and do not wait for other workers at exit."""
         self._wait_at_exit(False)
         if self._is_distributed:
             message = f'worker {self._kvstore.rank}: {message}'
         return kind(message)
 
     def _wait_at_exit(self, wait: bool) -> None:
-        """Whether the process waits for other workers when it ends; after an error, they may wait for it."""
+        """Choose whether this process waits for other workers when it ends."""
         if self._is_distributed:
             wait_for_workers_at_exit(self._kvstore, wait)
         self._waits_at_exit = wait

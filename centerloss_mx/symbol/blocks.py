@@ -62,7 +62,7 @@ class Rows:
         return mxsym.where(self._valid, zeros, zeros * math.nan)
 
     def make_loss(self, values: Symbol, grad_scale: float, name: str, data: Symbol) -> Symbol:
-        """Return the loss of each row, (N,), with learned centers: 0 where ignored, NaN where the label is invalid."""
+        """Return the loss of each row, (N,): 0 where ignored, NaN where the label is invalid."""
         values = mxsym.where(self._kept, values, self.nan_where_invalid(values))
         attributes = self.describe(name, data, storage='parameter', normalization=None)
         return mxsym.MakeLoss(values, grad_scale=grad_scale, name=name, attr=attributes)

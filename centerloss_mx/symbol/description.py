@@ -1,8 +1,8 @@
 """The center losses in a network: the only place that looks for them.
 
-A factory of this package writes what it made into the attributes of its MakeLoss node, and `describe` reads it.
-The operator `centerloss` needs no such attribute, because its own parameters hold the same facts: `describe` also
-reads networks of classic scripts and exported Gluon blocks.
+A factory of this package writes what it made into the attributes of its MakeLoss node, and `describe` reads
+it. The operator `centerloss` needs no such attribute, because its own parameters hold the same facts:
+`describe` also reads networks of classic scripts and exported Gluon blocks.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def find_center_loss(symbol: Symbol, name: str | None = None) -> CenterLossInfo:
 
 
 def center_loss_attribute(name: str, data: Symbol, label: Symbol, **facts: Any) -> dict[str, str]:
-    """Return the attribute of a MakeLoss node that describes its loss; `facts` are fields of `CenterLossInfo`."""
+    """Return the attribute of a MakeLoss node that describes its loss by fields of `CenterLossInfo`."""
     described = {'name': name, 'feature': data.list_outputs()[0], 'label': label.list_outputs()[0], **facts}
     return {_LOSS: json.dumps(described)}
 
@@ -170,7 +170,7 @@ def _is_operator(node: dict[str, Any]) -> bool:
 
 
 def _of_operator(nodes: list[dict[str, Any]], number: int, outputs: dict[int, str]) -> CenterLossInfo:
-    """Describe the loss of a node of the operator `centerloss`, whose output may be that of a MakeLoss behind it."""
+    """Describe the loss of an operator node. Its output may be that of the MakeLoss behind it."""
     attributes = dict(nodes[number]['attrs'])
     per_sample = attributes.pop('op_type') == '_centerloss_per_sample'
     parameters = CenterLossParam.parse(**attributes)
@@ -204,7 +204,7 @@ def _output_name(nodes: list[dict[str, Any]], entry: list[int]) -> str:
 
 
 def _of_version_0_1(nodes: list[dict[str, Any]], number: int, outputs: dict[int, str]) -> CenterLossInfo:
-    """Describe a loss of stock symbols in a checkpoint of before: its label node has attributes, its loss none."""
+    """Describe a loss in a checkpoint of version 0.1, in which the label node has the attributes."""
     attributes = nodes[number]['attrs']
     on_kvstore = _CENTERS in attributes
     loss, name = next(_losses_behind(nodes, number))

@@ -59,15 +59,15 @@ def joint_supervision(
 ) -> Symbol:
     """Joint supervision, L = L_S + scale * L_C: class layer, softmax and center loss on one embedding.
 
-    Under Module's default `rescale_grad` = 1/batch_size, `scale` is the paper's lambda: both losses sum over the
-    batch (`normalization='null'`), and Module divides the sum of both once. Weight the center loss with `scale`
-    only: both losses ignore incoming gradients, so that a factor behind them has no effect.
+    Under Module's default `rescale_grad` = 1/batch_size, `scale` is the paper's lambda: both losses sum over
+    the batch (`normalization='null'`), and Module divides the sum of both once. Weight the center loss with
+    `scale` only: both losses ignore incoming gradients, so that a factor behind them has no effect.
 
     Parameters
     ----------
     embedding : Symbol
-        Features x, shape (N, D), float32, or float64 with labels of that dtype. Cast float16 features to float32:
-        MXNet's `SoftmaxOutput` takes data and labels of one dtype only.
+        Features x, shape (N, D), float32, or float64 with labels of that dtype. Cast float16 features to
+        float32: MXNet's `SoftmaxOutput` takes data and labels of one dtype only.
     num_class : int
         Number of classes, > 0.
     scale : float
@@ -78,26 +78,26 @@ def joint_supervision(
         Labels y, shape (N,), for each loss; None: Variables `softmax_label` and `center_label`.
     centers : {'aux', 'kvstore'}
         Where the centers are stored: in auxiliary states of the operator, one set for each device, see
-        `center_loss`; or in a parameter on the KVStore, one set for all devices and workers, which the optimizer
-        `centers` moves, see `sync_center_loss`.
+        `center_loss`; or in a parameter on the KVStore, one set for all devices and workers, which the
+        optimizer `centers` moves, see `sync_center_loss`.
     embedding_dim : int or None
         D, the length of a feature, > 0; required with `centers='kvstore'`.
     batchsize : int or None
-        The largest batch that one device runs; None: every batch must have the size that was bound first. With
-        `centers='kvstore'` any batch runs.
+        The largest batch that one device runs; None: every batch must have the size that was bound first.
+        With `centers='kvstore'` any batch runs.
     use_ignore : bool
         Whether both losses ignore rows with the label `ignore_label`.
     ignore_label : float
         A whole number.
     update : {'paper', 'moving_average'} or None
-        The rule that moves the centers, see `center_loss`; None: 'paper'. With `centers='kvstore'` it belongs to
-        `optimizer_params`.
+        The rule that moves the centers, see `center_loss`; None: 'paper'. With `centers='kvstore'` it belongs
+        to `optimizer_params`.
 
     Returns
     -------
     Symbol
-        Outputs `softmax_output` (N, num_class), probabilities, and `center_loss_output` (1,), the unscaled L_C of
-        the device's slice. The class layer is `fc2`.
+        Outputs `softmax_output` (N, num_class), probabilities, and `center_loss_output` (1,), the unscaled
+        L_C of the device's slice. The class layer is `fc2`.
 
     Raises
     ------
@@ -143,8 +143,8 @@ def supervised(
 ) -> Symbol:
     """An embedding under softmax and one of the losses of this package, chosen by its name.
 
-    L = L_S + L_loss: both sum over the batch, so that under Module's default `rescale_grad` = 1/batch_size the
-    loss's `scale` is its weight lambda. `large_margin_gaussian_mixture` replaces class layer and softmax.
+    L = L_S + L_loss: both sum over the batch, so that under Module's default `rescale_grad` = 1/batch_size
+    the loss's `scale` is its weight lambda. `large_margin_gaussian_mixture` replaces class layer and softmax.
 
     Parameters
     ----------
@@ -157,7 +157,8 @@ def supervised(
     embedding_dim : int
         D, the length of a feature, > 0.
     softmax_label, center_label : Symbol or None
-        Labels y, shape (N,), for softmax and for the loss; None: Variables `softmax_label` and `center_label`.
+        Labels y, shape (N,), for softmax and for the loss; None: Variables `softmax_label` and
+        `center_label`.
     **options
         For the factory: `scale`, `use_ignore`, `ignore_label` and its own, such as `alpha`, `batchsize` or
         `lr_mult`; see `loss_options`.

@@ -127,7 +127,8 @@ def sync_center_loss(
     loss = rows.total(own + rows.nan_where_invalid(own), normalization)
     to_features = rows.total(half_squares(feature, mxsym.BlockGrad(center)), normalization) * scale
     to_centers = mxsym.sum(half_squares(mxsym.BlockGrad(feature), center)) - mxsym.sum(seen)
-    # Forward: the loss. In backward the gradients to the features and to the centers, which do not share a weight.
+    # Forward: the loss. In backward the gradients to the features and to the centers, which do not share a
+    # weight.
     loss = mxsym.BlockGrad(loss) + only_gradient(to_features) + only_gradient(to_centers)
     attributes = rows.describe(name, data, storage='kvstore', normalization=normalization)
     return mxsym.MakeLoss(loss, name=name, attr=attributes)
