@@ -19,7 +19,7 @@ __all__ = ['CenterLoss']
 
 
 class _Centers(Parameter):
-    """The centers, read only after the backward passes that move them."""
+    """The centers: reading them waits for the backward passes that move them."""
 
     def _check_and_get(self, arr_list: Any, ctx: Any) -> Any:
         found = super()._check_and_get(arr_list, ctx)
@@ -35,29 +35,33 @@ class _Centers(Parameter):
 class CenterLoss(HybridBlock):
     """Center loss, one number a sample like Gluon's own losses: `center_loss(embedding, label)`.
 
-    l_i = scale * 1/2 ||x_i - c_{y_i}||^2, divided as `normalization` says. `scale` weighs the loss and its
-    gradient, and unlike in the raw operator, so does every factor behind the block:
-    ``(center_loss(x, y) * 0.001).sum()`` gives a thousandth of the gradient.
+    | l_i = scale * 1/2 ||x_i - c_{y_i}||^2 / z                                            (terms of Eq. 2)
+    | dl_i/dx_i = scale * (x_i - c_{y_i}) / z                                              (Eq. 3)
+    | backward: c_j += alpha * sum_{i: y_i = j} (x_i - c_j) / (1 + n_j)                    (Eq. 4)
+
+    z is 1, N or max(1, samples not ignored), as `normalization` says. `scale` multiplies the loss and its
+    gradient. Unlike in the operator `centerloss`, so does every factor behind the block: ``(center_loss(x, y)
+    * 0.001).sum()`` has a thousandth of the gradient.
 
     With the default `normalization='null'`, ``loss = softmax_loss(output, y) + center_loss(embedding, y)``,
-    ``loss.backward()`` and ``trainer.step(N)``, N the batch size, train the paper's L = L_S + scale * L_C:
-    `scale` is its lambda, and Trainer divides the gradients of both sums by N, once. 'batch' and 'valid'
-    divide by the number of samples before that, for losses without `Trainer.step(N)`.
+    ``loss.backward()`` and ``trainer.step(N)``, N the batch size, train the paper's L = L_S + scale * L_C
+    (Eq. 5): `scale` is its lambda, and Trainer divides the gradients of both sums by N. 'batch' and 'valid'
+    divide before, for training without `Trainer.step(N)`.
 
-    Backward moves the centers by c_j += alpha * sum(x_i - c_j) / (1 + n_j), whatever the head gradient is.
-    Under `autograd.pause()`, in predict mode and under `record(train_mode=False)` they stay; so they do
-    when backward does not reach the block. Several calls before one backward all use the old centers,
-    and their moves add up. The centers are the parameter `center_bias`: `save_parameters` has it, and no
-    optimizer touches it. Reading it waits for pending moves.
+    Backward moves the centers whatever the head gradient is. They do not move under `autograd.pause()`, in
+    predict mode, under `record(train_mode=False)`, or when backward does not reach the block. Several calls
+    before one backward all use the old centers, and their updates add up. The centers are the parameter
+    `center_bias`: `save_parameters` saves it, no optimizer updates it, and reading it waits for pending
+    updates.
 
     On several devices each has centers of its own, moved by its slice of the batch. `save_parameters` and
-    `export` write their mean. Trainer copies the first device's to the others once, in its first step, if
-    it has `center_bias` among its parameters. Several workers never exchange their centers.
+    `export` write their mean. Trainer copies the first device's centers to the others in its first step, if
+    `center_bias` is among its parameters. Several workers never exchange their centers.
 
-    Called with NDArrays, the block checks them before anything runs. Composed into a hybridized block, it
-    sees symbols only: the operator then checks labels and loss, and its error surfaces as an MXNetError
-    when the loss is read; the sentence is on standard output. An exported network computes the same in
-    `SymbolBlock`, after `import centerloss_mx`; but reading centers there needs `mx.nd.waitall()` first.
+    Called with NDArrays, the block validates them before anything runs. Inside a hybridized block it gets
+    symbols: the operator then validates labels and loss, an error is an MXNetError when the loss is read, and
+    its sentence is on standard output. An exported network computes the same in `SymbolBlock`, after `import
+    centerloss_mx`; call `mx.nd.waitall()` there before reading the centers.
 
     Parameters
     ----------
@@ -72,20 +76,20 @@ class CenterLoss(HybridBlock):
     normalization : {'null', 'batch', 'valid'}
         Divide by 1, by N, or by max(1, samples not ignored), of the device's slice.
     use_ignore : bool
-        Whether rows labelled `ignore_label` take no part: loss 0, gradient 0, whatever they hold.
+        Whether rows with the label `ignore_label` are ignored: loss 0, gradient 0, whatever they hold.
     ignore_label : float
         A whole number.
     update : {'paper', 'moving_average'}
-        'moving_average' divides by n_j in place of 1 + n_j: momentum 1 - alpha.
+        'moving_average' divides by n_j instead of 1 + n_j: momentum 1 - alpha.
     **kwargs
         `prefix` and `params` of `HybridBlock`.
 
     Raises
     ------
     ValueError
-        A parameter out of its range; when called with NDArrays, an embedding that is not (N, D), of another
-        dtype than the centers (float16 goes with float32), labels that are not (N,), and in training a label
-        outside 0..num_class-1. In predict mode an unknown label makes the losses NaN.
+        A parameter that is out of its range. Called with NDArrays: an embedding that is not (N, D) or has
+        another dtype than the centers (float16 goes with float32), labels that are not (N,), and in training
+        an invalid label. In predict mode an invalid label makes the losses NaN.
 
     References
     ----------
@@ -141,7 +145,7 @@ class CenterLoss(HybridBlock):
             init='zeros',
             differentiable=False,
         )
-        self.center_bias.__class__ = _Centers  # ParameterDict makes, and shares, plain ones
+        self.center_bias.__class__ = _Centers  # ParameterDict makes, and shares, plain Parameters
 
     def forward(self, embedding: NDArray | Symbol, label: NDArray | Symbol) -> NDArray | Symbol:
         """Return the losses.
@@ -161,7 +165,7 @@ class CenterLoss(HybridBlock):
         Raises
         ------
         ValueError
-            As the class says.
+            As for the class.
         """
         if isinstance(embedding, NDArray) and isinstance(label, NDArray):
             self._check(embedding, label)
@@ -185,7 +189,7 @@ class CenterLoss(HybridBlock):
         if dtype != centers and (dtype, centers) != (np.float16, np.float32):
             raise ValueError(
                 f'{self.name}: embedding is {dtype} and center_bias {centers}; expected the same, or float16 '
-                'and float32. cast() makes them so'
+                'and float32. Use cast()'
             )
         if autograd.is_training():
             try:

@@ -24,7 +24,7 @@ def _check_names(
         for name in names:
             if name not in arrays:
                 raise ValueError(
-                    f'metric {metric.name!r}: there is no {kind} {name!r}; the module has {", ".join(arrays)}'
+                    f'metric {metric.name!r}: the module has no {kind} {name!r}; it has {", ".join(arrays)}'
                 )
 
 
@@ -47,7 +47,7 @@ class Accuracy(mxmetric.Accuracy):
     Raises
     ------
     ValueError
-        In `update_dict`: the module has no output or label of that name; the message lists those it has.
+        In `update_dict`: the module has no output or label of that name; the message lists its names.
 
     References
     ----------
@@ -97,20 +97,20 @@ class Accuracy(mxmetric.Accuracy):
 class CenterLossMetric(mxmetric.EvalMetric):
     """The center loss per sample, 1/2 ||x - c_y||^2, whatever the operator divided by.
 
-    Reads the operator's unscaled loss and undoes its division, over any number of devices. Registered
-    and named 'center_loss'. Reading its value waits for pending center updates: with it among the
-    metrics of `fit`, the centers that `fit` copies at an epoch's end are exact.
+    It multiplies the loss by what the operator divided by, on any number of devices. Registered and named
+    'center_loss'. Reading its value waits for pending center updates: with it among the metrics of `fit`, the
+    centers that `fit` copies at an epoch's end are exact.
 
     Parameters
     ----------
     normalization : {'batch', 'null', 'valid'}
-        What the operator divides by; `joint_supervision` uses 'null'.
+        That of the loss; `joint_supervision` uses 'null'.
     name : str
         Name shown in logs.
     output_names, label_names : list of str
         The loss, shape (1,) or one number a device, and its label, shape (N,).
     ignore_label : float or None
-        The operator's, if it has `use_ignore`: samples with this label are not counted.
+        That of the loss, if it has `use_ignore`: samples with this label are not counted.
 
     Raises
     ------
@@ -176,8 +176,7 @@ class CenterLossMetric(mxmetric.EvalMetric):
             self.num_inst += kept
             self.global_num_inst += kept
 
-    # `fit` reads the metric once between an epoch's last update and its copy of the centers. The engine
-    # does not know that backward moves them, so the wait has to be here.
+    # `fit` reads the metric once between an epoch's last update and its copy of the centers.
     def get(self) -> tuple[str, float]:
         """Return name and value since `reset` or `reset_local`, after all pending center updates."""
         wait_for_centers()
@@ -189,6 +188,6 @@ class CenterLossMetric(mxmetric.EvalMetric):
         return super().get_global()
 
 
-# Not by the decorator alone: the class name `Accuracy` is MXNet's own in its registry.
+# By alias, because the class name `Accuracy` is MXNet's own in its registry.
 mxmetric.alias('centerloss_accuracy')(Accuracy)
 mxmetric.alias('center_loss')(CenterLossMetric)

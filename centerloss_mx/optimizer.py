@@ -19,41 +19,41 @@ __all__ = ['Centers']
 
 @mxopt.register
 class Centers(mxopt.Optimizer):
-    """Moves centers by the paper's rule after the KVStore has summed; a base optimizer moves the rest.
+    """Moves centers by the paper's rule after the KVStore has summed; a base optimizer moves all else.
 
     | g_j = [sum_{i: y_i = j} (c_j - x_i),  -n_j]                    of `sync_center_loss`
     | c_j -= alpha * g_j / (1 + n_j)                                 (Eq. 4, `paper`)
     | c_j -= alpha * g_j / n_j                                       (`moving_average`)
     | seen_j += n_j                                                  the last column
 
-    n_j counts the samples of all devices and workers whose gradients the KVStore has summed. Centers are the
-    parameters whose Variable has the attribute `__centers__`; they know no learning rate, `lr_mult`,
-    `rescale_grad`, weight decay, clipping, scheduler or multi-precision, and have no state. Each update reads
-    and writes the rows of the batch's classes only. For all other parameters this is the base optimizer.
-
-    Under 'dist_async' a server applies the gradient of each worker as it comes: n_j is then that worker's.
+    n_j counts the samples of all devices and workers whose gradients the KVStore has summed; under
+    'dist_async' those of one worker, because a server then applies each worker's gradient as it comes.
+    Centers are the parameters whose Variable has the attribute `__centers__`. No learning rate, `lr_mult`,
+    `rescale_grad`, weight decay, clipping, scheduler or multi-precision applies to them, and they have no
+    state. Each update reads and writes the rows of the batch's classes only. For all other parameters this is
+    the base optimizer.
 
     Parameters
     ----------
     base : str
-        The optimizer of all other parameters, by MXNet's name for it; `**kwargs` are its own.
+        MXNet's name of the optimizer of all other parameters, which gets `**kwargs`.
     alpha : float
         Step of the centers, in [0, 1].
     update : {'paper', 'moving_average'}
         Whether the step is divided by 1 + n_j or by n_j.
     sym : Symbol
-        The network, which tells the centers from the rest. `Module` gives it when the optimizer is named by
-        `'centers'`.
+        The network, in which the centers are found. `Module` passes it when the optimizer is given by its
+        name, `'centers'`.
     param_idx2name : dict of int to str
-        The parameters' names by index. `Module` gives it.
+        The parameters' names by index. `Module` passes it.
     **kwargs
         For the base optimizer: learning_rate, momentum, wd, ...
 
     Raises
     ------
     ValueError
-        A parameter out of its range; no `sym`, or one without centers on the KVStore; a base that is no name
-        or `centers` itself; several devices that would each move a copy of the centers of their own. In an
+        A parameter that is out of its range; no `sym`, or one without centers on the KVStore; a base that is
+        not a name, or is `centers`; several devices that would each move their own copy of the centers. In an
         update: a gradient of centers that is not finite or not row_sparse; no center has moved then.
 
     References
@@ -69,9 +69,8 @@ class Centers(mxopt.Optimizer):
 
     aggregate_num = 0  # one parameter at a time
 
-    # Of what is below, only these are the wrapper's own; everything else is read from and written to the
-    # base, so that MXNet's code finds one learning rate, one scheduler and one count of updates, whichever it
-    # asks.
+    # These attributes belong to this object. All others are read from and written to the base, so that
+    # MXNet's code finds one learning rate, one scheduler and one count of updates in either.
     _OWN = ('base', 'alpha', 'rule', 'names', 'version')
 
     def __init__(
@@ -88,31 +87,31 @@ class Centers(mxopt.Optimizer):
         self.version = _compat.VERSION
         if sym is None:
             raise ValueError(
-                'centers: sym=None is not the network, whose Variables tell which are centers; give it, or '
-                "optimizer='centers' to fit"
+                "optimizer 'centers' needs the network: pass sym, or use Module.fit(optimizer='centers'), "
+                'which passes it'
             )
         self.names = kvstore_centers(sym)
         if not self.names:
             raise ValueError(
-                'centers: the network has no centers on the KVStore; expected sync_center_loss, or '
+                "optimizer 'centers': the network has no centers on the KVStore; use sync_center_loss, or "
                 "joint_supervision with centers='kvstore'"
             )
         names = list((param_idx2name or {}).values())
         for name in sorted(self.names):
             if names.count(name) > 1:
                 raise ValueError(
-                    f'centers: each of {names.count(name)} devices would update its own copy of {name}; '
-                    "expected a KVStore that updates: 'device' or 'dist_sync' ('local' does not where any "
-                    'parameter has more than 2^24 elements, and none does with MXNET_UPDATE_ON_KVSTORE=0)'
+                    f"optimizer 'centers': with this KVStore each of {names.count(name)} devices would move "
+                    f"its own copy of {name}. Use kvstore='device' or 'dist_sync', and unset "
+                    "MXNET_UPDATE_ON_KVSTORE ('local' stops updating when a parameter exceeds 2^24 elements)"
                 )
         if not isinstance(base, str) or base.lower() == 'centers':
             raise ValueError(
-                f"centers: base={base!r} does not name an optimizer of other parameters, as 'sgd' does"
+                f"optimizer 'centers': base={base!r} is not the name of another optimizer, such as 'sgd'"
             )
         self.base = mxopt.create(base, sym=sym, param_idx2name=param_idx2name, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        if name in Centers._OWN or name.startswith('__'):  # not there yet: in unpickling
+        if name in Centers._OWN or name.startswith('__'):  # while it is unpickled
             raise AttributeError(name)
         return getattr(self.base, name)
 
@@ -126,11 +125,11 @@ class Centers(mxopt.Optimizer):
         return dict(self.__dict__)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Arrive on a server: refused there by another version, which `module.Module` notices."""
+        """Refuse to be unpickled on a server with another version, which `module.Module` detects."""
         if state['version'] != _compat.VERSION:
             raise RuntimeError(
-                f'the optimizer comes from centerloss_mx {state["version"]}, but this process has '
-                f'{_compat.VERSION}: install one version everywhere'
+                f'the optimizer was pickled by centerloss_mx {state["version"]}, but this process has '
+                f'{_compat.VERSION}: install the same version everywhere'
             )
         self.__dict__.update(state)
 
@@ -164,14 +163,14 @@ class Centers(mxopt.Optimizer):
 
     def _move(self, name: str, centers: NDArray, grad: NDArray) -> None:
         if grad.stype != 'row_sparse':
-            raise ValueError(f'centers: the gradient of {name} is {grad.stype}; expected row_sparse')
+            raise ValueError(f"optimizer 'centers': gradient of {name} is {grad.stype}; expected row_sparse")
         classes, step = grad.indices, grad.data.asnumpy()  # of the classes present, as copies
         finite = np.isfinite(step).all(axis=1)
         if not finite.all():
             row = int(classes[finite.argmin()].asscalar())
             raise ValueError(
-                f'centers: the gradient of {name} is not finite at class {row}; '
-                'expected finite features (no center was moved)'
+                f"optimizer 'centers': gradient of {name} is not finite at class {row}; expected finite "
+                'features (no center moved)'
             )
         counts = -step[:, -1:]  # n_j, shape (K, 1)
         divisor = 1 + counts if self.rule == 'paper' else np.maximum(counts, 1)  # ignored rows count 0

@@ -646,7 +646,7 @@ def test_features_without_a_finite_loss_do_not_poison_the_centers(capfd, backend
     x[2, 1] = np.nan
     with pytest.raises(mx.MXNetError):
         step(block, x, y)
-    assert 'A lower scale or learning rate' in capfd.readouterr().out
+    assert 'lower the scale or the learning rate' in capfd.readouterr().out
     assert (centers_of(block) == random_centers().astype('float32')).all()
     losses, _ = step(block, *batch(7))
     assert np.isfinite(losses).all()

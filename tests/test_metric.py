@@ -139,9 +139,9 @@ def test_reset_forgets_and_no_sample_is_nan():
 @pytest.mark.parametrize('name, kind', [('centerloss_accuracy', 'softmax'), ('center_loss', 'center')])
 def test_a_missing_output_or_label_is_named_with_those_there_are(name, kind):
     metric = mx.metric.create(name)
-    with pytest.raises(ValueError, match=f"there is no label '{kind}_label'; the module has other_label"):
+    with pytest.raises(ValueError, match=f"the module has no label '{kind}_label'; it has other_label"):
         metric.update_dict({'other_label': mx.nd.zeros(2)}, {})
-    with pytest.raises(ValueError, match=r"there is no output '.*_output'; the module has fc_output"):
+    with pytest.raises(ValueError, match=r"the module has no output '.*_output'; it has fc_output"):
         metric.update_dict({f'{kind}_label': mx.nd.zeros(2)}, {'fc_output': mx.nd.zeros(2)})
 
 

@@ -210,12 +210,12 @@ def test_only_what_the_variable_says_makes_centers():
 @pytest.mark.parametrize('options, message', [
     ({'alpha': 1.5}, 'alpha=1.5 is not a number in'),
     ({'update': 'mean'}, "update='mean' is not one of paper, moving_average"),
-    ({'base': 'centers'}, "base='centers' does not name an optimizer of other parameters"),
-    ({'base': mx.optimizer.SGD()}, 'does not name an optimizer of other parameters'),
+    ({'base': 'centers'}, "base='centers' is not the name of another optimizer"),
+    ({'base': mx.optimizer.SGD()}, 'is not the name of another optimizer'),
     ({'sym': mx.sym.Variable('center_loss_center_weight')}, 'the network has no centers on the KVStore'),
     ({'base': 'sgdd'}, 'Cannot find optimizer sgdd'),
-    ({'sym': None}, 'sym=None is not the network'),
-    ({'param_idx2name': {0: CENTERS, 1: 'w', 2: CENTERS}}, 'each of 2 devices would update its own'),
+    ({'sym': None}, "optimizer 'centers' needs the network: pass sym"),
+    ({'param_idx2name': {0: CENTERS, 1: 'w', 2: CENTERS}}, 'each of 2 devices would move its own'),
 ])  # fmt: skip
 def test_what_cannot_be_used_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
@@ -226,7 +226,7 @@ def test_what_cannot_be_used_is_refused(options, message):
 def test_devices_that_would_update_by_themselves_are_refused(module_kvstore, monkeypatch):
     if module_kvstore:
         monkeypatch.setenv('MXNET_UPDATE_ON_KVSTORE', '0')
-    with pytest.raises(ValueError, match="expected a KVStore that updates: 'device' or 'dist_sync'"):
+    with pytest.raises(ValueError, match="Use kvstore='device' or 'dist_sync'"):
         start(contexts=2, kvstore=module_kvstore)
 
 
@@ -254,6 +254,6 @@ def test_an_optimizer_of_another_version_is_refused_on_arrival(monkeypatch):
     sent = pickle.dumps(mx.optimizer.create('centers', sym=network()), 0)
     monkeypatch.setattr(_compat, 'VERSION', '9.9')
     with pytest.raises(
-        RuntimeError, match=r'comes from centerloss_mx \S+, but this process has 9.9: install one'
+        RuntimeError, match=r'was pickled by centerloss_mx \S+, but this process has 9.9: install the same'
     ):
         pickle.loads(sent)

@@ -42,8 +42,8 @@ class Module(MXModule):
 
     - Labels are validated on the host before the batch runs. An invalid label raises ValueError with its row,
       its value and the worker's rank, and leaves all devices and servers unchanged. The same holds for a
-      `sync_center_loss` that is not finite. A label that passes another operator on its way to the loss is not
-      validated here: for it the operator `centerloss` raises an MXNetError, and other losses become NaN.
+      `sync_center_loss` that is not finite. A label that passes another operator on its way to the loss is
+      not validated here: the operator `centerloss` raises an MXNetError for it, other losses become NaN.
     - `init_optimizer` refuses combinations of KVStore, devices and optimizer with which MXNet would move
       centers wrong without an error.
     - Servers that do not run the optimizer `centers` are detected in the first step.

@@ -17,14 +17,16 @@ from .labels import check_labels, group_by_class
 from .numpy_rows import HostRows
 from .parameters import CenterLossParam
 
+__all__ = ['CenterLoss', 'CenterLossProp', 'rows_for']
+
 
 class _Batch(NamedTuple):
-    """What forward hands to backward. Not through the states: calls of one block share those."""
+    """What forward keeps for backward; several calls of one block share the auxiliary states."""
 
     diff: np.ndarray | NDArray  # (N, D): x_i - c_{y_i}
     squares: np.ndarray | NDArray  # (N,)
-    classes: np.ndarray  # (N,), and who takes part, as `check_labels` returns them
-    kept: np.ndarray | None
+    classes: np.ndarray  # (N,), as `check_labels` returns them
+    kept: np.ndarray | None  # (N,): the rows that are not ignored
     divisor: int
     loss: float
 
@@ -71,7 +73,7 @@ class CenterLoss(mxop.CustomOp):
         Parameters
         ----------
         is_train : bool
-            False: nothing is kept, and an unknown label makes the loss NaN instead of an error.
+            False: nothing is kept, and an invalid label makes the loss NaN instead of an error.
         req : list of str
             'write', 'add' or 'null' for the loss.
         in_data, out_data, aux : list of NDArray
@@ -80,10 +82,10 @@ class CenterLoss(mxop.CustomOp):
         Raises
         ------
         ValueError
-            In training, a label outside 0..num_class-1 or a loss that is not finite; nothing is written then.
+            In training, an invalid label or a loss that is not finite; nothing is written then.
         """
         if is_train:
-            self.batch = None  # until this batch has proved good
+            self.batch = None  # backward must not use the last batch if this one is refused
         view = self.rows.view
         loss, diff_buffer = view(out_data[0]), view(aux[0])
         batch = self._measure(is_train, in_data, aux[1])
@@ -101,15 +103,15 @@ class CenterLoss(mxop.CustomOp):
         in_grad: list[NDArray],
         aux: list[NDArray],
     ) -> None:
-        """Give the gradient of the features, then move the centers of the classes present.
+        """Write the gradient of the features, then move the centers of the classes present.
 
         Parameters
         ----------
         req : list of str
             'write', 'add' or 'null' for the gradients of features and labels.
         out_grad, in_data, out_data, in_grad, aux : list of NDArray
-            The head gradient, not used; features and labels; the loss; gradients of features and
-            labels (zeros); diff, centers and sum.
+            The head gradient, which is ignored; features and labels; the loss; gradients of features and
+            of labels (zeros); diff, centers and sum.
         """
         self._assign_gradients(req, in_grad)
         if self.batch is not None:
@@ -133,8 +135,8 @@ class CenterLoss(mxop.CustomOp):
         loss = 0.5 * self.rows.total(squares) / divisor
         if is_train and not loss <= np.finfo(diff.dtype).max:
             raise ValueError(
-                f'centerloss: the loss of this batch is {loss}; expected finite features (the centers '
-                'were not touched). A lower scale or learning rate keeps training from diverging'
+                f'centerloss: the loss of this batch is {loss}; expected finite features (no center moved). '
+                'If training diverges, lower the scale or the learning rate'
             )
         return _Batch(diff, squares, classes, kept, divisor, loss)
 
@@ -151,7 +153,7 @@ class CenterLoss(mxop.CustomOp):
         data_grad, label_grad = (self.rows.view(gradient) for gradient in in_grad)
         self.assign(label_grad, req[1], 0)
         if self.batch is None:
-            # Forward has refused this batch. Once its error has been read, MXNet runs the rest all the same.
+            # Forward has refused this batch. MXNet runs backward all the same.
             self.assign(data_grad, req[0], 0)
         else:
             factor = head * (self.parameters.scale / self.batch.divisor)
@@ -165,10 +167,10 @@ class CenterLoss(mxop.CustomOp):
 
 
 class CenterLossProp(mxop.CustomOpProp):
-    """`mx.sym.Custom(op_type='centerloss')`: what MXNet asks before it runs `CenterLoss`.
+    """`mx.sym.Custom(op_type='centerloss')`: parameters, names, shapes and dtypes of `CenterLoss`.
 
-    The operator takes no head gradient: `scale` is its only weight, and a factor behind it,
-    `MakeLoss(grad_scale=...)` included, changes nothing.
+    Weight it with `scale` only. Multiplying the symbol, or `MakeLoss(grad_scale=...)`, has no effect: the
+    operator ignores incoming gradients.
 
     Inputs: `data` (N, D), float16, float32 or float64; `label` (N,), any numeric dtype. Output: `output`
     (1,), the loss. Auxiliary states: `diff_bias` (batchsize or N, D), `center_bias` (num_class, D),
@@ -178,12 +180,12 @@ class CenterLossProp(mxop.CustomOpProp):
     Parameters
     ----------
     **keywords
-        The fields of `CenterLossParam`. A bad one is reported when the symbol is built.
+        The fields of `CenterLossParam`. An invalid one raises an error when the symbol is built.
 
     References
     ----------
-    Wen et al. 2016, Eqs. 2 to 4. The form is the raw one: `scale` weighs the gradient alone, and
-    with the default `normalization='batch'` it is divided by N.
+    Wen et al. 2016, Eqs. 2 to 4. `scale` multiplies the gradient, not the loss; the default
+    `normalization='batch'` divides both by N.
 
     Examples
     --------
@@ -202,8 +204,9 @@ class CenterLossProp(mxop.CustomOpProp):
         try:
             self.parameters = CenterLossParam.parse(**keywords)
         except ValueError as error:
-            # Raised here it would end the process: MXNet's C++ caller does not look. list_arguments is
-            # called next, and does report.
+            # Raised here, the error would end the process, because MXNet then calls callbacks that were
+            # never set. list_arguments, which MXNet calls next, raises it.
+            # https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom.cc#L106
             self._error = error
 
     def list_arguments(self) -> list[str]:
@@ -247,24 +250,24 @@ class CenterLossProp(mxop.CustomOpProp):
         if capacity is None:
             if self._bound_batch not in (None, batch):
                 raise ValueError(
-                    f'centerloss: a batch of {batch} where {self._bound_batch} was bound; expected the same '
-                    f'size. Pass batchsize={max(batch, self._bound_batch)} to run any batch up to it'
+                    f'centerloss: got a batch of {batch}, but {self._bound_batch} was bound. '
+                    f'Set batchsize={max(batch, self._bound_batch)} on the loss to run any batch up to it'
                 )
             capacity = batch
         if batch > capacity:
             raise ValueError(
-                f'centerloss: a batch of {batch} is above the capacity batchsize={capacity}; '
-                f'pass batchsize={batch} or more'
+                f'centerloss: got a batch of {batch}, more than the capacity batchsize={capacity}. Set '
+                f'batchsize={batch} or more on the loss'
             )
         return [data_shape, [batch]], [[1]], [[capacity, dim], [num_class, dim], [dim]]
 
     def infer_type(self, in_type: list[Any]) -> tuple[list, list, list]:
-        """Infer all dtypes from the features' dtype; what is left open is float32.
+        """Infer all dtypes from the features' dtype; a dtype that is not given is float32.
 
         Raises
         ------
         ValueError
-            Features that are not floating point; a num_class beyond the label dtype's exact integers.
+            Features that are not floating point; more classes than the label dtype represents exactly.
         """
         data_type, label_type = (np.dtype(given or np.float32) for given in in_type)
         if data_type.kind != 'f':
@@ -276,8 +279,8 @@ class CenterLossProp(mxop.CustomOpProp):
         )
         if self.parameters.num_class > most:
             raise ValueError(
-                f'centerloss: num_class={self.parameters.num_class} is beyond the exact integers of '
-                f'{label_type} labels, which tell at most {most} classes apart; pass labels of a wider dtype'
+                f'centerloss: num_class={self.parameters.num_class} is too large for {label_type} labels, '
+                f'which represent at most {most} classes exactly; use labels of a wider dtype'
             )
         wide = np.promote_types(data_type, np.float32).type
         return [data_type.type, label_type.type], [wide], [wide] * 3
@@ -289,7 +292,7 @@ class CenterLossProp(mxop.CustomOpProp):
         return [Dependency(n) for n in super().declare_backward_dependency(out_grad, in_data, out_data)]
 
     def create_operator(self, ctx: Context, in_shapes: list[list[int]], in_dtypes: list[int]) -> CenterLoss:
-        """Return the operator for one executor; without `batchsize` its batch is the only one from now on."""
+        """Return the operator of one executor; without `batchsize`, its batch fixes the batch size."""
         self._bound_batch = in_shapes[0][0]
         return CenterLoss(self.parameters, ctx)
 
@@ -305,8 +308,8 @@ def rows_for(ctx: Context) -> type[HostRows] | type[DeviceRows]:
     Returns
     -------
     type
-        `HostRows` for CPU memory, `DeviceRows` for everything else: off the CPU the pointer to an
-        array's memory must never be followed by the host.
+        `HostRows` for CPU memory, `DeviceRows` for everything else: the host must not read memory of another
+        device.
 
     References
     ----------

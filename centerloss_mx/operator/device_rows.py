@@ -8,6 +8,8 @@ from mxnet import ndarray as nd
 from .._mxnet.arrays import row_numbers, set_rows
 from .labels import ClassGroups
 
+__all__ = ['DeviceRows']
+
 
 class DeviceRows:
     """`mx.nd` operators on the device that holds the arrays; only labels and row numbers visit the host.
@@ -31,7 +33,7 @@ class DeviceRows:
     def difference(
         data: nd.NDArray, centers: nd.NDArray, classes: np.ndarray, kept: np.ndarray | None
     ) -> nd.NDArray:
-        """Return x_i - c_{y_i}, shape (N, D), in the dtype of the centers; 0 where a row takes no part."""
+        """Return x_i - c_{y_i}, shape (N, D), in the dtype of the centers; 0 in ignored rows."""
         diff = data.astype(centers.dtype) - nd.take(centers, row_numbers(classes, centers))
         if kept is not None:
             diff = nd.where(row_numbers(kept, centers), diff, nd.zeros_like(diff))

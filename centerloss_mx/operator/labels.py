@@ -6,11 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+__all__ = ['ClassGroups', 'check_labels', 'group_by_class']
+
 
 def check_labels(
     labels: np.ndarray, num_class: int, ignore_label: float | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Turn labels of any numeric dtype into row indices of the centers, or say which one is wrong.
+    """Convert labels of any numeric dtype into row numbers of the centers, or name the first invalid one.
 
     Parameters
     ----------
@@ -19,14 +21,14 @@ def check_labels(
     num_class : int
         Number of classes.
     ignore_label : float or None
-        The label of the rows that take no part; None: every row takes part.
+        The label of ignored rows; None: no row is ignored.
 
     Returns
     -------
     classes : numpy.ndarray
         Shape (N,), intp; 0 in place of ignored labels.
     kept : numpy.ndarray or None
-        Shape (N,), bool: the rows that take part; None when all of them do.
+        Shape (N,), bool: the rows that are not ignored; None: no row is ignored.
 
     Raises
     ------
@@ -69,7 +71,7 @@ class ClassGroups(NamedTuple):
     Parameters
     ----------
     order : numpy.ndarray
-        The row numbers of the samples that take part, those of one class side by side.
+        Row numbers of the samples that are not ignored, sorted by class.
     starts : numpy.ndarray
         Shape (K,): where each class begins in `order`.
     classes : numpy.ndarray
@@ -96,7 +98,7 @@ def group_by_class(classes: np.ndarray, kept: np.ndarray | None = None) -> Class
     classes : numpy.ndarray
         Shape (N,), intp, as `check_labels` returns them.
     kept : numpy.ndarray or None
-        Shape (N,), bool: the rows that take part; None: all.
+        Shape (N,), bool: the rows that are not ignored; None: all.
 
     Returns
     -------

@@ -7,6 +7,8 @@ import numpy as np
 from .._mxnet.arrays import host_view
 from .labels import ClassGroups
 
+__all__ = ['HostRows']
+
 
 class HostRows:
     """NumPy on zero-copy views of CPU arrays.
@@ -22,7 +24,7 @@ class HostRows:
     def difference(
         data: np.ndarray, centers: np.ndarray, classes: np.ndarray, kept: np.ndarray | None
     ) -> np.ndarray:
-        """Return x_i - c_{y_i}, shape (N, D), in the dtype of the centers; 0 where a row takes no part."""
+        """Return x_i - c_{y_i}, shape (N, D), in the dtype of the centers; 0 in ignored rows."""
         diff = centers[classes]
         np.subtract(data, diff, out=diff)
         if kept is not None:
@@ -61,8 +63,8 @@ class HostRows:
         most = counts.max(initial=0)
         if most > len(counts):
             return np.add.reduceat(diff[order], starts, axis=0)
-        # Many classes with few samples each: reduceat would visit them one by one. Add the first samples
-        # of all classes, then the second ones of those that have two, ...
+        # reduceat is slow for many classes with few samples. Add the first samples of all classes, then the
+        # second ones of those that have two, ...
         sums = diff[order[starts]]
         for k in range(1, most):
             longer = np.flatnonzero(counts > k)

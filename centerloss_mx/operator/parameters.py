@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+__all__ = ['NORMALIZATIONS', 'UPDATES', 'CenterLossParam']
+
 NORMALIZATIONS = ('null', 'batch', 'valid')
 
 UPDATES = ('paper', 'moving_average')
@@ -23,11 +25,12 @@ class CenterLossParam(NamedTuple):
         Weight of the gradient, finite and >= 0: gradient = scale * (x_i - c_{y_i}), divided as
         `normalization` says. The loss that forward emits is not scaled.
     batchsize : int or None
-        Capacity of the diff buffer: any batch up to it runs. None pins the batch to the bound size.
+        Capacity of the diff buffer: any batch up to it runs. None: every batch must have the size that was
+        bound first.
     normalization : {'batch', 'null', 'valid'}
-        What loss and gradient are divided by: N, 1, or max(1, samples not ignored), of this device's slice.
+        Loss and gradient are divided by N, by 1, or by max(1, samples not ignored), of the device's slice.
     use_ignore : bool
-        Whether rows labelled `ignore_label` take no part.
+        Whether rows with the label `ignore_label` are ignored.
     ignore_label : float
         A whole number.
     update : {'paper', 'moving_average'}
@@ -50,18 +53,18 @@ class CenterLossParam(NamedTuple):
 
     @property
     def ignored(self) -> float | None:
-        """The label of the rows that take no part; None: every row takes part."""
+        """The label of ignored rows; None: no row is ignored."""
         return self.ignore_label if self.use_ignore else None
 
     @classmethod
     def parse(cls, /, **keywords: Any) -> CenterLossParam:
-        """Check keywords as a symbol holds them, text or values, and convert them.
+        """Check and convert keywords, which are values or, from a symbol, their text.
 
         Parameters
         ----------
         **keywords
-            Fields of this class. Attributes of an `AttrScope` (`__ctx_group__` and the like) arrive
-            here too and are passed over.
+            Fields of this class. Attributes of an `AttrScope`, such as `__ctx_group__`, arrive here too and
+            are skipped.
 
         Returns
         -------
@@ -70,7 +73,7 @@ class CenterLossParam(NamedTuple):
         Raises
         ------
         ValueError
-            A missing, unknown or unusable parameter; the message names it, its value, and what was expected.
+            A missing, unknown or invalid parameter; the message names it, its value and the expectation.
 
         Examples
         --------

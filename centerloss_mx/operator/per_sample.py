@@ -9,6 +9,8 @@ from mxnet.ndarray import NDArray
 
 from .center_loss import CenterLoss, CenterLossProp
 
+__all__ = ['CenterLossPerSample', 'CenterLossPerSampleProp']
+
 
 class CenterLossPerSample(CenterLoss):
     """The center loss as a function of the head gradient: what `gluon.CenterLoss` runs.
@@ -16,8 +18,8 @@ class CenterLossPerSample(CenterLoss):
     | forward:  l_i = scale * 1/2 ||x_i - c_{y_i}||^2 / z                          (the terms of Eq. 2)
     | backward: dL/dx_i = dL/dl_i * scale * (x_i - c_{y_i}) / z                    (Eq. 3)
 
-    z and the rule of the centers are those of `CenterLoss`; the head gradient dL/dl_i does not weigh the
-    centers' move.
+    z and the update of the centers are those of `CenterLoss`; the head gradient dL/dl_i does not weight the
+    update.
 
     Parameters
     ----------
@@ -44,8 +46,8 @@ class CenterLossPerSample(CenterLoss):
         Parameters
         ----------
         is_train : bool
-            False: backward will leave the centers alone, and an unknown label makes the losses NaN instead
-            of an error.
+            False: backward will not move the centers, and an invalid label makes the losses NaN instead of
+            an error.
         req : list of str
             'write', 'add' or 'null' for the losses.
         in_data, out_data, aux : list of NDArray
@@ -54,7 +56,7 @@ class CenterLossPerSample(CenterLoss):
         Raises
         ------
         ValueError
-            In training, a label outside 0..num_class-1 or a loss that is not finite; nothing is written then.
+            In training, an invalid label or a loss that is not finite; nothing is written then.
         """
         self.batch, self.is_train = None, is_train
         losses = self.rows.view(out_data[0])
@@ -70,7 +72,7 @@ class CenterLossPerSample(CenterLoss):
         in_grad: list[NDArray],
         aux: list[NDArray],
     ) -> None:
-        """Give the gradient of the features, then move the centers if forward was one of training.
+        """Write the gradient of the features, then move the centers if forward ran in training mode.
 
         Parameters
         ----------
@@ -86,15 +88,15 @@ class CenterLossPerSample(CenterLoss):
 
 
 class CenterLossPerSampleProp(CenterLossProp):
-    """`op_type='_centerloss_per_sample'`: what MXNet asks before it runs `CenterLossPerSample`.
+    """`op_type='_centerloss_per_sample'`: parameters, names, shapes and dtypes of `CenterLossPerSample`.
 
-    Inputs as for `centerloss`. Output: `output` (N,), one loss a sample, weighed by `scale`. Auxiliary
-    state: `center_bias` (num_class, D) alone; it needs no capacity, any batch runs.
+    Inputs are those of `centerloss`. Output: `output` (N,), one loss a sample, multiplied by `scale`.
+    Auxiliary state: `center_bias` (num_class, D); there is no capacity, any batch runs.
 
     Parameters
     ----------
     **keywords
-        The fields of `CenterLossParam`. A bad one is reported when the symbol is built.
+        The fields of `CenterLossParam`. An invalid one raises an error when the symbol is built.
 
     References
     ----------

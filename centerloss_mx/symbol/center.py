@@ -25,20 +25,21 @@ def center_loss(
 ) -> Symbol:
     """Center loss with running centers: the operator `centerloss` under a `MakeLoss`.
 
-    It takes no head gradient: `scale` is its only weight, and a factor behind it changes nothing.
+    | output:   1/2 sum_i ||x_i - c_{y_i}||^2 / z                                         (Eq. 2)
+    | gradient: scale * (x_i - c_{y_i}) / z                        to the features        (Eq. 3)
+    | backward: c_j += alpha * sum_{i: y_i = j} (x_i - c_j) / (1 + n_j)                   (Eq. 4)
 
-    L_C = 1/2 sum_i ||x_i - c_{y_i}||^2; the features get scale * (x_i - c_{y_i}), both divided as
-    `normalization` says; backward moves the centers by c_j += alpha * sum(x_i - c_j) / (1 + n_j).
-    This is the raw form of the classic script: `scale` weighs the gradient alone (the output stays
-    unscaled), and under Module's default `rescale_grad` = 1/N it equals the paper's lambda only with
-    `normalization='null'`; with 'batch' the gradient is divided by N twice.
+    z is N, 1 or max(1, samples not ignored), as `normalization` says. `scale` multiplies the gradient, not
+    the output. It is the paper's lambda only with `normalization='null'`: Module already divides gradients by
+    the batch size N, so 'batch', the default of the classic script, divides twice (use scale = lambda * N
+    there).
 
     Parameters
     ----------
     data : Symbol
         Features x, shape (N, D); float16, float32 or float64.
     label : Symbol
-        Classes y, shape (N,); whole numbers in 0..num_class-1, any numeric dtype.
+        Labels y, shape (N,).
     num_class : int
         Number of classes, > 0.
     alpha : float
@@ -46,34 +47,34 @@ def center_loss(
     scale : float
         Weight of the gradient, >= 0.
     batchsize : int or None
-        The largest batch that one device will see; None pins the batch to the bound size.
+        The largest batch that one device runs; None: every batch must have the size that was bound first.
     normalization : {'batch', 'null', 'valid'}
         Divide loss and gradient by N, by 1, or by max(1, samples not ignored), of the device's slice.
     use_ignore : bool
-        Whether rows labelled `ignore_label` take no part.
+        Whether rows with the label `ignore_label` are ignored.
     ignore_label : float
         A whole number.
     update : {'paper', 'moving_average'}
-        'moving_average' divides by n_j in place of 1 + n_j: momentum 1 - alpha.
+        'moving_average' divides by n_j instead of 1 + n_j: momentum 1 - alpha.
     name : str
         Name of the MakeLoss node; the operator's node is `<name>_`.
 
     Returns
     -------
     Symbol
-        One output `<name>_output`, shape (1,): the loss. Auxiliary states `<name>__diff_bias`
-        (batchsize, D), `<name>__center_bias` (num_class, D) and `<name>__sum_bias` (D,).
+        One output `<name>_output`, shape (1,): the loss. Auxiliary states `<name>__diff_bias` (batchsize, D),
+        `<name>__center_bias` (num_class, D) and `<name>__sum_bias` (D,).
 
     Raises
     ------
     ValueError
-        A parameter that is out of its range. Wrong shapes, dtypes and labels are reported when the symbol
+        A parameter that is out of its range. Invalid shapes, dtypes and labels raise an error when the symbol
         is bound or run.
 
     References
     ----------
-    Wen et al., A Discriminative Feature Learning Approach for Deep Face Recognition, ECCV 2016:
-    Eqs. 2, 3, 4 and Algorithm 1.
+    Wen et al., A Discriminative Feature Learning Approach for Deep Face Recognition, ECCV 2016: Eqs. 2, 3, 4
+    and Algorithm 1.
 
     Examples
     --------

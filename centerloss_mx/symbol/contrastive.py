@@ -28,39 +28,33 @@ def contrastive_center_loss(
     | output:    1/2 ||x_i - c_{y_i}||^2 / (sum_{j != y_i} ||x_i - c_j||^2 + delta)     per sample
     | gradients: scale * d(sum of the output)
 
-    `scale` is lambda of L = L_S + lambda * L_ct-c. The gradients sum over the batch, and Module divides them
-    by its size. A factor behind this loss changes nothing.
+    `scale` is lambda of L = L_S + lambda * L_ct-c. The sum over all centers is C ||x_i - m||^2 + sum_j ||c_j
+    - m||^2, with m the mean of the centers, so there is no N x C matrix. In float32 that sum less the own
+    distance is exact to some 1e-7 of the squared distances: choose delta well above this where a sample may
+    lie on the center of another class.
 
-    The sum over all centers is C ||x_i - m||^2 + sum_j ||c_j - m||^2, with m the mean of the centers; no N x
-    C matrix is made.
-
-    That sum less the own distance is exact to some 1e-7 of the squared distances in float32: delta should be
-    well above this, where a sample may lie on the center of another class.
-
-    The source moves the centers along this gradient with a rate of their own; here the base optimizer
-    does, with its learning rate times `lr_mult` and the weight `scale`, and with its momentum; every step
-    touches all centers.
+    The source moves the centers along this gradient with a rate of their own. Here the base optimizer moves
+    them, with its learning rate times `lr_mult`, the weight `scale` and its momentum, and every step touches
+    all centers.
 
     Parameters
     ----------
     data : Symbol
         Features x, shape (N, embedding_dim), float32 or float64.
     label : Symbol
-        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype that holds them all: float16
-        does to 2^11, float32 to 2^24. A symbol cannot raise: a row with another label takes no part in
-        training and makes its loss NaN; `module.Module` raises `ValueError`.
+        Labels y, shape (N,).
     num_class : int
         Number of classes C, > 1.
     embedding_dim : int
-        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+        D, the length of a feature, > 0. Another length raises an error when the symbol is bound.
     scale : float
         lambda, >= 0: weight of all gradients. The output is not scaled.
     delta : float
-        Keeps the quotient finite where all other centers coincide with the feature, > 0; the source's is 1.
+        Keeps the quotient finite where all other centers coincide with the feature, > 0; the source uses 1.
     lr_mult : float
-        Multiplies the centers' learning rate, >= 0. They have no weight decay.
+        Multiplies the learning rate of the centers, >= 0. They have no weight decay.
     use_ignore : bool
-        Whether rows labelled `ignore_label` take no part; they may hold anything, and their loss is 0.
+        Whether rows with the label `ignore_label` are ignored; their loss is 0.
     ignore_label : float
         A whole number.
     name : str
@@ -70,13 +64,12 @@ def contrastive_center_loss(
     -------
     Symbol
         One output `<name>_output`, shape (N,). Parameter `<name>_center_weight`, shape (num_class,
-        embedding_dim), which the module's initializer starts. Its gradient is dense.
+        embedding_dim), which the module's initializer initializes. Its gradient is dense.
 
     Raises
     ------
     ValueError
-        A parameter that is out of its range. Features that are not finite are not noticed: losses and
-        gradients are not finite either.
+        A parameter that is out of its range.
 
     References
     ----------

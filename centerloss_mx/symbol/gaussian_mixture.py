@@ -30,37 +30,32 @@ def large_margin_gaussian_mixture(
     | output:    -log softmax(m)_{y_i} + scale * (d_{y_i} + 1/2 log|S_{y_i}|)          per sample
     | `softmax_output`: softmax(-d_k - 1/2 log|S_k|), the posterior, without margin
 
-    L_GM = L_cls + lambda * L_lkd with classes of equal prior; `scale` is lambda and weighs the likelihood
-    term alone, which is the center loss when S_k is the identity. The gradients sum over the batch, and
-    Module divides them by its size. A factor behind this loss changes nothing.
-
-    The source trains means and covariances by gradient, as here. Here the covariance is kept as its
-    logarithm, so that no step can make it negative; constants of L_lkd are left out.
+    L_GM = L_cls + lambda * L_lkd with classes of equal prior. `scale` is lambda and weights the likelihood
+    term only, which is the center loss when S_k is the identity. The source trains means and covariances by
+    gradient, as here. Here the parameter is the logarithm of the covariance, so that no step can make it
+    negative; constants of L_lkd are left out.
 
     Parameters
     ----------
     data : Symbol
         Features x, shape (N, embedding_dim), float32 or float64.
     label : Symbol
-        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype that holds them all: float16
-        does to 2^11, float32 to 2^24. A symbol cannot raise: a row with another label takes no part in
-        training and makes its loss NaN; `module.Module` raises `ValueError`.
+        Labels y, shape (N,).
     num_class : int
         Number of classes C, > 0.
     embedding_dim : int
-        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+        D, the length of a feature, > 0. Another length raises an error when the symbol is bound.
     scale : float
-        lambda, >= 0: weight of the likelihood term; with 0 nothing keeps features near their centers but the
-        margin.
+        lambda, >= 0: weight of the likelihood term; with 0 only the margin keeps features near their centers.
     margin : float
-        alpha of the source, >= 0: how much farther the own center is made to look in training. With 1, a
+        alpha of the source, >= 0: training multiplies the distance to the own center by 1 + margin. With 1, a
         learning rate that suits softmax may collapse all features; start with 0.3 or a smaller rate.
     covariance : {'identity', 'diagonal'}
         S_k: the identity, or the diagonal matrix exp(`<name>_log_variance_bias`[k]), which is learned.
     lr_mult : float
         Multiplies the learning rate of centers and covariances, >= 0. They have no weight decay.
     use_ignore : bool
-        Whether rows labelled `ignore_label` take no part; they may hold anything, and their loss is 0.
+        Whether rows with the label `ignore_label` are ignored; their loss is 0.
     ignore_label : float
         A whole number.
     name : str
@@ -71,19 +66,18 @@ def large_margin_gaussian_mixture(
     Symbol
         Outputs `softmax_output` (N, num_class), probabilities, without gradient, and `<name>_output` (N,),
         the loss. Parameter `<name>_center_weight`, shape (num_class, embedding_dim), which the module's
-        initializer starts; with 'diagonal' also `<name>_log_variance_bias` of this shape, which MXNet's
-        initializers start at 0. Distances are an N x C matrix, as logits are.
+        initializer initializes; with 'diagonal' also `<name>_log_variance_bias` of this shape, which MXNet's
+        initializers set to 0. Distances are an N x C matrix, as logits are.
 
     Raises
     ------
     ValueError
-        A parameter that is out of its range. Features that are not finite are not noticed: losses and
-        gradients are not finite either.
+        A parameter that is out of its range.
 
     References
     ----------
-    Wan et al., Rethinking Feature Distribution for Loss Functions in Image
-    Classification, CVPR 2018, Section 3: the definitions of L_cls with margin, L_lkd and L_GM.
+    Wan et al., Rethinking Feature Distribution for Loss Functions in Image Classification, CVPR 2018, Section
+    3: the definitions of L_cls with margin, L_lkd and L_GM.
 
     Examples
     --------
@@ -114,14 +108,14 @@ def large_margin_gaussian_mixture(
     likelihood = -mxsym.pick(minus(distance), rows.label)
     loss = rows.make_loss(classification + likelihood * scale, 1.0, name, data)
 
-    # Of all rows: who scores without labels still wants probabilities.
+    # Of all rows, also ignored ones: scoring without labels needs probabilities.
     posterior = mxsym.softmax(minus(_mahalanobis(data, centers, log_variance)))
     return mxsym.Group([mxsym.BlockGrad(posterior, name='softmax'), loss])
 
 
 def _mahalanobis(data: Symbol, centers: Symbol, log_variance: Symbol | None) -> Symbol:
     """1/2 (x_i - c_k)^T S_k^-1 (x_i - c_k), shape (N, C), without an N x C x D array."""
-    # Squares of what is far from 0 would cancel each other's digits; a shift changes no distance.
+    # Far from 0, differences of large squares would lose digits. A shift does not change distances.
     origin = mxsym.BlockGrad(mxsym.mean(centers, axis=0, keepdims=True))
     data, centers = mxsym.broadcast_sub(data, origin), mxsym.broadcast_sub(centers, origin)
     if log_variance is None:

@@ -28,18 +28,17 @@ def island_loss(
     | output:    1/2 ||x_i - c_{y_i}||^2 + inter_scale * P                     per sample
     | gradients: scale * d(sum of the output)
 
-    `scale` is lambda of L = L_S + lambda * L_IL, `inter_scale` is lambda_1. The gradients sum over the
-    batch, and Module divides them by its size. P has no sum over samples; here every sample carries it, so
-    that the step under Module is that of mean_i(1/2 ||x_i - c_{y_i}||^2) + lambda_1 * P for any batch and
-    any number of devices. The source adds P once to a sum over the batch: its lambda_1 is N times this one.
-    A factor behind this loss changes nothing.
+    `scale` is lambda of L = L_S + lambda * L_IL, `inter_scale` is lambda_1. P has no sum over samples. Here
+    every sample carries it, so that the step under Module is that of mean_i(1/2 ||x_i - c_{y_i}||^2) +
+    lambda_1 * P for any batch and any number of devices. The source adds P once to a sum over the batch: its
+    lambda_1 is N times this one.
 
-    The source moves the centers by a rule of its own: by alpha times the sum of the pull of Wen et al., Eq.
+    The source moves the centers by a rule of its own: by alpha times the sum of the step of Wen et al., Eq.
     4, and lambda_1 / (C - 1) times the gradient of the cosines. Here the base optimizer moves them along the
-    gradient; every step touches all centers.
+    gradient, and every step touches all centers.
 
     P grows with C^2: from about a thousand classes on, the float32 output no longer shows the first term
-    beside it. The gradients do not suffer.
+    beside it. The gradients stay exact.
 
     A center shorter than 1e-6 has no direction: its cosines count as 0 and do not push it. The gradient of a
     cosine grows as 1 / ||c||, so start the centers well away from 0, with `mx.init.Xavier()` or
@@ -50,21 +49,19 @@ def island_loss(
     data : Symbol
         Features x, shape (N, embedding_dim), float32 or float64.
     label : Symbol
-        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype that holds them all: float16
-        does to 2^11, float32 to 2^24. A symbol cannot raise: a row with another label takes no part in
-        training and makes its loss NaN; `module.Module` raises `ValueError`.
+        Labels y, shape (N,).
     num_class : int
         Number of classes C, > 0.
     embedding_dim : int
-        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+        D, the length of a feature, > 0. Another length raises an error when the symbol is bound.
     scale : float
         lambda, >= 0: weight of all gradients. The output is not scaled. 0.1 and below suits MNIST.
     inter_scale : float
         lambda_1, >= 0: weight of P beside the center loss of one sample.
     lr_mult : float
-        Multiplies the centers' learning rate, >= 0. They have no weight decay.
+        Multiplies the learning rate of the centers, >= 0. They have no weight decay.
     use_ignore : bool
-        Whether rows labelled `ignore_label` take no part; they may hold anything, and their loss is 0.
+        Whether rows with the label `ignore_label` are ignored; their loss is 0.
     ignore_label : float
         A whole number.
     name : str
@@ -74,14 +71,13 @@ def island_loss(
     -------
     Symbol
         One output `<name>_output`, shape (N,). Parameter `<name>_center_weight`, shape (num_class,
-        embedding_dim), which the module's initializer starts. Its gradient is dense; no C x C matrix is
-        made.
+        embedding_dim), which the module's initializer initializes. Its gradient is dense. There is no C x C
+        matrix.
 
     Raises
     ------
     ValueError
-        A parameter that is out of its range. Features that are not finite are not noticed: losses and
-        gradients are not finite either.
+        A parameter that is out of its range.
 
     References
     ----------

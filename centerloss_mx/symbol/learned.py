@@ -24,50 +24,48 @@ def learned_center_loss(
     ignore_label: float = -1,
     name: str = 'learned_center_loss',
 ) -> Symbol:
-    """Center loss with learned centers: an `Embedding` of the labels, moved by the base optimizer.
+    """Center loss with learned centers: an `Embedding` of the labels, which the base optimizer moves.
 
     | output:    ||x_i - c_{y_i}||^2                                         per sample
     | gradients: scale * (x_i - c_{y_i}), and scale * sum_{i: y_i = j} (c_j - x_i) to c_j
 
-    This is the Keras recipe of two inputs, `Embedding(num_class, dim)` and the output ||x - c||^2, in which
-    `scale` is the paper's lambda: the output weighs scale / 2, as Keras's does with loss weights 1 :
-    lambda/2 (5 : 1 is lambda = 0.4). The gradients sum over the batch; Module divides them by its size. A
-    factor behind this loss changes nothing.
+    This is the Keras recipe of two inputs, `Embedding(num_class, dim)` and the output ||x - c||^2. `scale` is
+    the paper's lambda: the output is weighted by scale / 2, as Keras does with loss weights 1 : lambda/2 (5 :
+    1 is lambda = 0.4).
 
-    Such a center is much slower than one that moves by the paper's rule. One step of plain SGD under Module
-    with learning rate eta and batches of N moves c_j by eta * lr_mult * scale / N times sum(x_i - c_j); the
-    paper's rule moves it by alpha / (1 + n_j) times that sum. They agree for lr_mult = alpha * N / (eta *
-    scale * (1 + n_j)): 914 for eta = 0.05, scale = 0.1, N = 128, n_j = 13 and alpha = 0.5. Momentum
-    mu multiplies the way in the long run by 1 / (1 - mu); Adam and its like step by about eta * lr_mult
-    whatever the distance.
+    Learned centers are much slower than running centers. One step of plain SGD under Module, with learning
+    rate eta and batches of N, moves c_j by eta * lr_mult * scale / N times sum(x_i - c_j); the paper's rule
+    moves it by alpha / (1 + n_j) times that sum. They agree for lr_mult = alpha * N / (eta * scale * (1 +
+    n_j)): 914 for eta = 0.05, scale = 0.1, N = 128, n_j = 13 and alpha = 0.5. Momentum mu multiplies the way
+    in the long run by 1 / (1 - mu). Adam and optimizers like it step by about eta * lr_mult whatever the
+    distance.
 
     Parameters
     ----------
     data : Symbol
         Features x, shape (N, embedding_dim), of the given dtype.
     label : Symbol
-        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype that holds them all: float16
-        does to 2^11, float32 to 2^24. A symbol cannot raise: a row with another label takes no part in
-        training and makes its loss NaN; `module.Module` raises `ValueError`.
+        Labels y, shape (N,).
     num_class : int
         Number of classes, > 0.
     embedding_dim : int
-        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+        D, the length of a feature, > 0. Another length raises an error when the symbol is bound.
     scale : float
         The paper's lambda, >= 0: weight of the gradients to features and centers. The output is not scaled.
         0.1 and below suits MNIST; 1 was seen to diverge there.
     lr_mult : float
-        Multiplies the centers' learning rate, >= 0; 0 keeps them where they are. They have no weight decay.
+        Multiplies the learning rate of the centers, >= 0; 0 keeps them where they are. They have no weight
+        decay.
     dtype : {'float32', 'float64'}
         Of features and centers.
     sparse_grad : bool
-        True: the centers' gradient is row_sparse and has the rows of the batch's classes only, and no step of
-        sgd, adam or adagrad costs more with more classes; other optimizers make it dense. Then several
-        devices need a KVStore that updates, 'device', or 'local' below 2^24 elements, and `grad_req='add'`
-        ends in an `MXNetError`: MXNet cannot add such gradients. False: it is dense, as large as the
-        centers.
+        True: the gradient of the centers is row_sparse and holds the rows of the batch's classes only, and a
+        step of sgd, adam or adagrad does not cost more with more classes; other optimizers make it dense.
+        Several devices then need a KVStore that updates, 'device', or 'local' below 2^24 elements.
+        `grad_req='add'` ends in an `MXNetError`: MXNet cannot add such gradients. False: it is dense, as
+        large as the centers.
     use_ignore : bool
-        Whether rows labelled `ignore_label` take no part; they may hold anything, and their loss is 0.
+        Whether rows with the label `ignore_label` are ignored; their loss is 0.
     ignore_label : float
         A whole number.
     name : str
@@ -77,17 +75,16 @@ def learned_center_loss(
     -------
     Symbol
         One output `<name>_output`, shape (N,). Parameter `<name>_center_weight`, shape (num_class,
-        embedding_dim), which the module's initializer starts.
+        embedding_dim), which the module's initializer initializes.
 
     Raises
     ------
     ValueError
-        A parameter that is out of its range. Features that are not finite are not noticed: losses and
-        gradients are not finite either.
+        A parameter that is out of its range.
 
     References
     ----------
-    Wen et al., ECCV 2016, Eqs. 2 and 3; the centers follow the gradient of Eq. 2 in place of Eq. 4.
+    Wen et al., ECCV 2016, Eqs. 2 and 3; the centers follow the gradient of Eq. 2 instead of Eq. 4.
 
     Examples
     --------

@@ -32,36 +32,33 @@ def sync_center_loss(
     | gradients: scale * (x_i - c_{y_i}) / z                       to the features        (Eq. 3)
     |            [sum_{i: y_i = j} (c_j - x_i), -n_j]              to row j of the centers
 
-    z is 1, N or max(1, samples not ignored), as `normalization` says. Stock symbols only. The centers are a
-    parameter; the KVStore sums its gradient, which nothing scales, over devices and workers, and the
-    optimizer `centers` then moves them by alpha * sum(x_i - c_j) / (1 + n_j): name it in `fit`, with alpha
-    and the update rule among `optimizer_params`. Within an epoch only the rows of a batch's classes travel.
+    z is 1, N or max(1, samples not ignored), as `normalization` says. The centers are a parameter. The
+    KVStore sums its gradient, which nothing scales, over devices and workers. The optimizer `centers` then
+    moves the centers by alpha * sum(x_i - c_j) / (1 + n_j): pass `optimizer='centers'` to `fit`, with `alpha`
+    and `update` in `optimizer_params`. Within an epoch only the rows of a batch's classes travel.
 
-    It takes no head gradient: `scale` is its only weight, and a factor behind it changes nothing. With
-    `normalization='null'` and Module's default `rescale_grad`, 1 / (samples of all devices and synchronous
-    workers), `scale` is the paper's lambda. N and the samples not ignored are those of one device's slice:
-    the other normalizations depend on the number of devices.
+    `scale` is the paper's lambda with `normalization='null'` and Module's default `rescale_grad`, 1 /
+    (samples of all devices and synchronous workers). The other normalizations count one device's slice of the
+    batch, so they depend on the number of devices.
 
     Parameters
     ----------
     data : Symbol
         Features x, shape (N, embedding_dim); float16, float32 or float64.
     label : Symbol
-        Classes y, shape (N,), whole numbers in 0..num_class-1, any numeric dtype that holds them all: float16
-        does to 2^11, float32 to 2^24. A Variable. A symbol cannot raise: a row with another label takes no
-        part in training and makes the loss NaN; `module.Module` raises `ValueError`.
+        Labels y, shape (N,): a Variable.
     num_class : int
         Number of classes, > 0.
     embedding_dim : int
-        D, the length of a feature, > 0. Another length is reported when the symbol is bound.
+        D, the length of a feature, > 0. Another length raises an error when the symbol is bound.
     scale : float
-        Weight of the gradient to the features, >= 0. Neither the output nor the centers' gradient is scaled.
-        0.1 and below suits MNIST; 1 was seen to diverge there.
+        Weight of the gradient to the features, >= 0. Output and gradient of the centers are not scaled. 0.1
+        and below suits MNIST; 1 was seen to diverge there.
     normalization : {'null', 'batch', 'valid'}
         Divide the loss and the gradient to the features by 1, by N, or by max(1, samples not ignored), of the
         device's slice.
     use_ignore : bool
-        Whether rows labelled `ignore_label` take no part; they may hold anything.
+        Whether rows with the label `ignore_label` are ignored.
     ignore_label : float
         A whole number.
     dtype : {'float32', 'float64'}
@@ -73,14 +70,13 @@ def sync_center_loss(
     -------
     Symbol
         One output `<name>_output`, shape (1,): the loss. Parameter `<name>_center_weight`, shape (num_class,
-        embedding_dim + 1), row_sparse, which starts at 0: the centers, and in the last column how many
-        samples of each class have been seen, exact to 2^24 in float32.
+        embedding_dim + 1), row_sparse, starts at 0: the centers, and in the last column how many samples of
+        each class the optimizer has counted, exact to 2^24 in float32.
 
     Raises
     ------
     ValueError
-        A parameter that is out of its range. Features that are not finite make the loss so; `module.Module`
-        and the optimizer refuse them before any center moves.
+        A parameter that is out of its range.
 
     References
     ----------

@@ -481,7 +481,7 @@ def test_attributes_of_a_scope_are_no_parameters():
 @pytest.mark.parametrize('shapes, parameters, message', [
     ({'data': (4, 2, 2)}, {}, 'data has shape (4, 2, 2); expected 2-d features (N, D)'),
     ({'data': (4,)}, {}, 'data has shape (4,); expected 2-d features (N, D)'),
-    ({'data': (9, 2)}, {'batchsize': 8}, 'a batch of 9 is above the capacity batchsize=8'),
+    ({'data': (9, 2)}, {'batchsize': 8}, 'got a batch of 9, more than the capacity batchsize=8'),
     ({'data': (4, 2), 'label': (5,)}, {}, 'label has shape (5,); expected (4,)'),
 ])  # fmt: skip
 def test_bad_shapes_are_told_when_the_symbol_is_bound(capfd, shapes, parameters, message):
@@ -502,7 +502,7 @@ def test_more_classes_than_the_labels_can_tell_apart_is_an_error(capfd, num_clas
     )
     with pytest.raises(mx.MXNetError):
         symbol.infer_type(data='float32', label=dtype)
-    assert f'num_class={num_class} is beyond the exact integers of {dtype}' in capfd.readouterr().out
+    assert f'num_class={num_class} is too large for {dtype}' in capfd.readouterr().out
     fits = mx.sym.Custom(
         mx.sym.Variable('data'), mx.sym.Variable('label'), op_type='centerloss', num_class=num_class - 1
     )
@@ -522,7 +522,7 @@ def test_without_batchsize_another_batch_is_an_error_that_says_what_to_pass(capf
     module.init_params()
     with pytest.raises(mx.MXNetError):
         module.forward(mx.io.DataBatch([mx.nd.ones((6, 2))], [mx.nd.zeros(6)]))
-    assert 'a batch of 6 where 8 was bound' in (out := capfd.readouterr().out) and 'Pass batchsize=8' in out
+    assert 'got a batch of 6, but 8 was bound' in (out := capfd.readouterr().out) and 'Set batchsize=8' in out
 
 
 @pytest.mark.parametrize('label, message', [
@@ -560,7 +560,7 @@ def test_features_without_a_finite_loss_do_not_poison_the_centers(capfd, backend
     x[5, 1] = value
     with pytest.raises(mx.MXNetError):
         op.step(x, y)
-    assert 'A lower scale or learning rate' in capfd.readouterr().out
+    assert 'lower the scale or the learning rate' in capfd.readouterr().out
     assert all((before[name] == state).all() for name, state in op.states.items())
     op.step(next_x, next_y)
     expected = reference.center_update(next_x, next_y, before['c_center_bias'], 0.5)

@@ -1,0 +1,116 @@
+"""What `Module` refuses because MXNet would train it wrong without an error."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable, Mapping, Sequence
+
+import numpy as np
+from mxnet import ndarray as nd
+from mxnet.ndarray import NDArray
+
+from .._compat import VERSION
+from .._mxnet.kvstore import MOST_BYTES
+from ..optimizer import Centers
+from ..symbol import CenterLossInfo
+
+__all__ = [
+    'check_centers_are_counted',
+    'check_gradients',
+    'check_optimizer',
+    'check_outputs_and_labels',
+    'check_servers_can_hold',
+    'check_workers_share_centers',
+    'counted_samples',
+]
+
+
+def check_outputs_and_labels(
+    losses: Iterable[CenterLossInfo], output_names: Sequence[str], label_names: Sequence[str]
+) -> None:
+    """Refuse a loss with centers on the KVStore that is no output, or whose label Module does not get."""
+    for info in losses:
+        if info.output is None:
+            raise ValueError(
+                f'sync_center_loss must be an output of the network: {info.name}_output is not in '
+                f'{list(output_names)}. Put the loss itself into mx.sym.Group, without a factor or function'
+            )
+        if info.label not in label_names:
+            raise ValueError(
+                f'label_names={list(label_names)} lack {info.label!r}: Module needs this label to pull the '
+                f'rows of {info.centers} that a batch needs'
+            )
+
+
+def check_optimizer(losses: Sequence[CenterLossInfo], optimizer: Any) -> None:
+    """Refuse an optimizer that would move centers on the KVStore by their gradient."""
+    is_centers = isinstance(optimizer, Centers) or str(optimizer).lower() == 'centers'
+    if losses and not is_centers:
+        raise ValueError(
+            f'optimizer {optimizer!r} would move {losses[0].centers} by its gradient: use '
+            "optimizer='centers', with optimizer_params={'base': 'sgd', ...} for the other parameters"
+        )
+
+
+def check_gradients(
+    losses: Iterable[CenterLossInfo], grad_req: Mapping[str, str], compression_params: Any
+) -> None:
+    """Refuse gradients of centers that MXNet would have to accumulate or compress."""
+    for info in losses:
+        if grad_req[info.centers] == 'add':
+            raise ValueError(
+                f"grad_req='add' is not supported for {info.centers}: MXNet cannot accumulate row_sparse "
+                "gradients. Use 'write'"
+            )
+        if compression_params:
+            raise ValueError(
+                f'compression_params is not supported: MXNet cannot compress the row_sparse gradients of '
+                f'{info.centers}'
+            )
+
+
+def check_workers_share_centers(losses: Iterable[CenterLossInfo], num_workers: int) -> None:
+    """Refuse centers in auxiliary states on several workers."""
+    for info in losses:
+        if info.storage == 'auxiliary state' and num_workers > 1:
+            raise ValueError(
+                f'{info.centers}: each of {num_workers} workers would move centers of its own, because '
+                "auxiliary states are never exchanged. Use sync_center_loss, or centers='kvstore'"
+            )
+
+
+def check_servers_can_hold(losses: Iterable[CenterLossInfo], params: Mapping[str, NDArray]) -> None:
+    """Refuse centers that are larger than an array on a distributed KVStore may be."""
+    for info in losses:
+        centers = params[info.centers]
+        row_bytes = centers.shape[1] * np.dtype(centers.dtype).itemsize
+        if centers.shape[0] * row_bytes > MOST_BYTES:
+            raise ValueError(
+                f'{info.centers} has {centers.shape[0]} classes of {row_bytes} bytes each; a dist KVStore '
+                f'holds at most {MOST_BYTES // row_bytes} such classes, because its servers, however many, '
+                'hold arrays of less than 2^31 bytes'
+            )
+
+
+def counted_samples(kvstore: Any, name: str, centers: NDArray, classes: np.ndarray) -> np.ndarray:
+    """Pull the rows of some classes, and return how many samples of each the optimizer has counted."""
+    rows = nd.sparse.zeros('row_sparse', centers.shape, dtype=centers.dtype)
+    kvstore.row_sparse_pull(name, out=rows, row_ids=nd.array(classes, dtype='int64'))
+    return rows.data.asnumpy()[:, -1]
+
+
+def check_centers_are_counted(
+    name: str, classes: np.ndarray, counted: np.ndarray, expected: np.ndarray
+) -> None:
+    """Raise RuntimeError if the servers have counted fewer samples than this worker has pushed.
+
+    MXNet does not say when its servers fail to load the optimizer: they go on with the gradient as it is.
+    """
+    enough = counted >= expected  # False for NaN
+    if not enough.all():
+        row = int(enough.argmin())
+        raise RuntimeError(
+            f'the KVStore does not move the centers: {name} has counted {counted[row]:g} samples of class '
+            f'{classes[row]} after a step, expected {expected[row]:g} or more. Its servers do not run the '
+            f'optimizer `centers` of centerloss_mx {VERSION} (their log says why: is the package installed '
+            'there, in this version?), or the KVStore has served another Module before'
+        )
