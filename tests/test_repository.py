@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 import subprocess
 import sys
@@ -16,20 +15,27 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / 'centerloss_mx'
-MODULES = sorted(PACKAGE.glob('*.py'))
+FILES = sorted(PACKAGE.rglob('*.py'))
 EXAMPLES = sorted((REPOSITORY / 'examples').glob('*.py'))
 
+# From bottom to top. A module imports what is below it, and nothing of its own level.
 LEVELS = [
-    {'rows'},
-    {'operator', 'optimizer', 'metric'},
-    {'model', 'io', 'dataset', 'model_zoo', 'module', 'gluon', 'symbol'},
-    {'callback', 'visualization', 'evaluation', 'training'},
-    {'__init__', '__main__', 'cli', 'launch'},
+    {'_compat'},
+    {'_checks', '_files', '_optional'},
+    {'_mxnet'},
+    {'operator'},
+    {'symbol', 'gluon', 'evaluation'},
+    {'optimizer', 'metric', 'io'},
+    {'dataset', 'callback'},
+    {'model'},
+    {'module', 'model_zoo'},
+    {'training', 'visualization'},
+    {'cli', 'launch'},
+    {'__init__', '__main__'},
 ]
 LEVEL = {module: level for level, modules in enumerate(LEVELS) for module in modules}
-ASIDE = {'_compat', 'reference'}  # one serves every level, the other none
-OPTIONAL = {'matplotlib', 'PIL', 'sklearn', 'tqdm'}
-WITH_REFERENCES = {'operator', 'symbol', 'rows', 'evaluation', 'metric'}
+OPTIONAL = {'matplotlib', 'PIL', 'sklearn', 'tqdm', 'onnx', 'onnxruntime'}
+MOST_LINES = 400
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -42,25 +48,32 @@ def parse(path: Path) -> ast.Module:
     return ast.parse(read(path), filename=str(path))
 
 
-def imports(nodes: Iterator[ast.AST]) -> set[str]:
-    """Every imported name in full, `centerloss_mx.rows.check_labels` for `from .rows import check_labels`."""
+def top_module(path: Path) -> str:
+    """The package or module of centerloss_mx that a file belongs to: 'symbol' for symbol/joint.py."""
+    return path.relative_to(PACKAGE).with_suffix('').parts[0]
+
+
+def imports(path: Path, nodes: Iterator[ast.AST]) -> set[str]:
+    """Every imported name in full, `centerloss_mx.io.idx.read_idx` for `from .idx import read_idx` in io."""
+    here = path.relative_to(REPOSITORY).with_suffix('').parts
     names: set[str] = set()
     for node in nodes:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            parts = ['centerloss_mx'] * bool(node.level) + [node.module] * bool(node.module)
+            parts = [*here[: -node.level]] * bool(node.level) + [node.module] * bool(node.module)
             names.update('.'.join([*parts, alias.name]) for alias in node.names)
     return names
 
 
 def imports_of_ours(path: Path) -> set[str]:
-    """The modules of the package that a file imports, also inside its functions."""
-    ours = [
-        name.split('.') for name in imports(ast.walk(parse(path))) if name.split('.')[0] == 'centerloss_mx'
-    ]
-    modules = {module.stem for module in MODULES}
-    return {parts[1] if len(parts) > 1 and parts[1] in modules else '__init__' for parts in ours}
+    """The packages and modules of centerloss_mx that a file imports, also inside its functions."""
+    ours = [name.split('.') for name in imports(path, ast.walk(parse(path)))]
+    return {
+        parts[1] if len(parts) > 1 and parts[1] in LEVEL else '__init__'
+        for parts in ours
+        if parts[0] == 'centerloss_mx'
+    }
 
 
 def run_on_import(node: ast.AST) -> Iterator[ast.AST]:
@@ -72,70 +85,6 @@ def run_on_import(node: ast.AST) -> Iterator[ast.AST]:
             yield from run_on_import(child)
 
 
-def public_definitions() -> Iterator[tuple[str, ast.AST]]:
-    for path in MODULES:
-        tree = parse(path)
-        public = None
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and getattr(node.targets[0], 'id', '') == '__all__':
-                public = ast.literal_eval(node.value)
-        for node in tree.body:
-            if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and (
-                node.name in public if public is not None else not node.name.startswith('_')
-            ):
-                yield path.stem, node
-
-
-def methods(definition: ast.AST) -> list[ast.FunctionDef]:
-    return [node for node in getattr(definition, 'body', []) if isinstance(node, FUNCTIONS)]
-
-
-def parameters(definition: ast.AST) -> list[str]:
-    """The names to be described; what *args and **kwargs stand for has names of its own."""
-    if isinstance(definition, ast.ClassDef):
-        fields = [node.target.id for node in definition.body if isinstance(node, ast.AnnAssign)]
-        if any(getattr(base, 'id', '') == 'NamedTuple' for base in definition.bases):
-            return fields
-        inits = [method for method in methods(definition) if method.name == '__init__']
-        return parameters(inits[0]) if inits else []
-    arguments = definition.args
-    names = [argument.arg for argument in [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]]
-    return [name for name in names if name not in ('self', 'cls')]
-
-
-def returns_something(definition: ast.AST) -> bool:
-    if isinstance(definition, ast.ClassDef) or definition.returns is None:
-        return False
-    return not (isinstance(definition.returns, ast.Constant) and definition.returns.value is None)
-
-
-def may_raise(definition: ast.AST) -> bool:
-    """Whether its own source raises, or calls something named check_… or parse_…."""
-    for node in ast.walk(definition):
-        if isinstance(node, ast.Raise):
-            raised = getattr(node.exc, 'func', node.exc)
-            if getattr(raised, 'id', '') != 'StopIteration':
-                return True
-        if isinstance(node, ast.Call):
-            name = getattr(node.func, 'attr', getattr(node.func, 'id', '')).lstrip('_')
-            # check_call is MXNet's, around its C functions
-            if name.startswith(('check_', 'parse_')) and name != 'check_call':
-                return True
-    return False
-
-
-def sections(docstring: str) -> dict[str, str]:
-    """A numpydoc docstring by its headings; the summary and what follows it are under ''."""
-    parts = re.split(r'^(\w[\w ]*)\n-{3,}\n', inspect.cleandoc(docstring) + '\n', flags=re.MULTILINE)
-    return {'': parts[0], **dict(zip(parts[1::2], parts[2::2]))}
-
-
-def described(section: str) -> set[str]:
-    """The names at the section's margin, each before ` : type`; several may share a line."""
-    heads = re.findall(r'^(\S[^:\n]*?)(?: :.*)?$', section, flags=re.MULTILINE)
-    return {name.strip().lstrip('*`').rstrip('`') for head in heads for name in head.split(',')}
-
-
 def shown_commands(text: str) -> Iterator[str]:
     """The code in Markdown: fenced, indented, or between backticks."""
     prose = re.sub(r'^```.*?\n(.*?)^```', '', text, flags=re.MULTILINE | re.DOTALL)
@@ -144,58 +93,64 @@ def shown_commands(text: str) -> Iterator[str]:
     yield from re.findall(r'`([^`\n]+)`', prose)
 
 
-PUBLIC = [
-    pytest.param(module, definition, id=f'{module}.{definition.name}')
-    for module, definition in public_definitions()
-]
-PACKAGE_MODULES = [pytest.param(path, id=path.stem) for path in MODULES]
+IDS = {'ids': lambda path: str(path.relative_to(REPOSITORY))}
 
 
 def test_version_and_bounds_are_stated_once():
-    files = [*MODULES, *(REPOSITORY / name for name in ('setup.py', 'pyproject.toml', 'CITATION.cff'))]
-    for value, home in [
-        (f"'{_compat.VERSION}'", '_compat.py'),
-        (_compat.PYTHON, '_compat.py'),
-        (_compat.NUMPY, '_compat.py'),
-        (_compat.MXNET, '_compat.py'),
-    ]:
-        assert [path.name for path in files if value in read(path)] == [home]
+    files = [*FILES, *(REPOSITORY / name for name in ('setup.py', 'pyproject.toml', 'CITATION.cff'))]
+    for value in f"'{_compat.VERSION}'", _compat.PYTHON, _compat.NUMPY, _compat.MXNET:
+        assert [path.name for path in files if value in read(path)] == ['_compat.py']
 
 
-def test_the_package_has_a_level_for_each_of_its_modules():
-    assert {path.stem for path in MODULES} <= set(LEVEL) | ASIDE
+def test_every_module_has_a_level():
+    assert {top_module(path) for path in FILES} == set(LEVEL) | {'reference'}
 
 
-@pytest.mark.parametrize('path', PACKAGE_MODULES)
+@pytest.mark.parametrize('path', FILES, **IDS)
 def test_imports_point_down(path):
-    if path.stem in ASIDE:
-        assert not imports_of_ours(path)
+    own = top_module(path)
+    below = {module for module in LEVEL if LEVEL[module] < LEVEL.get(own, 0)}
+    assert imports_of_ours(path) - {own} <= below
+
+
+@pytest.mark.parametrize('path', FILES, **IDS)
+def test_the_files_of_a_package_import_in_no_circle(path):
+    package = path.parent
+    if package == PACKAGE:
         return
-    for imported in imports_of_ours(path) - {'_compat'}:
-        assert imported != 'reference', 'reference stays independent of what it is to test'
-        assert LEVEL[imported] <= LEVEL[path.stem], f'{path.stem} imports {imported}, which is above it'
+    seen, waiting = set(), [path]
+    while waiting:
+        for name in imports(waiting[0], ast.walk(parse(waiting.pop(0)))):
+            parts = name.split('.')
+            found = REPOSITORY.joinpath(*parts[:-1]).with_suffix('.py')
+            if found.parent == package and found.is_file() and found not in seen:
+                seen.add(found)
+                waiting.append(found)
+    assert path not in seen
 
 
-def test_imports_run_in_no_circle():
-    remaining = {path.stem: imports_of_ours(path) - {path.stem} for path in MODULES}
-    while True:
-        free = {module for module, imported in remaining.items() if not imported & set(remaining)}
-        if not free:
-            break
-        remaining = {module: imported for module, imported in remaining.items() if module not in free}
-    assert not remaining
+@pytest.mark.parametrize('path', FILES, **IDS)
+def test_no_file_imports_a_private_name_of_another(path):
+    for name in imports(path, ast.walk(parse(path))):
+        module, _, last = name.rpartition('.')
+        private_module = module == 'centerloss_mx' and last in LEVEL
+        assert private_module or not (module.startswith('centerloss_mx') and last.startswith('_')), name
+
+
+@pytest.mark.parametrize('path', FILES, **IDS)
+def test_a_file_is_short(path):
+    assert len(read(path).splitlines()) <= MOST_LINES
 
 
 def test_the_package_imports_compat_first():
-    first = next(node for node in parse(PACKAGE / '__init__.py').body if not isinstance(node, ast.Expr))
-    assert imports(iter([first])) == {'centerloss_mx._compat'}
+    path = PACKAGE / '__init__.py'
+    first = next(node for node in parse(path).body if not isinstance(node, ast.Expr))
+    assert imports(path, iter([first])) == {'centerloss_mx._compat'}
 
 
-@pytest.mark.parametrize(
-    'path', [path for path in MODULES if path.stem != 'visualization'], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize('path', [path for path in FILES if top_module(path) != 'visualization'], **IDS)
 def test_optional_packages_are_imported_only_when_asked_for(path):
-    names = imports(run_on_import(parse(path)))
+    names = imports(path, run_on_import(parse(path)))
     assert not {name.split('.')[0] for name in names} & OPTIONAL
     assert not any(name.startswith('centerloss_mx.visualization') for name in names)
 
@@ -213,34 +168,11 @@ def test_importing_the_package_loads_no_optional_package_that_mxnet_did_not():
     assert not loaded & OPTIONAL
 
 
-@pytest.mark.parametrize('path', EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize('path', EXAMPLES, **IDS)
 def test_examples_leave_the_reference_to_the_tests(path):
-    assert 'reference' not in imports_of_ours(path)
-
-
-@pytest.mark.parametrize(('module', 'definition'), PUBLIC)
-def test_public_docstrings_tell_all(module, definition):
-    docstring = ast.get_docstring(definition)
-    assert docstring, 'has no docstring'
-    found = sections(docstring)
-
-    summary, *more = found[''].splitlines()
-    assert summary.rstrip().endswith(('.', '?')), f'first line is no sentence: {summary!r}'
-    assert not more or not more[0].strip(), 'the summary is longer than one line'
-
-    if module == 'reference':
-        return  # its formulas are its documentation
-    told = described(found.get('Parameters', '')) | described(found.get('Attributes', ''))
-    assert set(parameters(definition)) - told == set(), 'parameters without a description'
-    if returns_something(definition):
-        assert {'Returns', 'Yields'} & set(found), 'returns something, but has no section Returns'
-    if may_raise(definition):
-        docstrings = [ast.get_docstring(method) or '' for method in methods(definition)]
-        assert any('Raises' in sections(text) for text in [docstring, *docstrings]), (
-            'raises, but has no section Raises'
-        )
-    if module in WITH_REFERENCES:
-        assert 'References' in found, 'has no section References: which paper, which equation?'
+    assert not any(
+        name.startswith('centerloss_mx.reference') for name in imports(path, ast.walk(parse(path)))
+    )
 
 
 def test_the_shown_make_targets_exist():
@@ -278,5 +210,5 @@ def test_a_build_contains_the_data_and_the_type_marker(tmp_path):
         check=True,
     )
     built = {path.relative_to(tmp_path / 'lib') for path in (tmp_path / 'lib').rglob('*') if path.is_file()}
-    expected = [*MODULES, PACKAGE / 'py.typed', *(path for path in (PACKAGE / 'data').iterdir())]
+    expected = [*FILES, PACKAGE / 'py.typed', *(path for path in (PACKAGE / 'data').iterdir())]
     assert built == {path.relative_to(REPOSITORY) for path in expected}
