@@ -19,7 +19,7 @@ def check_choice(where: str, name: str, value: Any, choices: Sequence[str]) -> N
 
 def check_size(where: str, name: str, value: Any, least: int = 1) -> None:
     """Raise ValueError for a value that cannot be a dimension of an array, or is less than `least`."""
-    if isinstance(value, bool) or not (isinstance(value, numbers.Integral) and least <= value <= MOST):
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= int(value) <= MOST:
         expected = '> 0' if least == 1 else f'>= {least}'
         raise ValueError(f'{where}{name}={value!r} is not a whole number {expected} and < 2^31')
 

@@ -103,8 +103,8 @@ def check_arguments(
     embedding_dim: int,
     use_ignore: bool,
     ignore_label: float,
+    weights: dict[str, float],
     least_class: int = 1,
-    **weights: float,
 ) -> None:
     """Raise ValueError for an argument that is out of its range; the message begins with the loss's name."""
     where = f'{name}: '

@@ -82,7 +82,7 @@ def contrastive_center_loss(
     ['contrastive_center_loss_output']
     """
     weights = {'scale': scale, 'lr_mult': lr_mult}
-    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, least_class=2, **weights)
+    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, weights, least_class=2)
     check_number(f'{name}: ', 'delta', delta, above=True)
     rows = Rows(label, num_class, use_ignore, ignore_label)
     centers = learned_centers(name, num_class, embedding_dim, lr_mult)

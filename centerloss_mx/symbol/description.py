@@ -233,7 +233,8 @@ def _losses_behind(nodes: list[dict[str, Any]], label: int) -> Iterator[tuple[in
 
 
 def _ancestors(nodes: list[dict[str, Any]], number: int) -> set[int]:
-    found, waiting = set(), [number]
+    found: set[int] = set()
+    waiting = [number]
     while waiting:
         entries = {entry[0] for entry in nodes[waiting.pop()]['inputs']} - found
         found |= entries

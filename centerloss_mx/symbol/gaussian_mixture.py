@@ -87,7 +87,7 @@ def large_margin_gaussian_mixture(
     ['softmax_output', 'gaussian_mixture_output']
     """
     weights = {'scale': scale, 'margin': margin, 'lr_mult': lr_mult}
-    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, **weights)
+    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, weights)
     check_choice(f'{name}: ', 'covariance', covariance, ('identity', 'diagonal'))
     rows = Rows(label, num_class, use_ignore, ignore_label)
     centers = learned_centers(name, num_class, embedding_dim, lr_mult)

@@ -91,7 +91,7 @@ def island_loss(
     ['island_loss_output']
     """
     weights = {'scale': scale, 'inter_scale': inter_scale, 'lr_mult': lr_mult}
-    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, **weights)
+    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, weights)
     rows = Rows(label, num_class, use_ignore, ignore_label)
     centers = learned_centers(name, num_class, embedding_dim, lr_mult)
     own = 0.5 * squared_length(rows.keep(data - mxsym.take(centers, rows.label)))

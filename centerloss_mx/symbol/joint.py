@@ -115,7 +115,7 @@ def joint_supervision(
     ['softmax_output', 'center_loss_output']
     """
     check_choice('joint_supervision: ', 'centers', centers, ('aux', 'kvstore'))
-    options = {'scale': scale, 'use_ignore': use_ignore, 'ignore_label': ignore_label}
+    options: dict[str, Any] = {'scale': scale, 'use_ignore': use_ignore, 'ignore_label': ignore_label}
     rule = {name: value for name, value in {'alpha': alpha, 'update': update}.items() if value is not None}
     if centers == 'aux':
         options = {**options, **rule, 'batchsize': batchsize}

@@ -92,7 +92,9 @@ def learned_center_loss(
     >>> loss.list_arguments()
     ['center_label', 'embedding', 'learned_center_loss_center_weight']
     """
-    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, scale=scale, lr_mult=lr_mult)
+    check_arguments(
+        name, num_class, embedding_dim, use_ignore, ignore_label, {'scale': scale, 'lr_mult': lr_mult}
+    )
     check_choice(f'{name}: ', 'dtype', dtype, DTYPES)
     rows = Rows(label, num_class, use_ignore, ignore_label)
     centers = mxsym.Embedding(

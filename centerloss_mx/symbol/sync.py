@@ -90,7 +90,7 @@ def sync_center_loss(
     (['center_label', 'embedding', 'center_loss_center_weight'], ['center_loss_output'])
     """
     where = f'{name}: '
-    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, scale=scale)
+    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, {'scale': scale})
     check_choice(where, 'normalization', normalization, NORMALIZATIONS)
     check_choice(where, 'dtype', dtype, DTYPES)
     centers = mxsym.Variable(

@@ -427,7 +427,7 @@ def test_the_label_of_centers_on_the_kvstore_is_one_of_the_modules():
     net = sync_center_loss(mx.sym.Variable('data'), label, NUM_CLASS, DIM)
     with pytest.raises(
         ValueError,
-        match=r"label_names=\['center_label'\] lack '.*': Module needs this label to pull the rows of center_",
+        match=r"label_names=\['center_label'\] lack '.*': Module needs this label to pull the rows of cent",
     ):
         Module(net, label_names=['center_label'])
 
