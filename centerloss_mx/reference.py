@@ -1,7 +1,7 @@
 """Every formula once, slow and in float64: the oracle of the tests. Nothing in the package imports it.
 
 Read it beside Wen et al., *A Discriminative Feature Learning Approach for Deep Face Recognition*, ECCV 2016.
-x has shape (N, D), y (N,), c (C, D). `ignored` is the label of samples that take no part.
+x has shape (N, D), y (N,), c (C, D). `ignored` is the label of ignored samples.
 """
 
 from __future__ import annotations
