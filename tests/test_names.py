@@ -1,4 +1,4 @@
-"""Public names keep their import path: those of version 0.1, and those that design and README use."""
+"""Public names keep their import path: those from before the layout with packages, and the contract."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ NAMES = {
         roc_figure save_animation save_figure
     """,
 }
-# Parts of the contract that no `__all__` of version 0.1 had.
+# Parts of the contract that no `__all__` had.
 OTHERS = {
     'operator': 'CenterLossParam',
     'evaluation': 'METRICS',

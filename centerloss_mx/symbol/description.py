@@ -101,7 +101,7 @@ def describe(symbol: Symbol) -> list[CenterLossInfo]:
         elif _LOSS in attributes:
             losses.append(CenterLossInfo(**json.loads(attributes[_LOSS]), output=outputs.get(number)))
         elif '__num_class__' in attributes:
-            losses.append(_of_version_0_1(nodes, number, outputs))
+            losses.append(_without_description(nodes, number, outputs))
     return losses
 
 
@@ -203,8 +203,8 @@ def _output_name(nodes: list[dict[str, Any]], entry: list[int]) -> str:
     return f'{node["name"]}_output{index or ""}'
 
 
-def _of_version_0_1(nodes: list[dict[str, Any]], number: int, outputs: dict[int, str]) -> CenterLossInfo:
-    """Describe a loss in a checkpoint of version 0.1, in which the label node has the attributes."""
+def _without_description(nodes: list[dict[str, Any]], number: int, outputs: dict[int, str]) -> CenterLossInfo:
+    """Describe a loss in a network saved before losses had descriptions: its label node has attributes."""
     attributes = nodes[number]['attrs']
     on_kvstore = _CENTERS in attributes
     loss, name = next(_losses_behind(nodes, number))

@@ -13,7 +13,7 @@ import pytest
 NUM_CLASS, DIM = 5, 4
 STORAGE = {'center_loss': 'auxiliary state', 'sync_center_loss': 'kvstore'}
 FACTORIES = [loss for loss in symbol.LOSSES if loss != 'softmax']
-FILES = Path(__file__).parent / 'version_0_1'
+FILES = Path(__file__).parent / 'without_descriptions'
 
 
 def embedding():
@@ -54,11 +54,11 @@ def test_every_loss_is_described_also_after_json(loss):
 
 
 @pytest.mark.parametrize('loss', FACTORIES)
-def test_networks_of_version_0_1_are_described_the_same(loss):
+def test_networks_from_before_descriptions_are_described_the_same(loss):
     assert symbol.describe(mx.sym.load(str(FILES / f'{loss}.json'))) == [expected_of(loss)]
 
 
-def test_names_of_version_0_1_with_a_prefix_are_found():
+def test_names_with_a_prefix_from_before_descriptions_are_found():
     learned, sync = symbol.describe(mx.sym.load(str(FILES / 'prefixed.json')))
     assert (learned.name, learned.centers) == ('learned_center_loss', 'learned_center_loss_center_weight')
     assert (sync.name, sync.centers, sync.output) == (
