@@ -1,12 +1,13 @@
-"""Checkpoints, and the feature extractor inside a trained network."""
+"""Checkpoints, centers and features of trained networks."""
 
 from .._files import write_whole
 from .._mxnet.arrays import with_all_rows
 from .centers import centers_to_aux, centers_to_kvstore, find_centers
-from .checkpoint import latest_checkpoint, load_checkpoint, noted, save_checkpoint
+from .checkpoint import latest_checkpoint, load_checkpoint, remove_checkpoints, save_checkpoint
 from .extractor import FeatureExtractor, feature_extractor
 from .features import Features, load_features, save_features
 from .network import internal_output, load_symbol
+from .notes import noted
 from .onnx import export_onnx
 from .start_centers import start_centers
 
@@ -24,6 +25,7 @@ __all__ = [
     'load_features',
     'load_symbol',
     'noted',
+    'remove_checkpoints',
     'save_checkpoint',
     'save_features',
     'start_centers',

@@ -1,4 +1,4 @@
-"""The centers among the parameters of a network."""
+"""Centers of a network: find them, move them between auxiliary states and the KVStore."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..symbol.description import describe, find_center_loss
 def find_centers(
     symbol: Symbol, arg_params: dict[str, NDArray], aux_params: dict[str, NDArray], name: str | None = None
 ) -> np.ndarray | None:
-    """Find the centers among a network's parameters, whichever of the losses has trained them.
+    """Find the centers of a center loss among the parameters of its network.
 
     Parameters
     ----------
@@ -23,18 +23,18 @@ def find_centers(
     arg_params, aux_params : dict of str to NDArray
         Its parameters, as `Module.get_params` and `load_checkpoint` return them.
     name : str or None
-        Name of the loss; None: the network has one at most.
+        Name of the loss; None: the network has at most one center loss.
 
     Returns
     -------
     numpy.ndarray or None
-        (num_class, D), without the counts of samples on a KVStore; None: the network has no center loss, or the
-        parameters lack its centers.
+        (num_class, D), without the column that counts samples on a KVStore. None: the network has no center
+        loss, or the parameters lack its centers.
 
     Raises
     ------
     ValueError
-        There is no loss of that name, or several losses and no name.
+        There is no loss of that name, or there are several and `name` is None.
 
     Examples
     --------
@@ -55,27 +55,27 @@ def find_centers(
 def centers_to_kvstore(
     arg_params: dict[str, NDArray], aux_params: dict[str, NDArray], name: str = 'center_loss'
 ) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-    """Move centers from auxiliary states to a parameter: from `center_loss` to `sync_center_loss`.
+    """Move centers from auxiliary states to the KVStore: from `center_loss` to `sync_center_loss`.
 
     Parameters
     ----------
     arg_params, aux_params : dict of str to NDArray
-        Of a network with `center_loss`, as `Module.get_params` and `mx.model.load_checkpoint` return them;
-        they stay as they are.
+        Parameters of a network with `center_loss`, as `Module.get_params` and `load_checkpoint` return them.
+        They are not changed.
     name : str
-        The name given to the loss.
+        Name of the loss.
 
     Returns
     -------
     arg_params, aux_params : dict of str to NDArray
-        For the same network with `sync_center_loss`: the parameter `<name>_center_weight`, (num_class, D +
-        1), whose counts of samples start at 0, in place of the states `<name>__diff_bias`,
+        For the same network with `sync_center_loss`: the parameter `<name>_center_weight` (num_class, D + 1),
+        whose last column counts samples and starts at 0, in place of the states `<name>__diff_bias`,
         `<name>__center_bias` and `<name>__sum_bias`.
 
     Raises
     ------
     ValueError
-        There are no such centers.
+        The centers are missing.
 
     Examples
     --------
@@ -89,34 +89,34 @@ def centers_to_kvstore(
     centers = aux_params[key]
     weight = nd.concat(centers, nd.zeros((len(centers), 1), centers.context, centers.dtype), dim=1)
     states = [f'{name}__{state}_bias' for state in ('diff', 'center', 'sum')]
-    aux_params = {key: value for key, value in aux_params.items() if key not in states}
-    return {**arg_params, f'{name}_center_weight': with_all_rows(weight)}, aux_params
+    rest = {state: value for state, value in aux_params.items() if state not in states}
+    return {**arg_params, f'{name}_center_weight': with_all_rows(weight)}, rest
 
 
 def centers_to_aux(
     arg_params: dict[str, NDArray], aux_params: dict[str, NDArray], name: str = 'center_loss'
 ) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-    """Move centers from a parameter to auxiliary states: from `sync_center_loss` to `center_loss`.
+    """Move centers from the KVStore to auxiliary states: from `sync_center_loss` to `center_loss`.
 
     Parameters
     ----------
     arg_params, aux_params : dict of str to NDArray
-        Of a network with `sync_center_loss`, as `Module.get_params` and `mx.model.load_checkpoint` return
-        them; they stay as they are.
+        Parameters of a network with `sync_center_loss`, as `Module.get_params` and `load_checkpoint` return
+        them. They are not changed.
     name : str
-        The name given to the loss.
+        Name of the loss.
 
     Returns
     -------
     arg_params, aux_params : dict of str to NDArray
-        For the same network with `center_loss`: the state `<name>__center_bias`, (num_class, D), in place of
-        the parameter `<name>_center_weight`. The operator's other states hold nothing learned, and are left
-        to `allow_missing=True`.
+        For the same network with `center_loss`: the state `<name>__center_bias` (num_class, D) in place of
+        the parameter `<name>_center_weight`. The operator's other states hold nothing learned:
+        `Module.init_params(..., allow_missing=True)` makes them.
 
     Raises
     ------
     ValueError
-        There are no such centers.
+        The centers are missing.
 
     Examples
     --------
@@ -128,6 +128,6 @@ def centers_to_aux(
     key = f'{name}_center_weight'
     if key not in arg_params:
         raise ValueError(f'there is no parameter {key}; there are {", ".join(arg_params) or "none"}')
-    centers = arg_params[key].tostype('default')[:, :-1].copy()
-    arg_params = {other: value for other, value in arg_params.items() if other != key}
-    return arg_params, {**aux_params, f'{name}__center_bias': centers}
+    centers = arg_params[key].tostype('default')[:, :-1].copy()  # a slice may share the array's memory
+    rest = {param: value for param, value in arg_params.items() if param != key}
+    return rest, {**aux_params, f'{name}__center_bias': centers}

@@ -1,64 +1,64 @@
-"""Checkpoints that are complete or not there."""
+"""Checkpoints: save, load, find the latest, remove."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import warnings
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
 from mxnet import ndarray as nd
 from mxnet.module import Module
 from mxnet.ndarray import NDArray
-from mxnet.symbol import Symbol, load_json
+from mxnet.symbol import Symbol
 
 from .._files import write_whole
 from .._mxnet.engine import wait_for_centers
 from .._mxnet.files import read_params
 from ..symbol.description import describe, with_batchsize
 from .network import load_symbol
+from .notes import with_notes
 
 
 def save_checkpoint(
     module: Module, prefix: str | os.PathLike, epoch: int, notes: Mapping[str, Any] | None = None
 ) -> None:
-    """Save symbol, parameters, centers and optimizer states, as `Module.save_checkpoint` names them.
+    """Save the network, its parameters with the centers, and the optimizer states.
 
-    `<prefix>-symbol.json`, `<prefix>-NNNN.states`, `<prefix>-NNNN.params`, each written whole and in this
-    order: where the parameters are, the rest is. `load_checkpoint`, `mx.model.load_checkpoint` and
-    `Module.load` read them. In the symbol the data has attributes that tell of it, which `FeatureExtractor`
-    reads: `__data_shape__`, the shape of a sample, and those in `notes`. The parameters hold all centers,
-    wherever they live.
+    The files are those of `Module.save_checkpoint`, written in this order: `<prefix>-symbol.json`,
+    `<prefix>-NNNN.states`, `<prefix>-NNNN.params`. Each is complete or not there, so that a checkpoint with
+    parameters has the other two files. `load_checkpoint`, `mx.model.load_checkpoint` and `Module.load` read
+    them. In the symbol file, the data input has attributes for `FeatureExtractor`: `__data_shape__`, the
+    shape of a sample, and one for each of `notes`.
 
-    In distributed training only the worker of rank 0 writes, and there are no optimizer states: MXNet cannot
-    fetch them from its servers. Training resumed from such a checkpoint continues exactly with SGD without
-    momentum; the momentum of SGD and the states of Adam and the like start anew, which this warns of.
+    In distributed training, only the worker of rank 0 writes. It writes no optimizer states, because MXNet
+    cannot read them back from its parameter servers. SGD without momentum has none, and a resumed training
+    continues exactly. Momentum and the states of Adam and other optimizers start at zero.
 
     Parameters
     ----------
     module : mxnet.module.Module
-        A module with its optimizer set up.
+        A module with an optimizer.
     prefix : path-like
-        Folder and beginning of the files' names; the folder must exist.
+        Folder, which must exist, and beginning of the file names.
     epoch : int
         Number of epochs trained, 0..9999.
     notes : mapping of str to object or None
-        What else to note of the data, that JSON can hold: `class_names`, and whether the samples were
-        `pictures` as `io.image_iter` serves them.
+        More facts about the data, which JSON can hold: `class_names`, the names of the classes, and
+        `pictures`, whether the samples were pictures as `io.image_iter` serves them.
 
     Raises
     ------
     ValueError
-        An epoch outside 0..9999, or a module without an optimizer; nothing is written then.
+        An epoch outside 0..9999, or a module without an optimizer. Nothing is written.
     OSError
-        The folder is not there or cannot be written to.
+        The folder does not exist or cannot be written to.
 
     Warns
     -----
     UserWarning
-        Optimizer states that stay on the servers.
+        The optimizer has states, and they stay on the parameter servers.
 
     Examples
     --------
@@ -67,78 +67,107 @@ def save_checkpoint(
     if not 0 <= epoch <= 9999:
         raise ValueError(f'epoch {epoch} is outside 0..9999')
     if not module.optimizer_initialized:
-        raise ValueError('the module has no optimizer yet; init_optimizer or fit gives it one')
-    kvstore, states = module._kvstore, Path(f'{prefix}-{epoch:04d}.states')
+        raise ValueError('the module has no optimizer yet; call init_optimizer or fit first')
+    kvstore, checkpoint = module._kvstore, f'{prefix}-{epoch:04d}'
     distributed = kvstore is not None and 'dist' in kvstore.type
     if distributed and kvstore.rank != 0:
         return
     wait_for_centers()
-    write_whole(f'{prefix}-symbol.json', _with_notes(module, notes or {}).save)
-    if not distributed:
-        write_whole(states, module.save_optimizer_states)
+    write_whole(f'{prefix}-symbol.json', with_notes(module, notes or {}).save)
+    if distributed:
+        _without_states(module, checkpoint)
     else:
-        base = getattr(module._optimizer, 'base', module._optimizer)
-        if base.create_state(0, nd.zeros((1, 1))) is not None:
-            warnings.warn(
-                f'{prefix}-{epoch:04d} has no states of {type(base).__name__}: MXNet cannot fetch them from '
-                'its servers, and they will start anew when training is resumed'
-            )
-        if states.exists():
-            states.unlink()  # of an earlier run; a resumed one would load them
-    write_whole(f'{prefix}-{epoch:04d}.params', module.save_params)
+        write_whole(f'{checkpoint}.states', module.save_optimizer_states)
+    write_whole(f'{checkpoint}.params', module.save_params)
 
 
-def _with_notes(module: Module, notes: Mapping[str, Any]) -> Symbol:
-    """The network, which tells of its data."""
-    symbol = load_json(module.symbol.tojson())  # a copy: attributes are set in place
-    for desc in module.data_shapes:
-        of_data = {'data_shape': desc[1][1:], **notes}
-        attributes = {f'__{name}__': json.dumps(value) for name, value in of_data.items()}
-        symbol.get_internals()[desc[0]]._set_attr(**attributes)
-    return symbol
+def _without_states(module: Module, checkpoint: str) -> None:
+    """Remove the states file of an earlier training, and warn if the optimizer has states."""
+    optimizer = getattr(module._optimizer, 'base', module._optimizer)
+    if optimizer.create_state(0, nd.zeros((1, 1))) is not None:
+        warnings.warn(
+            f'{checkpoint} holds no states of {type(optimizer).__name__}: MXNet cannot read them back from '
+            'parameter servers. A resumed training starts them at zero.'
+        )
+    states = Path(f'{checkpoint}.states')
+    if states.exists():
+        states.unlink()
 
 
-def noted(symbol: Symbol, name: str, kind: type, data_name: str = 'data') -> Any:
-    """What `save_checkpoint` has noted of the data in a network.
+def load_checkpoint(
+    prefix: str | os.PathLike, epoch: int | None = None, batchsize: int | None = None
+) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
+    """Load network and parameters, as `mx.model.load_checkpoint` does; errors name the damaged file.
 
     Parameters
     ----------
-    symbol : Symbol
-        The network.
-    name : str
-        Such as ``'class_names'``.
-    kind : type
-        What it is expected to be.
-    data_name : str
-        Name of the data input.
+    prefix : path-like
+        As given to `save_checkpoint`.
+    epoch : int or None
+        Epoch of the checkpoint; None: the latest.
+    batchsize : int or None
+        New capacity of the center losses with auxiliary states, > 0: the largest batch that the network can
+        be trained on. None: the capacity stays.
 
     Returns
     -------
-    object
-        None: it is not noted.
+    symbol : Symbol
+        The network, with its losses.
+    arg_params, aux_params : dict of str to NDArray
+        Its parameters, with the centers.
 
     Raises
     ------
+    FileNotFoundError
+        There is no such checkpoint; the message names the latest one.
     ValueError
-        It is of another kind: the file is damaged.
+        A file is damaged or not part of a checkpoint, or `batchsize` is not > 0.
 
     Examples
     --------
-    >>> noted(mx.sym.Variable('data'), 'class_names', list) is None
-    True
+    >>> symbol, arg_params, aux_params = load_checkpoint('runs/lenet', 3)  # doctest: +SKIP
     """
-    text = symbol.attr_dict().get(data_name, {}).get(f'__{name}__', 'null')
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = text
-    if not (value is None or isinstance(value, kind)):
-        raise ValueError(f'the network notes the {name} {text[:40]!r}; expected a {kind.__name__}')
-    return value
+    last = latest_checkpoint(prefix)
+    if epoch is None and last is None:
+        raise FileNotFoundError(f'{prefix}-NNNN.params: there is no checkpoint of this prefix')
+    epoch = last if epoch is None else epoch
+    symbol = load_symbol(f'{prefix}-symbol.json')
+    path = Path(f'{prefix}-{epoch:04d}.params')
+    if not path.is_file():
+        hint = '' if last is None else f'; the last checkpoint is of epoch {last}'
+        raise FileNotFoundError(f'{path} is not there{hint}')
+    arg_params, aux_params = _read_parameters(path)
+    if batchsize is not None:
+        symbol = with_batchsize(symbol, batchsize)
+        aux_params = _with_differences(symbol, aux_params, batchsize)
+    return symbol, arg_params, aux_params
+
+
+def _read_parameters(path: Path) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+    params = read_params(path)
+    unknown = sorted(name for name in params if name[:4] not in ('arg:', 'aux:'))
+    if unknown:
+        raise ValueError(f'{path}: expected names that begin with arg: or aux:, found {unknown[0]}')
+    arg_params, aux_params = (
+        {name[4:]: value for name, value in params.items() if name.startswith(kind)}
+        for kind in ('arg:', 'aux:')
+    )
+    return arg_params, aux_params
+
+
+def _with_differences(symbol: Symbol, aux_params: dict[str, NDArray], batchsize: int) -> dict[str, NDArray]:
+    """Return the states with new zeros for the differences of a batch, whose size is that of the batch."""
+    aux_params = dict(aux_params)
+    for info in describe(symbol):
+        for name in info.batch_states[:1]:
+            if name in aux_params:
+                old = aux_params[name]
+                aux_params[name] = nd.zeros((batchsize, old.shape[1]), old.context, old.dtype)
+    return aux_params
 
 
 def latest_checkpoint(prefix: str | os.PathLike) -> int | None:
-    """The last epoch that `save_checkpoint` has saved.
+    """Return the epoch of the latest checkpoint.
 
     Parameters
     ----------
@@ -155,77 +184,40 @@ def latest_checkpoint(prefix: str | os.PathLike) -> int | None:
     >>> latest_checkpoint('runs/none') is None
     True
     """
-    prefix = Path(prefix)
-    pattern = re.compile(re.escape(prefix.name) + r'-(\d{4})\.params')
-    names = [path.name for path in prefix.parent.glob('*.params') if path.is_file()]
-    matches = map(pattern.fullmatch, names)
-    return max((int(match.group(1)) for match in matches if match), default=None)
+    return max((epoch for epoch, path in _files(prefix) if path.suffix == '.params'), default=None)
 
 
-def load_checkpoint(
-    prefix: str | os.PathLike, epoch: int | None = None, batchsize: int | None = None
-) -> tuple[Symbol, dict[str, NDArray], dict[str, NDArray]]:
-    """Load symbol and parameters, as `mx.model.load_checkpoint` does, and say which file is not whole.
+def remove_checkpoints(prefix: str | os.PathLike, keep: int | None = None) -> None:
+    """Remove the checkpoints of a prefix: parameters and optimizer states.
+
+    The symbol file, which all checkpoints of a prefix share, stays.
 
     Parameters
     ----------
     prefix : path-like
         As given to `save_checkpoint`.
-    epoch : int or None
-        The checkpoint's epoch; None: the last one.
-    batchsize : int or None
-        The capacity that center losses with auxiliary states are to have from now on, > 0, where training is
-        to go on with other batches; None: that which they have.
-
-    Returns
-    -------
-    symbol : Symbol
-        The network, with its losses.
-    arg_params, aux_params : dict of str to NDArray
-        Its parameters, centers among them.
+    keep : int or None
+        Epoch of the checkpoint that stays; None: all are removed.
 
     Raises
     ------
-    FileNotFoundError
-        There is no such checkpoint; the message names the last one there is.
-    ValueError
-        A file that is not whole, or no checkpoint; or a `batchsize` that is not > 0.
+    OSError
+        A file cannot be removed.
 
     Examples
     --------
-    >>> symbol, arg_params, aux_params = load_checkpoint('runs/lenet', 3)  # doctest: +SKIP
+    >>> remove_checkpoints('runs/lenet', keep=12)  # doctest: +SKIP
     """
-    last = latest_checkpoint(prefix)
-    if epoch is None and last is None:
-        raise FileNotFoundError(f'{prefix}-NNNN.params: there is no checkpoint of this prefix')
-    epoch = last if epoch is None else epoch
-    symbol = load_symbol(f'{prefix}-symbol.json')
-    params_path = Path(f'{prefix}-{epoch:04d}.params')
-    if not params_path.is_file():
-        others = '' if last is None else f'; the last checkpoint is of epoch {last}'
-        raise FileNotFoundError(f'{params_path} is not there{others}')
-    params = read_params(params_path)
-    kinds = {key.partition(':')[0] for key in params}
-    if not kinds <= {'arg', 'aux'}:
-        raise ValueError(
-            f'{params_path}: expected names that begin with arg: or aux:, found {sorted(params)[0]}'
-        )
-    arg_params, aux_params = (
-        {key[4:]: value for key, value in params.items() if key.startswith(kind)} for kind in ('arg:', 'aux:')
-    )
-    if batchsize is not None:
-        symbol, aux_params = _with_capacity(symbol, aux_params, batchsize)
-    return symbol, arg_params, aux_params
+    for epoch, path in [*_files(prefix)]:
+        if epoch != keep:
+            path.unlink()
 
 
-def _with_capacity(
-    symbol: Symbol, aux_params: dict[str, NDArray], batchsize: int
-) -> tuple[Symbol, dict[str, NDArray]]:
-    """Return a network with another capacity; its states of one batch's differences start anew."""
-    symbol = with_batchsize(symbol, batchsize)
-    for info in describe(symbol):
-        for name in info.batch_states[:1]:
-            if name in aux_params:
-                old = aux_params[name]
-                aux_params = {**aux_params, name: nd.zeros((batchsize, old.shape[1]), old.context, old.dtype)}
-    return symbol, aux_params
+def _files(prefix: str | os.PathLike) -> Iterator[tuple[int, Path]]:
+    """Yield the epoch and the path of each file of parameters or states."""
+    prefix = Path(prefix)
+    pattern = re.compile(re.escape(prefix.name) + r'-(\d{4})\.(?:params|states)')
+    for path in prefix.parent.glob('*'):
+        match = pattern.fullmatch(path.name)
+        if match and path.is_file():
+            yield int(match.group(1)), path

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
 from mxnet import cpu
 from mxnet import ndarray as nd
 from mxnet.context import Context
-from mxnet.io import DataBatch, DataIter, NDArrayIter
-from mxnet.module import Module
+from mxnet.io import DataIter, NDArrayIter
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from .._mxnet.inference import without_fusion
-from ..io import Images, image_iter, list_images, with_progress
-from .checkpoint import load_checkpoint, noted
+from .._optional import with_progress
+from ..io import Images, image_iter, list_images
+from .checkpoint import load_checkpoint
 from .network import internal_output
+from .notes import noted
 
 
 def feature_extractor(
@@ -27,14 +27,14 @@ def feature_extractor(
     ctx: Context | None = None,
     data_name: str = 'data',
 ) -> FeatureExtractor:
-    """Cut the network of a checkpoint off at a layer.
+    """Make a feature extractor from a checkpoint.
 
     Parameters
     ----------
     prefix : path-like
         As given to `save_checkpoint`.
     epoch : int or None
-        The checkpoint's epoch; None: the last one.
+        Epoch of the checkpoint; None: the latest.
     layer, ctx, data_name
         As for `FeatureExtractor`.
 
@@ -55,17 +55,19 @@ def feature_extractor(
 
 
 class FeatureExtractor:
-    """A trained network up to a layer: no class layer, no losses and their states, no labels.
+    """A trained network up to a layer, without class layer, losses and labels.
 
-    The parameters are those given; make a new one when they have changed.
+    It computes what the network computes in inference: dropout keeps all values, and batch normalization
+    uses its moving statistics and leaves them as they are. It copies the parameters: make a new extractor
+    when they have changed.
 
     Parameters
     ----------
     symbol : Symbol
-        The network, with one data input.
+        The network, with one data input, which is float32.
     arg_params, aux_params : dict of str to NDArray
-        Its parameters, as `Module.get_params` and `load_checkpoint` return them; what the layer does not need
-        is left out.
+        Its parameters, as `Module.get_params` and `load_checkpoint` return them. Those that the layer does
+        not need are ignored.
     layer : str
         Name of the internal output.
     ctx : mxnet.Context or None
@@ -76,16 +78,16 @@ class FeatureExtractor:
     Attributes
     ----------
     data_shape : tuple of int or None
-        Of a sample, as `save_checkpoint` has noted it in the symbol; None: it has not.
+        Shape of a sample, if `save_checkpoint` has recorded it in the symbol.
     class_names : list of str or None
-        The classes that the network was trained on, if noted.
+        Names of the classes that the network was trained on, if recorded.
     pictures : bool or None
-        Whether the samples were pictures, as `io.image_iter` serves them, if noted.
+        Whether the samples were pictures as `io.image_iter` serves them, if recorded.
 
     Raises
     ------
     ValueError
-        The network has no output of that name; the message lists those it has. Or a parameter is missing.
+        The network has no output of that name (the message lists its outputs), or a parameter is missing.
 
     Examples
     --------
@@ -107,14 +109,16 @@ class FeatureExtractor:
         self.data_shape: tuple[int, ...] | None = None if shape is None else tuple(shape)
         self.class_names: list[str] | None = noted(self.symbol, 'class_names', list, data_name)
         self.pictures: bool | None = noted(self.symbol, 'pictures', bool, data_name)
-        arguments, states = self.symbol.list_arguments(), self.symbol.list_auxiliary_states()
-        missing = [name for name in arguments if name != data_name and name not in arg_params]
+        arguments = [name for name in self.symbol.list_arguments() if name != data_name]
+        states = self.symbol.list_auxiliary_states()
+        missing = [name for name in arguments if name not in arg_params]
         missing += [name for name in states if name not in aux_params]
         if missing:
             raise ValueError(f'there is no parameter {missing[0]}, which {layer} needs')
-        self.arg_params = {name: arg_params[name] for name in arguments if name in arg_params}
-        self.aux_params = {name: aux_params[name] for name in states}
-        self._module: Module | None = None
+        self.arg_params = {name: arg_params[name].copy() for name in arguments}
+        self.aux_params = {name: aux_params[name].copy() for name in states}
+        params = {**self.arg_params, **self.aux_params}
+        self._compute = without_fusion(self.symbol, data_name, params, self.ctx)
 
     def predict(
         self,
@@ -124,34 +128,34 @@ class FeatureExtractor:
         flip: bool = False,
         progress: bool = False,
     ) -> np.ndarray:
-        """Run samples through the network.
+        """Compute the features of samples.
 
         Parameters
         ----------
         data : numpy.ndarray, NDArray, mxnet.io.DataIter, io.Images or path-like
-            Samples (N, ...); an iterator, which is reset first, and whose rows that only pad a batch are left
-            out; or pictures, what `io.list_images` returns or takes.
+            Samples (N, ...); an iterator, which is reset first, and whose rows of padding are left out; or
+            pictures: what `io.list_images` returns, or a path that it reads.
         batch_size : int
-            Samples at a time, > 0; an iterator has its own.
+            Samples in a batch, > 0; ignored for an iterator.
         image_size : int or None
-            Height and width that pictures are brought to, see `io.image_iter`; None: those that the network
-            was trained with, if the checkpoint tells.
+            Height and width that pictures are resized to, see `io.image_iter`; None: those of the training,
+            if the checkpoint records them.
         flip : bool
-            Whether to append to each feature that of the mirrored sample: D becomes 2 D. For samples of shape
-            (channels, height, width).
+            Whether to append the feature of the mirrored sample to each feature: D becomes 2 D. For samples
+            of shape (channels, height, width).
         progress : bool
             Whether to show a tqdm bar.
 
         Returns
         -------
         numpy.ndarray
-            (N, D): the features, in the order of the samples; of a diverged network, not finite.
+            (N, D): the features, in the order of the samples. Those of a diverged network are not finite.
 
         Raises
         ------
         ValueError
-            No samples, samples of a shape that the network does not take, or pictures without an `image_size`
-            or that cannot be decoded.
+            There are no samples, the network does not take samples of their shape, or pictures cannot be
+            decoded or have no `image_size`.
         ImportError
             `progress`, and tqdm is not installed.
 
@@ -163,13 +167,18 @@ class FeatureExtractor:
         data_iter.reset()
         features = []
         for batch in with_progress(data_iter, 'features', 'batch') if progress else data_iter:
-            parts = [self._run(batch.data[0])]
+            parts = [self._features(batch.data[0])]
             if flip:
-                parts.append(self._run(nd.flip(batch.data[0], axis=3)))
+                parts.append(self._features(nd.flip(batch.data[0], axis=3)))
             features.append(np.hstack(parts)[: len(parts[0]) - (batch.pad or 0)])
         return np.concatenate(features)
 
-    def _iterator(self, data: Any, batch_size: int, image_size: int | None) -> DataIter:
+    def _iterator(
+        self,
+        data: np.ndarray | NDArray | DataIter | Images | str | os.PathLike,
+        batch_size: int,
+        image_size: int | None,
+    ) -> DataIter:
         if isinstance(data, DataIter):
             return data
         if not batch_size > 0:
@@ -180,27 +189,18 @@ class FeatureExtractor:
             if image_size is None and self.data_shape is not None:
                 image_size = self.data_shape[-1]
             if image_size is None:
-                raise ValueError(
-                    'image_size=None: expected the height and width that pictures are brought to'
-                )
+                raise ValueError('image_size=None: expected the height and width to resize pictures to')
             return image_iter(data, min(batch_size, len(data.labels)), image_size).data_iter
         if not len(data):
             raise ValueError(f'data of shape {data.shape}: there are no samples')
         return NDArrayIter({self.data_name: data}, batch_size=min(batch_size, len(data)))
 
-    def _run(self, data: NDArray) -> np.ndarray:
-        if self._module is None or self._module.data_shapes[0].shape != data.shape:
-            self._module = self._bound(data.shape)
-        self._module.forward(DataBatch([data]), is_train=False)
-        return self._module.get_outputs()[0].asnumpy()
-
-    def _bound(self, shape: tuple[int, ...]) -> Module:
-        module = Module(self.symbol, data_names=[self.data_name], label_names=None, context=self.ctx)
+    def _features(self, data: NDArray) -> np.ndarray:
         try:
-            with without_fusion():
-                module.bind(data_shapes=[(self.data_name, shape)], for_training=False)
-            module.set_params(self.arg_params, self.aux_params)
+            features = self._compute(data)
         except RuntimeError:  # MXNetError is one
             trained = '' if self.data_shape is None else f', but of {self.data_shape}'
-            raise ValueError(f'the network does not take samples of shape {shape[1:]}{trained}') from None
-        return module
+            raise ValueError(
+                f'the network does not take samples of shape {data.shape[1:]}{trained}'
+            ) from None
+        return features.asnumpy()

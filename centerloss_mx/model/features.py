@@ -1,4 +1,4 @@
-"""Features in .npz files."""
+"""Features of samples in .npz files."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Features(NamedTuple):
     labels : numpy.ndarray
         int (N,), 0..num_class-1.
     class_names : list of str
-        The name of each class, num_class of them.
+        Names of the classes, num_class of them.
     names : list of str or None
-        Of each sample, its file or record; None: the samples have no names.
+        Names of the samples, their files or records, N of them; None: they have none.
     centers : numpy.ndarray or None
         (C, D): the trained centers, a row for each name in `trained_on`; None: there are none.
     trained_on : list of str or None
-        The names of the classes that the network was trained on; None: nobody knows.
+        Names of the classes that the network was trained on; None: unknown.
     """
 
     features: np.ndarray
@@ -40,12 +40,12 @@ class Features(NamedTuple):
 
     @property
     def classes(self) -> np.ndarray:
-        """Of each sample, the name of its class; (N,)."""
+        """Name of the class of each sample, (N,)."""
         return np.array(self.class_names)[self.labels]
 
 
 def save_features(path: str | os.PathLike, features: Features) -> None:
-    """Write features as an .npz file, whole or not at all; nothing in it is pickled.
+    """Write features to an .npz file, without pickled objects. The file is complete or not there.
 
     Parameters
     ----------
@@ -57,9 +57,9 @@ def save_features(path: str | os.PathLike, features: Features) -> None:
     Raises
     ------
     ValueError
-        A path that does not end in .npz, or features that are not finite.
+        The path does not end in .npz, or features are not finite.
     OSError
-        The folder is not there or cannot be written to.
+        The folder does not exist or cannot be written to.
 
     Examples
     --------
@@ -67,7 +67,10 @@ def save_features(path: str | os.PathLike, features: Features) -> None:
     """
     if Path(path).suffix != '.npz':
         raise ValueError(f'{path}: expected a file that ends in .npz')
-    _check_finite(features.features, f'{path} is not written', features.names)
+    try:
+        _check_finite(features.features, features.names)
+    except ValueError as error:
+        raise ValueError(f'{path} is not written: {error}') from None
     arrays = {name: np.array(value) for name, value in features._asdict().items() if value is not None}
     write_whole(path, lambda name: np.savez(name, **arrays))
 
@@ -83,14 +86,14 @@ def load_features(path: str | os.PathLike) -> Features:
     Returns
     -------
     Features
-        Where the file has no `class_names`, the classes are numbered in the order of their labels.
+        If the file has no `class_names`, the classes are numbered in the order of their labels.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is damaged or pickled, lacks an array, or has arrays that do not fit each other, or features
+        The file is damaged or pickled, lacks an array, or has arrays that do not fit each other or features
         that are not finite.
 
     Examples
@@ -98,49 +101,64 @@ def load_features(path: str | os.PathLike) -> Features:
     >>> features = load_features('test.npz')  # doctest: +SKIP
     """
     arrays = read_npz(path, ['features', 'labels'], Features._fields[2:])
+    try:
+        return _from_arrays(arrays)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
+
+
+def _from_arrays(arrays: dict[str, np.ndarray]) -> Features:
     features, labels = arrays['features'], arrays['labels']
     if features.ndim != 2 or features.dtype.kind not in 'fiu' or labels.shape != features.shape[:1]:
         raise ValueError(
-            f'{path}: features {features.dtype} {features.shape} and labels of shape {labels.shape}; '
+            f'features {features.dtype} {features.shape} and labels of shape {labels.shape}; '
             'expected numbers (N, D), and (N,)'
         )
-    _check_finite(features, path, arrays.get('names'))
-    for name in ('class_names', 'names', 'trained_on'):
-        if name in arrays and arrays[name].ndim != 1:
-            raise ValueError(f'{path}: {name} of shape {arrays[name].shape}; expected a list of names')
-    if 'names' in arrays and len(arrays['names']) != len(features):
-        raise ValueError(f'{path}: {len(arrays["names"])} names of {len(features)} features')
-    if 'class_names' not in arrays:
-        try:
-            class_names, labels = numbered(labels)
-            arrays['class_names'] = np.array(class_names)
-        except ValueError as error:
-            raise ValueError(f'{path}: {error}') from None
-    num_class = len(arrays['class_names'])
-    outside = (
-        (labels < 0) | (labels >= num_class) if labels.dtype.kind in 'iu' else np.ones(len(labels), bool)
-    )
-    if outside.any():
-        row = int(outside.argmax())
-        raise ValueError(f'{path}: label {labels[row]} at row {row} is outside 0..{num_class - 1}')
-    centers, trained_on = arrays.get('centers'), arrays.get('trained_on')
-    if centers is not None and centers.dtype.kind != 'f':
-        raise ValueError(f'{path}: centers are {centers.dtype}; expected float')
-    if centers is not None and (trained_on is None or centers.shape != (len(trained_on), features.shape[1])):
-        raise ValueError(
-            f'{path}: centers of shape {centers.shape}; expected a row of {features.shape[1]} for each class '
-            'in trained_on'
-        )
-    if centers is not None and not np.isfinite(centers).all():
-        raise ValueError(f'{path}: the centers are not finite')
-    names = {key: [*map(str, arrays[key])] for key in ('class_names', 'names', 'trained_on') if key in arrays}
+    _check_finite(features, arrays.get('names'))
+    names = _lists_of_names(arrays)
+    if len(names.get('names', features)) != len(features):
+        raise ValueError(f'{len(names["names"])} names of {len(features)} features')
+    if 'class_names' in names:
+        _check_labels(labels, len(names['class_names']))
+    else:
+        names['class_names'], labels = numbered(labels)
+    centers = arrays.get('centers')
+    if centers is not None:
+        _check_centers(centers, (len(names.get('trained_on', ())), features.shape[1]))
     return Features(features, labels.astype(np.int64), centers=centers, **names)
 
 
-def _check_finite(features: np.ndarray, where: object, names: Sequence[str] | np.ndarray | None) -> None:
+def _check_finite(features: np.ndarray, names: Sequence[str] | np.ndarray | None) -> None:
     with np.errstate(over='ignore'):  # beyond float32, squares would overflow in float64, too
         finite = np.isfinite(features.astype(np.float32)).all(axis=1)
     if not finite.all():
         row = int(finite.argmin())
         name = f' ({names[row]})' if names is not None and len(names) == len(features) else ''
-        raise ValueError(f'{where}: features at row {row}{name} are not finite')
+        raise ValueError(f'features at row {row}{name} are not finite')
+
+
+def _lists_of_names(arrays: dict[str, np.ndarray]) -> dict[str, list[str]]:
+    found = {key: arrays[key] for key in ('class_names', 'names', 'trained_on') if key in arrays}
+    for key, names in found.items():
+        if names.ndim != 1:
+            raise ValueError(f'{key} of shape {names.shape}; expected a list of names')
+    return {key: [*map(str, names)] for key, names in found.items()}
+
+
+def _check_labels(labels: np.ndarray, num_class: int) -> None:
+    whole = labels.dtype.kind in 'iu'
+    outside = (labels < 0) | (labels >= num_class) if whole else np.ones(len(labels), bool)
+    if outside.any():
+        row = int(outside.argmax())
+        raise ValueError(f'label {labels[row]} at row {row} is outside 0..{num_class - 1}')
+
+
+def _check_centers(centers: np.ndarray, expected: tuple[int, int]) -> None:
+    if centers.dtype.kind != 'f':
+        raise ValueError(f'centers are {centers.dtype}; expected float')
+    if centers.shape != expected:
+        raise ValueError(
+            f'centers of shape {centers.shape}; expected a row of {expected[1]} for each class in trained_on'
+        )
+    if not np.isfinite(centers).all():
+        raise ValueError('the centers are not finite')

@@ -1,4 +1,4 @@
-"""Networks in .json files, and networks up to a layer."""
+"""Networks in symbol files, and networks up to a layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .._mxnet.files import read_symbol
 
 
 def load_symbol(path: str | os.PathLike) -> Symbol:
-    """Load a network from its .json file, and say so if it is none.
+    """Load a network from its symbol file.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def load_symbol(path: str | os.PathLike) -> Symbol:
     FileNotFoundError
         There is no such file.
     ValueError
-        It holds no network, or is not whole.
+        It is not a symbol file, or it is truncated.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def load_symbol(path: str | os.PathLike) -> Symbol:
 
 
 def internal_output(symbol: Symbol, layer: str) -> Symbol:
-    """A network up to one of its layers.
+    """Return a network up to one of its layers.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def internal_output(symbol: Symbol, layer: str) -> Symbol:
     Raises
     ------
     ValueError
-        There is no such output; the message lists those there are.
+        There is no such output; the message lists the outputs.
 
     Examples
     --------

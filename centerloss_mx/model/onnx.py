@@ -1,15 +1,18 @@
-"""Feature extractors as ONNX files, checked in ONNX Runtime."""
+"""Feature extractors as ONNX files, checked with ONNX Runtime."""
 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 
 from .._files import write_whole
 from .._mxnet.onnx import mend_model, with_fixed_gammas, with_written_flatten
 from .._optional import require
-from .extractor import feature_extractor
+from .extractor import FeatureExtractor, feature_extractor
+
+_TOLERANCE = 1e-5  # of the largest feature
 
 
 def export_onnx(
@@ -20,32 +23,33 @@ def export_onnx(
     data_shape: tuple[int, ...] | None = None,
     data_name: str = 'data',
 ) -> None:
-    """Write the feature extractor of a checkpoint as an ONNX file that takes any batch size.
+    """Write the feature extractor of a checkpoint to an ONNX file that computes batches of any size.
 
-    The file is there only if ONNX Runtime computes from it what MXNet does, on random samples of batch sizes
-    1 and 3: to 1e-5 of the largest feature.
+    The file is written only if ONNX Runtime computes the same features from it as MXNet, to 1e-5 of the
+    largest feature, for random samples in batches of 1 and 3.
 
     Parameters
     ----------
     prefix : path-like
         As given to `save_checkpoint`.
     epoch : int or None
-        The checkpoint's epoch; None: the last one.
+        Epoch of the checkpoint; None: the latest.
     path : path-like
-        The file to write; its folder must exist. Input `data_name` (N, ...), float32; one output (N, D).
+        The file to write; its folder must exist. It has the input `data_name` (N, ...), float32, and one
+        output (N, D).
     layer : str
         Name of the internal output.
     data_shape : tuple of int or None
-        Shape of a sample, without the batch; None: that which `save_checkpoint` has noted.
+        Shape of a sample, without the batch; None: the one that `save_checkpoint` has recorded.
     data_name : str
         Name of the data input.
 
     Raises
     ------
     FileNotFoundError, ValueError
-        As `feature_extractor`; or no `data_shape`, or an operator that MXNet cannot export.
+        As `feature_extractor`; or there is no `data_shape`, or MXNet cannot export an operator.
     RuntimeError
-        ONNX Runtime cannot run it, or computes something else; nothing has been written.
+        ONNX Runtime cannot run the network or computes other features. No file is written.
     ImportError
         onnx or onnxruntime is not installed; the message says what to install.
 
@@ -53,46 +57,63 @@ def export_onnx(
     --------
     >>> export_onnx('runs/lenet', 12, 'lenet.onnx')  # doctest: +SKIP
     """
-    onnx, onnxruntime = (require(name, 'export_onnx', extra='onnx') for name in ('onnx', 'onnxruntime'))
-    from mxnet import onnx as mxonnx  # needs the package onnx
-
+    for package in 'onnx', 'onnxruntime':
+        require(package, 'export_onnx', extra='onnx')
     extractor = feature_extractor(prefix, epoch, layer, data_name=data_name)
     data_shape = data_shape or extractor.data_shape
     if data_shape is None:
-        raise ValueError('data_shape=None, and the checkpoint does not tell; expected the shape of a sample')
+        raise ValueError('data_shape=None, and the checkpoint does not record it; pass the shape of a sample')
     samples = np.random.RandomState(0).rand(3, *data_shape).astype(np.float32)
     expected = extractor.predict(samples)
 
     def write(name: str) -> None:
-        params = with_fixed_gammas(extractor.symbol, {**extractor.arg_params, **extractor.aux_params})
-        dynamic = {'dynamic': True, 'dynamic_input_shapes': [(None, *data_shape)]}
+        _export(extractor, data_shape, expected.shape[1:], name)
         try:
-            mxonnx.export_model(
-                with_written_flatten(extractor.symbol),
-                params,
-                [(1, *data_shape)],
-                np.float32,
-                name,
-                **dynamic,
-            )
-        except AttributeError as error:
-            raise ValueError(f'{layer}: MXNet cannot export this network: {error}') from None
-        model = onnx.load(name)
-        mend_model(model, expected.shape[1:])
-        onnx.save(model, name)
-        try:
-            onnx.checker.check_model(model)
-            session = onnxruntime.InferenceSession(name, providers=['CPUExecutionProvider'])
-            found = [session.run(None, {data_name: samples[:size]})[0] for size in (1, len(samples))]
-        except Exception as error:  # of both, classes without a common base
+            difference = _difference(name, data_name, samples, expected)
+        except Exception as error:  # those of onnx and onnxruntime have no common base
             reason = str(error).strip().splitlines()[0]
             raise RuntimeError(
                 f'{path}: ONNX Runtime cannot run it, nothing was written: {reason}'
             ) from error
-        difference = max(abs(features - expected[: len(features)]).max() for features in found)
-        if not difference <= 1e-5 * max(1, abs(expected).max()):
+        if not difference <= _TOLERANCE * max(1, abs(expected).max()):
             raise RuntimeError(
                 f'{path}: ONNX Runtime differs from MXNet by {difference:g}; nothing was written'
             )
 
     write_whole(path, write)
+
+
+def _export(
+    extractor: FeatureExtractor, data_shape: tuple[int, ...], feature_shape: tuple[int, ...], path: str
+) -> None:
+    import onnx
+    from mxnet import onnx as mxonnx
+
+    symbol, params = extractor.symbol, {**extractor.arg_params, **extractor.aux_params}
+    try:
+        mxonnx.export_model(
+            with_written_flatten(symbol),
+            with_fixed_gammas(symbol, params),
+            [(1, *data_shape)],
+            np.float32,
+            path,
+            dynamic=True,
+            dynamic_input_shapes=[(None, *data_shape)],
+        )
+    except AttributeError as error:  # raised for an operator that MXNet cannot export
+        layer = symbol.list_outputs()[0]
+        raise ValueError(f'{layer}: MXNet cannot export this network: {error}') from None
+    model = onnx.load(path)
+    mend_model(model, feature_shape)
+    onnx.save(model, path)
+
+
+def _difference(path: str, data_name: str, samples: np.ndarray, expected: np.ndarray) -> Any:
+    """Return the largest difference of features that ONNX Runtime computes, in batches of 1 and of all."""
+    import onnx
+    import onnxruntime
+
+    onnx.checker.check_model(onnx.load(path))
+    session = onnxruntime.InferenceSession(path, providers=['CPUExecutionProvider'])
+    found = [session.run(None, {data_name: samples[:size]})[0] for size in (1, len(samples))]
+    return max(abs(features - expected[: len(features)]).max() for features in found)

@@ -1,0 +1,61 @@
+"""What a checkpoint records of its data: attributes of the data input in the symbol file."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Mapping
+
+from mxnet.module import Module
+from mxnet.symbol import Symbol, load_json
+
+
+def with_notes(module: Module, notes: Mapping[str, Any]) -> Symbol:
+    """Return a copy of the network of a module; its data inputs hold the shape of a sample and the notes."""
+    symbol = load_json(module.symbol.tojson())  # a copy, because attributes are set in place
+    for desc in module.data_shapes:
+        notes_of_input = {'data_shape': desc[1][1:], **notes}
+        attributes = {f'__{name}__': json.dumps(value) for name, value in notes_of_input.items()}
+        symbol.get_internals()[desc[0]]._set_attr(**attributes)
+    return symbol
+
+
+def noted(symbol: Symbol, name: str, kind: type, data_name: str = 'data') -> Any:
+    """Read what `save_checkpoint` has recorded of the data.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        The network.
+    name : str
+        Such as ``'class_names'``.
+    kind : type
+        The expected type of the value.
+    data_name : str
+        Name of the data input.
+
+    Returns
+    -------
+    object
+        None: nothing of that name is recorded.
+
+    Raises
+    ------
+    ValueError
+        The value has another type: the symbol file is damaged.
+
+    Examples
+    --------
+    >>> noted(mx.sym.Variable('data'), 'class_names', list) is None
+    True
+    """
+    text = symbol.attr_dict().get(data_name, {}).get(f'__{name}__', 'null')
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if not (value is None or isinstance(value, kind)):
+        raise ValueError(
+            f'the symbol file is damaged: attribute __{name}__ of {data_name} is {text[:40]!r}, '
+            f'expected a {kind.__name__} in JSON'
+        )
+    return value
