@@ -1,0 +1,195 @@
+"""The feature extractor gives the features of the trained network."""
+
+from __future__ import annotations
+
+import os
+
+from centerloss_mx.io import list_images
+from centerloss_mx.model import FeatureExtractor, feature_extractor, save_checkpoint
+from centerloss_mx.model_zoo import get_model
+from centerloss_mx.module import Module
+from centerloss_mx.symbol import joint_supervision
+
+import mxnet as mx
+import numpy as np
+import pytest
+from PIL import Image
+
+N = 4
+
+
+def test_features_are_those_of_the_parameters_given(module, train):
+    """Whatever becomes of the module's arrays: it writes all its parameters into the same ones."""
+    images = np.random.RandomState(0).randn(3 * N + 1, 1, 8, 8).astype('float32')
+    made = []
+    for _ in range(2):
+        train(module)
+        args, aux = module.get_params()
+        extractor, iterator = FeatureExtractor(module.symbol, args, aux), images_iter(images)
+        features = extractor.predict(iterator)
+        np.testing.assert_array_equal(extractor.predict(iterator), features)  # it is reset
+        expected = by_hand(images, {name: value.asnumpy() for name, value in args.items()})
+        assert features.shape == (3 * N + 1, 3)
+        np.testing.assert_allclose(features, expected, atol=1e-5)
+        made.append((extractor, features))
+    assert (made[0][1] != made[1][1]).any()
+    np.testing.assert_array_equal(made[0][0].predict(images), made[0][1])
+
+
+def images_iter(images):
+    return mx.io.NDArrayIter(images, batch_size=N)
+
+
+def by_hand(images, args):
+    windows = np.lib.stride_tricks.as_strided(
+        images, (len(images), 6, 6, 3, 3), images.strides[:1] + images.strides[2:] * 2
+    )
+    maps = np.einsum('nhwij,fij->nfhw', windows, args['conv_weight'][:, 0]) + args['conv_bias'][:, None, None]
+    return np.maximum(maps, 0).reshape(len(images), -1) @ args['embedding_weight'].T + args['embedding_bias']
+
+
+def test_an_unknown_output_is_named_with_those_there_are(module):
+    with pytest.raises(
+        ValueError, match=r"no output 'features_output'; it has conv_output, .*embedding_output"
+    ):
+        FeatureExtractor(module.symbol, *module.get_params(), layer='features_output')
+
+
+@pytest.mark.parametrize('batch_size', [1, 3, 5, 500])
+def test_any_batch_size_gives_the_same_features(module, train, tmp_path, batch_size):
+    train(module)
+    save_checkpoint(module, tmp_path / 'net', 2)
+    images = np.random.RandomState(0).randn(2 * N + 1, 1, 8, 8)
+    args = {name: value.asnumpy() for name, value in module.get_params()[0].items()}
+    expected = by_hand(images.astype('float32'), args)
+    extractor = feature_extractor(tmp_path / 'net', 2)
+    assert not {'fc2_weight', 'center_loss__center_bias'} & {*extractor.arg_params, *extractor.aux_params}
+    np.testing.assert_allclose(extractor.predict(images, batch_size), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        extractor.predict(mx.nd.array(images[:2]), batch_size), expected[:2], atol=1e-5
+    )
+    flipped = extractor.predict(images, batch_size, flip=True)
+    np.testing.assert_allclose(flipped[:, :3], expected, atol=1e-5)
+    mirrored = by_hand(images[..., ::-1].astype('float32').copy(), args)
+    np.testing.assert_allclose(flipped[:, 3:], mirrored, atol=1e-5)
+
+
+def test_pictures_in_a_folder_and_in_a_rec_file_give_the_features_of_their_arrays(tmp_path):
+    data = mx.sym.Variable('data')
+    embedding = mx.sym.FullyConnected(
+        mx.sym.Pooling(data, kernel=(4, 4), stride=(4, 4)), num_hidden=3, name='embedding'
+    )
+    pictures = np.random.RandomState(0).randint(0, 256, (7, 8, 8, 3)).astype('uint8')
+    record = mx.recordio.MXIndexedRecordIO(str(tmp_path / 'all.idx'), str(tmp_path / 'all.rec'), 'w')
+    for i, picture in enumerate(pictures):
+        folder = tmp_path / 'all' / str(i // 4)
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f'{i}.png')
+        png = (folder / f'{i}.png').read_bytes()
+        record.write_idx(i, mx.recordio.pack(mx.recordio.IRHeader(0, i // 4, i, 0), png))
+    record.close()
+    weights = {
+        'embedding_weight': mx.nd.random.normal(shape=(3, 12)), 'embedding_bias': mx.nd.ones(3)
+    }  # fmt: skip
+    extractor = FeatureExtractor(embedding, weights, {})
+    mean, std = np.array([123.68, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])
+    expected = extractor.predict(((pictures - mean) / std).transpose(0, 3, 1, 2))
+    for source in tmp_path / 'all', str(tmp_path / 'all.rec'), list_images(tmp_path / 'all'):
+        np.testing.assert_allclose(extractor.predict(source, 3, image_size=8), expected, rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match='image_size=None: expected the height and width'):
+        extractor.predict(tmp_path / 'all')
+
+
+def test_pictures_get_the_size_of_the_training_and_may_be_of_one_class(tmp_path):
+    folder = tmp_path / 'all' / 'one'
+    folder.mkdir(parents=True)
+    for i in range(3):
+        picture = np.random.RandomState(i).randint(0, 256, (20, 20, 3)).astype('uint8')
+        Image.fromarray(picture).save(folder / f'{i}.png')
+    pooled = mx.sym.Pooling(mx.sym.Variable('data'), kernel=(4, 4), stride=(4, 4))
+    net = joint_supervision(
+        mx.sym.FullyConnected(pooled, num_hidden=3, name='embedding'), 2, 0.1, batchsize=2
+    )
+    module = Module(net, label_names=['softmax_label', 'center_label'])
+    module.bind([('data', (2, 3, 8, 8))], [('softmax_label', (2,)), ('center_label', (2,))])
+    module.init_params()
+    module.init_optimizer()
+    save_checkpoint(module, tmp_path / 'net', 0)
+    extractor = feature_extractor(tmp_path / 'net')
+    features = extractor.predict(tmp_path / 'all')
+    np.testing.assert_array_equal(features, extractor.predict(tmp_path / 'all', image_size=8))
+    assert features.shape == (3, 3)
+
+
+def test_progress_is_shown_on_request(module, monkeypatch):
+    shown = []
+
+    def bar(items, **options):
+        shown.append(options)
+        return items
+
+    monkeypatch.setattr('tqdm.tqdm', bar)
+    extractor = FeatureExtractor(module.symbol, *module.get_params())
+    extractor.predict(np.zeros((5, 1, 8, 8)), 2)
+    assert not shown
+    extractor.predict(np.zeros((5, 1, 8, 8)), 2, progress=True)
+    assert [options['desc'] for options in shown] == ['features']
+
+
+@pytest.mark.parametrize('data, message', [
+    (np.zeros((0, 1, 8, 8)), r'data of shape \(0, 1, 8, 8\): there are no samples'),
+    (np.zeros((2, 3, 8, 8)), r'the network does not take samples of shape \(3, 8, 8\)'),
+    (np.zeros((2, 1, 9, 9)), r'the network does not take samples of shape \(1, 9, 9\)'),
+])  # fmt: skip
+def test_samples_that_do_not_fit_are_refused(module, data, message):
+    with pytest.raises(ValueError, match=message):
+        FeatureExtractor(module.symbol, *module.get_params()).predict(data)
+
+
+def test_features_are_those_of_the_network_that_was_trained():
+    """MXNet, where it binds without gradients, computes this network wrongly."""
+    embedding = get_model('resnet18_v2', 3, (3, 32, 32))
+    module = mx.mod.Module(embedding, label_names=None)
+    module.bind([('data', (2, 3, 32, 32))], for_training=True)
+    mx.random.seed(1)
+    module.init_params(mx.init.Xavier(magnitude=2, rnd_type='gaussian', factor_type='in'))
+    images = mx.nd.random.normal(shape=(2, 3, 32, 32))
+    module.forward(mx.io.DataBatch([images]), is_train=False)
+    expected = module.get_outputs()[0].asnumpy()
+    found = FeatureExtractor(embedding, *module.get_params()).predict(images)
+    np.testing.assert_allclose(found, expected, atol=1e-5 * abs(expected).max())
+
+
+@pytest.mark.parametrize('dtype', ['float16', 'float64'])
+def test_parameters_and_samples_of_other_dtypes_become_float32(module, dtype):
+    images = np.random.RandomState(0).randn(3, 1, 8, 8)
+    expected = FeatureExtractor(module.symbol, *module.get_params()).predict(images)
+    params = ({name: value.astype(dtype) for name, value in params.items()} for params in module.get_params())
+    found = FeatureExtractor(module.symbol, *params).predict(mx.nd.array(images, dtype=dtype))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=2e-2 if dtype == 'float16' else 1e-6)
+
+
+def test_a_network_without_parameters_has_features():
+    net = mx.sym.Flatten(mx.sym.Variable('data'), name='embedding')
+    images = np.random.RandomState(0).rand(5, 2, 3).astype('float32')
+    np.testing.assert_array_equal(FeatureExtractor(net, {}, {}).predict(images, 2), images.reshape(5, 6))
+
+
+def test_the_process_and_its_console_are_left_as_they_are(module, monkeypatch, capfd):
+    """MXNet reads its environment whenever a network is bound, a user's own, too."""
+    extractor = FeatureExtractor(module.symbol, *module.get_params())
+    capfd.readouterr()
+    for change in 'putenv', 'unsetenv':
+        monkeypatch.setattr(os, change, lambda *variable: pytest.fail(f'changes {variable}'))
+    extractor.predict(np.zeros((5, 1, 8, 8)), 2)
+    FeatureExtractor(module.symbol, *module.get_params()).predict(np.zeros((5, 1, 8, 8)), 3)
+    monkeypatch.undo()
+    assert capfd.readouterr() == ('', '')
+
+
+def test_a_missing_parameter_is_named(module):
+    arg_params, aux_params = module.get_params()
+    arg_params = {name: value for name, value in arg_params.items() if name != 'conv_bias'}
+    with pytest.raises(ValueError, match='there is no parameter conv_bias, which embedding_output needs'):
+        FeatureExtractor(module.symbol, arg_params, aux_params)
