@@ -1,4 +1,4 @@
-"""Faults of MXNet's readers of files: what they do with a damaged one."""
+"""Faults of MXNet's readers of files: a damaged file raises errors of several kinds."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ __all__ = ['read_params', 'read_symbol']
 
 
 def read_symbol(path: str | os.PathLike) -> Symbol:
-    """Read a network from a .json file.
+    """Read a network from a symbol file; ValueError for any other file.
 
-    MXNet's own reader ends the process on text that is not JSON, so the text is parsed before. Raises ValueError for
-    what is not an MXNet symbol file.
+    MXNet's reader was seen to end the process on text that is not JSON, so Python parses the text first. For
+    a truncated file, it raises UnicodeDecodeError, because its message quotes the end of the file as a byte.
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/base.py#L227
     """
     try:
         text = Path(path).read_text(encoding='utf-8')
@@ -29,10 +30,11 @@ def read_symbol(path: str | os.PathLike) -> Symbol:
 
 
 def read_params(path: str | os.PathLike) -> dict[str, NDArray]:
-    """Read arrays by name from a .params file.
+    """Read arrays by name from a parameter file; ValueError for any other file.
 
-    MXNet's reader raises errors of several kinds for a damaged file, and returns a list where names are missing.
-    Raises ValueError for what is not an MXNet parameter file.
+    MXNet's reader returns a list for a file without names. For a damaged one it raises MXNetError, or
+    UnicodeDecodeError where the names are damaged.
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/ndarray/utils.py#L175
     """
     try:
         params = nd.load(str(path))

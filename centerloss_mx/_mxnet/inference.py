@@ -23,8 +23,9 @@ def without_fusion(
     variable MXNET_SUBGRAPH_BACKEND turns that off, for all executors of the process. `CachedOp`, which runs
     Gluon's blocks, does not fuse, and it does not print a line as executors do.
 
-    | https://github.com/apache/mxnet/blob/1.9.1/src/executor/graph_executor.cc#L1713 (without gradients)
-    | https://github.com/apache/mxnet/blob/1.9.1/src/operator/subgraph/mkldnn/mkldnn_conv.cc#L156 (the sum)
+    Where gradients are not needed, layers are fused; and the fused sum:
+    https://github.com/apache/mxnet/blob/1.9.1/src/executor/graph_executor.cc#L1713
+    https://github.com/apache/mxnet/blob/1.9.1/src/operator/subgraph/mkldnn/mkldnn_conv.cc#L156
 
     Parameters
     ----------

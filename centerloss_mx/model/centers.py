@@ -128,6 +128,6 @@ def centers_to_aux(
     key = f'{name}_center_weight'
     if key not in arg_params:
         raise ValueError(f'there is no parameter {key}; there are {", ".join(arg_params) or "none"}')
-    centers = arg_params[key].tostype('default')[:, :-1].copy()  # a slice may share the array's memory
+    centers = arg_params[key].tostype('default')[:, :-1]  # tostype copies
     rest = {param: value for param, value in arg_params.items() if param != key}
     return rest, {**aux_params, f'{name}__center_bias': centers}
