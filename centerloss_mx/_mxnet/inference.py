@@ -19,9 +19,9 @@ def without_fusion(
     """Return a function that computes a network for a batch of any size, on `ctx`, without fused layers.
 
     An executor without gradients fuses layers on a CPU. In ResNet v2 for small pictures, the fused sum of a
-    convolution and a shortcut is another sum: the features were wrong by 10 to 40 %. Only the environment
-    variable MXNET_SUBGRAPH_BACKEND turns that off, for all executors of the process. `CachedOp`, which runs
-    Gluon's blocks, does not fuse, and it does not print a line as executors do.
+    convolution and a shortcut is another sum: the features were wrong by 10 to 40 %. The environment variable
+    MXNET_SUBGRAPH_BACKEND would turn that off, for all executors of the process. `CachedOp`, which runs
+    Gluon's blocks, does not fuse, and it prints no line as executors do.
 
     Where gradients are not needed, layers are fused; and the fused sum:
     https://github.com/apache/mxnet/blob/1.9.1/src/executor/graph_executor.cc#L1713
