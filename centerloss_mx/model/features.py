@@ -146,8 +146,8 @@ def _lists_of_names(arrays: dict[str, np.ndarray]) -> dict[str, list[str]]:
 
 
 def _check_labels(labels: np.ndarray, num_class: int) -> None:
-    whole = labels.dtype.kind in 'iu'
-    outside = (labels < 0) | (labels >= num_class) if whole else np.ones(len(labels), bool)
+    integers = labels.dtype.kind in 'iu'
+    outside = (labels < 0) | (labels >= num_class) if integers else np.ones(len(labels), bool)
     if outside.any():
         row = int(outside.argmax())
         raise ValueError(f'label {labels[row]} at row {row} is outside 0..{num_class - 1}')
