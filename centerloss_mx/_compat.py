@@ -2,21 +2,22 @@
 
 MXNet uses ``np.bool``, which NumPy 1.24 removed (the only removed alias it needs), and ``distutils``, which
 Python 3.12 removed. Importing this module sets ``np.bool = bool`` where it is missing and finds ``distutils``
-in setuptools. Where MXNet cannot run, it raises ImportError with one sentence that says what to install.
+in setuptools. Where MXNet cannot run, the import raises ImportError with one sentence that says what to do.
 
-It is also a script, for any Python from 3.6 on, that prints this sentence and exits 1, or exits 0:
+It is also a script, for any Python from 3.6 on. It prints this sentence and exits 1, or prints nothing and
+exits 0:
 
     python3 centerloss_mx/_compat.py            can this Python run MXNet, in a virtual environment?
-    python3 centerloss_mx/_compat.py packages   are the packages here, and does MXNet load?
+    python3 centerloss_mx/_compat.py packages   are the packages installed, and does MXNet load?
 
-MXNet is not imported here (but by the second command): parameter servers never return from ``import mxnet``.
+Only the second command imports MXNet: in a parameter server ``import mxnet`` never returns.
 """
 
 import os
 import sys
 
 if __name__ == '__main__':
-    # A script's directory comes first on the path, and our operator.py and io.py would hide Python's own.
+    # Python puts a script's directory first on the path, where our operator and io would hide its own.
     sys.path[:] = [path for path in sys.path if path != os.path.dirname(os.path.abspath(__file__))]
 
 import importlib.util
@@ -41,61 +42,28 @@ PYTHON = '>=3.8,<3.13'
 NUMPY = '>=1.17.5,<2'
 MXNET = '>=1.9.1,<2'
 
-# Where there is a wheel of MXNet 1.9.1; the ones for Linux need glibc.
+# The platforms that MXNet 1.9.1 has a wheel for; on Linux it needs glibc.
 _WHEELS = [('Linux', 'x86_64'), ('Linux', 'aarch64'), ('Darwin', 'x86_64')]
 
 
-def _release(version: str) -> Tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r'\d+', re.split(r'[^\d.]', version)[0]))
-
-
-def _within(version: str, bounds: str) -> bool:
-    lower, upper = (_release(bound.lstrip('<>=')) for bound in bounds.split(','))
-    return lower <= _release(version) < upper
-
-
 def check_python(version: str = platform.python_version()) -> None:
-    """Refuse a Python that MXNet 1.9.1 does not run on.
-
-    Parameters
-    ----------
-    version : str
-        Such as ``'3.11.7'``; by default the running one.
-
-    Raises
-    ------
-    ImportError
-        If the version is outside `PYTHON`.
-    """
-    if not _within(version, PYTHON):
-        raise ImportError(
-            f'MXNet 1.9.1 needs Python {PYTHON}, but this is Python {version}: '
-            'use another one, for example `make test PYTHON=python3.11` or `python3.11 -m venv .venv`'
-        )
+    """Raise ImportError for a version of Python that MXNet 1.9.1 does not run on."""
+    advice = 'use another one, for example `make test PYTHON=python3.11` or `python3.11 -m venv .venv`'
+    _check_version('MXNet 1.9.1', 'Python', version, PYTHON, advice)
 
 
 def check_platform(
     system: str = platform.system(), machine: str = platform.machine(), libc: Optional[str] = None
 ) -> None:
-    """Refuse a platform without a wheel of MXNet 1.9.1.
+    """Raise ImportError for a platform that MXNet 1.9.1 has no wheel for.
 
-    Parameters
-    ----------
-    system, machine : str
-        As `platform.system` and `platform.machine` tell them, which are the defaults.
-    libc : str, optional
-        The first of `platform.libc_ver`, which is the default: ``'glibc'``, or ``''`` for another C library.
-
-    Raises
-    ------
-    ImportError
-        If there is no such wheel.
+    `libc` is the first entry of `platform.libc_ver`: ``'glibc'``, or ``''`` for another C library.
     """
     if libc is None:
         libc = platform.libc_ver()[0]
-    musl = system == 'Linux' and libc != 'glibc'
-    if (system, machine) not in _WHEELS or musl:
-        here = f'{system} on {machine}' + (' without glibc' if musl else '')
+    without_glibc = system == 'Linux' and libc != 'glibc'
+    if (system, machine) not in _WHEELS or without_glibc:
+        here = f'{system} on {machine}' + (' without glibc' if without_glibc else '')
         raise ImportError(
             f'MXNet 1.9.1 has no wheel for {here}: '
             'use Linux with glibc on x86_64 or aarch64 (in Docker or WSL 2, for example), or macOS on x86_64'
@@ -103,48 +71,31 @@ def check_platform(
 
 
 def check_numpy(version: str) -> None:
-    """Refuse a NumPy that MXNet 1.9.1 does not run on.
-
-    Parameters
-    ----------
-    version : str
-        Such as ``'1.26.4'``.
-
-    Raises
-    ------
-    ImportError
-        If the version is outside `NUMPY`.
-    """
-    if not _within(version, NUMPY):
-        raise ImportError(
-            f"MXNet 1.9.1 needs NumPy {NUMPY}, but this is NumPy {version}: pip install 'numpy{NUMPY}'"
-        )
+    """Raise ImportError for a version of NumPy that MXNet 1.9.1 does not run on."""
+    _check_version('MXNet 1.9.1', 'NumPy', version, NUMPY, f"pip install 'numpy{NUMPY}'")
 
 
 def check_mxnet(version: Optional[str]) -> None:
-    """Refuse another MXNet than 1.9.1, or none.
-
-    Parameters
-    ----------
-    version : str or None
-        Such as ``'1.9.1'``; None where MXNet is not installed.
-
-    Raises
-    ------
-    ImportError
-        If the version is outside `MXNET`; where there is none and no wheel either, the sentence says that.
-    """
+    """Raise ImportError for another MXNet than 1.9.1, and for None: MXNet is not installed."""
     if version is None:
-        check_platform()
+        check_platform()  # without a wheel, pip could not install it
         raise ImportError(f"MXNet is not installed: pip install 'mxnet{MXNET}'")
-    if not _within(version, MXNET):
-        raise ImportError(
-            f"centerloss_mx needs MXNet {MXNET}, but this is MXNet {version}: pip install 'mxnet{MXNET}'"
-        )
+    _check_version('centerloss_mx', 'MXNet', version, MXNET, f"pip install 'mxnet{MXNET}'")
+
+
+def _check_version(who: str, what: str, version: str, bounds: str, advice: str) -> None:
+    lower, upper = (_release(bound.lstrip('<>=')) for bound in bounds.split(','))
+    if not lower <= _release(version) < upper:
+        raise ImportError(f'{who} needs {what} {bounds}, but this is {what} {version}: {advice}')
+
+
+def _release(version: str) -> Tuple[int, ...]:
+    """The numbers of a version, without 'rc1' and the like."""
+    return tuple(int(number) for number in re.findall(r'\d+', re.split(r'[^\d.]', version)[0]))
 
 
 def _mxnet_version() -> Optional[str]:
-    # From its source: on a server MXNet is half imported, and GPU wheels are called mxnet-cu112 and the like.
+    # Read from its source: in a server MXNet is half imported, and a wheel may be called mxnet-cu112.
     spec = importlib.util.find_spec('mxnet')
     if spec is None or not spec.origin:
         return None
@@ -178,7 +129,7 @@ def _prepare() -> None:
 
 
 def _main(arguments: List[str]) -> Optional[str]:
-    """Return what is wrong, in one sentence, or None."""
+    """Return one sentence that says why MXNet cannot run, or None."""
     try:
         if arguments == ['packages']:
             _prepare()
@@ -193,7 +144,7 @@ def _main(arguments: List[str]) -> Optional[str]:
                 )
     except ImportError as error:
         return str(error)
-    except OSError as error:  # the shared library's own dependencies, which its wheel does not carry
+    except OSError as error:  # a library that MXNet's own needs and its wheel lacks
         return (
             f'MXNet does not load ({error}): install the library, as in `apt install libquadmath0 libgomp1`'
         )
@@ -205,5 +156,5 @@ if __name__ == '__main__':
     if problem:
         print(problem)
         sys.exit(1)
-elif __package__:  # imported; setup.py only reads the bounds
+elif __package__:  # imported as a module; setup.py runs this file for the bounds only
     _prepare()

@@ -13,19 +13,19 @@ __all__ = ['read_npz', 'write_whole']
 
 
 def write_whole(path: str | os.PathLike, write: Callable[[str], object]) -> None:
-    """Write a file under another name, then give it its own: readers find all of it or the old one.
+    """Write a file completely or not at all: readers find the new file or the old one, never a part.
 
     Parameters
     ----------
     path : path-like
         The file.
     write : callable
-        Called with the name to write to; same folder, same suffix.
+        Called with the name of a temporary file in the same folder, with the same suffix.
 
     Raises
     ------
     OSError
-        The folder is not there or cannot be written to. What `write` raises is passed on; the old file stays.
+        The folder does not exist or is not writable. Errors of `write` are passed on; the old file stays.
 
     Examples
     --------
@@ -46,26 +46,26 @@ def write_whole(path: str | os.PathLike, write: Callable[[str], object]) -> None
 def read_npz(
     path: str | os.PathLike, names: Sequence[str], optional: Sequence[str] = ()
 ) -> dict[str, np.ndarray]:
-    """Read arrays from an .npz file; pickled ones are refused.
+    """Read arrays from an .npz file; pickled arrays are refused.
 
     Parameters
     ----------
     path : path-like
         The file.
     names, optional : sequence of str
-        The arrays to read; those of `optional` may be missing.
+        The arrays to read. Those in `optional` may be missing.
 
     Returns
     -------
     dict of str to numpy.ndarray
-        Those that are there.
+        The arrays that the file has.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is damaged, no .npz file, or lacks an array; the message names those that it has.
+        The file is not an .npz file, is damaged, or lacks an array; the message lists those that it has.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def read_npz(
         what = 'a folder' if Path(path).is_dir() else 'not there'
         raise FileNotFoundError(f'{path}: {what}; {expected} in an .npz file')
     if not zipfile.is_zipfile(path):
-        raise ValueError(f'{path}: {expected}: it is no .npz file, or not whole')
+        raise ValueError(f'{path}: {expected}: not an .npz file, or it is truncated')
     try:
         with open(path, 'rb') as file, np.load(file, allow_pickle=False) as arrays:
             missing = [name for name in names if name not in arrays.files]
@@ -85,7 +85,7 @@ def read_npz(
             found = {name: arrays[name] for name in (*names, *optional) if name in arrays.files}
             for name, array in found.items():
                 if not isinstance(array, np.ndarray):
-                    raise ValueError(f'{name} is no array')
+                    raise ValueError(f'{name} is not an array')
             return found
-    except Exception as error:  # what NumPy raises of a damaged file has no common base
+    except Exception as error:  # NumPy's errors for a damaged file have no common base
         raise ValueError(f'{path}: {expected}: {error}') from None

@@ -1,4 +1,4 @@
-"""What `fit` calls: waiting for centers, a progress bar."""
+"""Callbacks for `fit`: waiting for centers, and a progress bar."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ['ProgressBar', 'wait_for_centers']
 
 
 def wait_for_centers(param: BatchEndParam) -> None:
-    """Make `fit` copy exact centers at each epoch's end: a `batch_end_callback` for any metric.
+    """Wait for the centers at each epoch's end, before `fit` copies them: a `batch_end_callback`.
 
-    The engine does not know that backward moves the centers; without a wait `Module.fit` can copy them
-    while the last update of an epoch still runs, and then writes the stale copy back. One wait per epoch.
-    `CenterLossMetric` and `module.Module` wait by themselves.
+    MXNet's engine does not know that backward moves the centers. Without a wait, `mx.mod.Module.fit` can copy
+    them before the last update of an epoch, and then write the stale copy back. `CenterLossMetric` and
+    `module.Module` wait themselves; this is for any other metric with `mx.mod.Module`.
 
     Parameters
     ----------
     param : mxnet.model.BatchEndParam
-        What `fit` hands to a batch end callback.
+        What `fit` passes to a batch end callback.
 
     References
     ----------
@@ -35,23 +35,23 @@ def wait_for_centers(param: BatchEndParam) -> None:
 
 
 class ProgressBar:
-    """A tqdm bar over all batches of a `fit`, with the metrics beside it: a `batch_end_callback`.
+    """A tqdm bar over all batches of `fit`, with the metrics behind it: a `batch_end_callback`.
 
     Parameters
     ----------
     total : int
-        Number of batches, of all epochs together.
+        Number of batches in all epochs.
     description : str
-        Written before the bar.
+        The text before the bar.
     initial : int
-        Batches already done, when training resumes.
+        Number of batches already trained, when training resumes.
     frequent : int
-        Batches between two readings of the metrics, which wait for the device.
+        Number of batches between two readings of the metrics; each reading waits for the device.
 
     Raises
     ------
     ImportError
-        tqdm is not installed; the message says what to install.
+        tqdm is not installed.
 
     Examples
     --------
@@ -73,5 +73,5 @@ class ProgressBar:
         self.bar.write(line)
 
     def close(self) -> None:
-        """Leave the bar as it is."""
+        """End the bar; it stays on the screen."""
         self.bar.close()

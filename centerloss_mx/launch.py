@@ -2,9 +2,9 @@
 
     python -m centerloss_mx.launch -n 2 -s 2 -- python examples/train_mnist.py --kv-store dist_sync
 
-Every line that a process prints is passed on behind its name, as in `worker 0 | ...`; `worker 0` is the
-worker of rank 0. The job ends when all workers have. If any process dies, all others are stopped, and the
-last line says which and how.
+Every line that a process prints appears behind the name of the process, as in `worker 0 | ...`; `worker 0`
+has rank 0. The job ends when all workers have ended. If a process fails, all others are stopped, and the last
+line says which one failed and how.
 """
 
 from __future__ import annotations
@@ -22,12 +22,16 @@ import time
 from contextlib import suppress
 from typing import IO, NamedTuple, Sequence, TextIO
 
+from ._checks import check_size
+
 __all__ = ['JobError', 'launch', 'main']
 
 HOST = '127.0.0.1'
-SERVER = [sys.executable, '-c', 'import centerloss_mx']  # which does not return before the job ends
+SERVER = [sys.executable, '-c', 'import centerloss_mx']  # serves inside the import, until the job ends
+POLL_SECONDS = 0.1
+SERVER_EXIT_SECONDS = 5
+TERM_TO_KILL_SECONDS = 3
 _SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-POLL, GRACE, MERCY = 0.1, 5, 3  # seconds: between looks; for servers to end; from SIGTERM to SIGKILL
 
 # What ps-lite says on the scheduler with PS_VERBOSE=2, by several threads at once, and of a server that has
 # come.
@@ -36,7 +40,7 @@ _REGISTERED = re.compile(rb'cmd=ADD_NODE, node={ role=server, ip=')
 
 
 class JobError(RuntimeError):
-    """A job that could not be started or has not ended well; all its processes have been stopped."""
+    """A job could not be started, or a process of it failed; all its processes have been stopped."""
 
 
 class _Process(NamedTuple):
@@ -53,51 +57,42 @@ def launch(
     Parameters
     ----------
     command : sequence of str
-        The workers' program and its arguments; no shell reads them.
+        The workers' program and its arguments. No shell is started.
     num_workers, num_servers : int
-        How many processes of each kind, > 0. Servers are `python -c 'import centerloss_mx'`.
+        Number of processes of each kind, > 0. Servers run `python -c 'import centerloss_mx'`.
     port : int or None
-        The scheduler's, 1..65535; None: a free one.
+        The scheduler's port, 1..65535; None: a free one.
     timeout : float
-        Seconds that the servers have to find the scheduler, > 0. Workers may take their time.
+        Seconds in which all servers must reach the scheduler, > 0. Workers have no limit.
 
     Raises
     ------
     ValueError
-        A number that is out of its range, or no command.
+        A number is out of its range, or `command` is empty or one string.
     JobError
-        The program is not there, the port is taken, the servers did not come up, or a process died.
+        The program does not exist, the port is in use, the servers did not reach the scheduler, or a process
+        failed.
 
     Examples
     --------
     >>> launch(['python', 'train.py'], num_workers=2, num_servers=1)  # doctest: +SKIP
     """
-    for name, number in {'num_workers': num_workers, 'num_servers': num_servers, 'timeout': timeout}.items():
-        if not number > 0:
-            raise ValueError(f'{name}={number} is not > 0')
+    check_size('', 'num_workers', num_workers)
+    check_size('', 'num_servers', num_servers)
+    if not timeout > 0:
+        raise ValueError(f'timeout={timeout} is not > 0')
     if port is not None and not 0 < port < 2**16:
         raise ValueError(f'port={port} is outside 1..65535')
     if not command or isinstance(command, str):
-        raise ValueError(f'command={command!r} is no program with its arguments, in a sequence')
+        raise ValueError(f'command={command!r}: expected a sequence, a program and its arguments')
     if shutil.which(command[0]) is None:
-        raise JobError(f'{command[0]} is no program that can be run here')
+        raise JobError(f'command not found or not executable: {command[0]}')
     if port is not None and not _is_free(port):
-        raise JobError(f'port {port} of {HOST} is taken; give another, or none for a free one')
+        raise JobError(f'port {port} of {HOST} is in use; choose another, or none for a free one')
 
-    root, *ports = _free_ports(1 + num_servers + num_workers)
-    shared = {
-        'DMLC_PS_ROOT_URI': HOST,
-        'DMLC_PS_ROOT_PORT': str(port or root),
-        'DMLC_NUM_WORKER': str(num_workers),
-        'DMLC_NUM_SERVER': str(num_servers),
-        'DMLC_NODE_HOST': HOST,
-        'DMLC_INTERFACE': 'lo0' if sys.platform == 'darwin' else 'lo',
-        'PYTHONUNBUFFERED': '1',
-        # MXNet takes half of the processors in each process unless it is told.
-        'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 1) // num_workers)),
-    }
-    environment = {**shared, **os.environ, **{key: shared[key] for key in shared if key.startswith('DMLC_')}}
-    registered: list[bytes] = []
+    scheduler_port, *ports = _free_ports(1 + num_servers + num_workers)
+    environment = _environment(num_workers, num_servers, port or scheduler_port)
+    registered: list[bytes] = []  # a line for each server that has reached the scheduler
     processes: list[_Process] = []
 
     def start(name: str, arguments: Sequence[str], role: str, **variables: str) -> None:
@@ -116,9 +111,29 @@ def launch(
         _stop(processes)
 
 
+def _environment(num_workers: int, num_servers: int, port: int) -> dict[str, str]:
+    """The variables that all processes of a job have. They override DMLC variables of this process."""
+    job = {
+        'DMLC_PS_ROOT_URI': HOST,
+        'DMLC_PS_ROOT_PORT': str(port),
+        'DMLC_NUM_WORKER': str(num_workers),
+        'DMLC_NUM_SERVER': str(num_servers),
+        'DMLC_NODE_HOST': HOST,
+        'DMLC_INTERFACE': 'lo0' if sys.platform == 'darwin' else 'lo',
+    }
+    defaults = {
+        'PYTHONUNBUFFERED': '1',
+        # Without this, each process of MXNet uses half of the processors.
+        'OMP_NUM_THREADS': str(max(1, (os.cpu_count() or 1) // num_workers)),
+    }
+    return {**defaults, **os.environ, **job}
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a past job's port is free at once
+        listener.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+        )  # the port of an ended job is free at once
         try:
             listener.bind((HOST, port))
         except OSError:
@@ -127,7 +142,7 @@ def _is_free(port: int) -> bool:
 
 
 def _free_ports(number: int) -> list[int]:
-    """Ascending."""
+    """Free ports, in ascending order."""
     listeners = [socket.socket() for _ in range(number)]
     for listener in listeners:
         listener.bind((HOST, 0))
@@ -147,7 +162,7 @@ def _start(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # so that its children can be stopped with it
+            start_new_session=True,  # a process group of its own, to be stopped with its children
         )
     except OSError as error:
         raise JobError(f'{name} could not be started: {arguments[0]}: {error.strerror}') from None
@@ -162,7 +177,7 @@ def _start(
 
 
 def _pass_on(name: str, source: IO[bytes], target: TextIO, registered: list[bytes] | None) -> None:
-    """Write each line behind the process's name; keep those of the scheduler that tell of servers."""
+    """Print each line behind the name of its process; keep the scheduler's lines about servers."""
     with source:
         for line in source:
             if registered is not None and _VERBOSE.search(line):
@@ -170,17 +185,18 @@ def _pass_on(name: str, source: IO[bytes], target: TextIO, registered: list[byte
                     registered.append(line)
                 continue
             line = f'{name} | '.encode() + line.rstrip(b'\r\n') + b'\n'
-            # Where it cannot be written (a closed pipe, a full disk), the process must not have to wait.
+            # Where the line cannot be written (a closed pipe, a full disk), reading goes on: the process
+            # would wait for ever otherwise.
             with suppress(OSError, ValueError):
                 if hasattr(target, 'buffer'):
-                    target.buffer.write(line)  # one call: whole lines
+                    target.buffer.write(line)  # one call, so that lines of two processes do not mix
                     target.flush()
                 else:  # a StringIO, or None where it is closed
                     print(line.decode(errors='replace'), end='', file=target)
 
 
 def _watch(processes: list[_Process], registered: list[bytes], num_servers: int, timeout: float) -> None:
-    """Return when all workers have ended well, and the others after them."""
+    """Wait until all workers have ended, and then the servers and the scheduler."""
     workers = [process for process in processes if process.name.startswith('worker')]
     deadline = time.monotonic() + timeout
     while any(worker.popen.poll() is None for worker in workers):
@@ -188,15 +204,16 @@ def _watch(processes: list[_Process], registered: list[bytes], num_servers: int,
         if len(registered) < num_servers and time.monotonic() > deadline:
             missing = num_servers - len(registered)
             raise JobError(f'{missing} of {num_servers} servers did not come up within {timeout:g} s')
-        time.sleep(POLL)
+        time.sleep(POLL_SECONDS)
     _check_alive(processes)
-    # Workers that made no KVStore leave the others waiting.
-    deadline = time.monotonic() + GRACE
+    # Servers and scheduler end by themselves, unless the workers made no KVStore.
+    deadline = time.monotonic() + SERVER_EXIT_SECONDS
     while any(process.popen.poll() is None for process in processes) and time.monotonic() < deadline:
-        time.sleep(POLL)
+        time.sleep(POLL_SECONDS)
 
 
 def _check_alive(processes: list[_Process]) -> None:
+    """Raise JobError if a process has failed."""
     for name, popen, _ in processes:
         status = popen.poll()
         if status:
@@ -208,13 +225,14 @@ def _check_alive(processes: list[_Process]) -> None:
 
 
 def _stop(processes: list[_Process]) -> None:
+    """End all processes and their children."""
     for number in signal.SIGTERM, signal.SIGKILL:
         for process in processes:
-            with suppress(ProcessLookupError):  # it and its children have ended
+            with suppress(ProcessLookupError):  # all of its group have ended
                 os.killpg(process.popen.pid, number)
-        deadline = time.monotonic() + MERCY
+        deadline = time.monotonic() + TERM_TO_KILL_SECONDS
         while any(process.popen.poll() is None for process in processes) and time.monotonic() < deadline:
-            time.sleep(POLL)
+            time.sleep(POLL_SECONDS)
     for process in processes:
         for reader in process.readers:
             reader.join(timeout=1)
@@ -231,7 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises
     ------
     SystemExit
-        With a sentence, and status 2 for arguments that cannot be used, 1 for a job that has not ended well.
+        With a sentence: status 2 for invalid arguments, 1 for a job that failed.
     """
     parser = argparse.ArgumentParser(
         prog='python -m centerloss_mx.launch',
@@ -240,10 +258,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         'python examples/train_mnist.py --kv-store dist_sync',
     )
     parser.add_argument('-n', '--num-workers', type=int, required=True, metavar='N', help='number of workers')
-    parser.add_argument('-s', '--num-servers', type=int, metavar='N', help='of servers (default: as many)')
-    parser.add_argument('--port', type=int, help="the scheduler's (default: a free one)")
     parser.add_argument(
-        '--timeout', type=float, default=30, help='seconds for the servers to come up (default: 30)'
+        '-s', '--num-servers', type=int, metavar='N', help='number of servers (default: N of workers)'
+    )
+    parser.add_argument('--port', type=int, help="the scheduler's port (default: a free one)")
+    parser.add_argument(
+        '--timeout', type=float, default=30, help='seconds in which the servers must start (default: 30)'
     )
     parser.add_argument('command', nargs='+', help="the workers' program and its arguments, behind --")
     args = parser.parse_args(arguments)
@@ -267,7 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _interrupt(number: int, _: object) -> None:
-    """Stop, by way of `finally`, and do not listen to a second signal while the processes are stopped."""
+    """Raise in the main thread, whose `finally` stops the processes; ignore further signals until then."""
     for other in _SIGNALS:
         signal.signal(other, signal.SIG_IGN)
     if number == signal.SIGINT:

@@ -168,7 +168,7 @@ def test_a_taken_port_is_named_at_once():
         listener.bind(('127.0.0.1', 0))
         listener.listen()
         port = listener.getsockname()[1]
-        with pytest.raises(JobError, match=f'port {port} of 127.0.0.1 is taken; give another'):
+        with pytest.raises(JobError, match=f'port {port} of 127.0.0.1 is in use; choose another'):
             launch(['true'], 1, 1, port)
 
 
@@ -198,13 +198,16 @@ def test_workers_that_make_no_kvstore_end_the_job_and_every_byte_comes_through(n
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (['-n', '0', '--', 'true'], 'num_workers=0 is not > 0'),
-        (['-n', '1', '-s', '-1', '--', 'true'], 'num_servers=-1 is not > 0'),
+        (['-n', '0', '--', 'true'], 'num_workers=0 is not a whole number > 0'),
+        (['-n', '1', '-s', '-1', '--', 'true'], 'num_servers=-1 is not a whole number > 0'),
         (['-n', '1', '--timeout', 'nan', '--', 'true'], 'timeout=nan is not > 0'),
         (['-n', '1', '--port', '65536', '--', 'true'], 'port=65536 is outside 1..65535'),
         (['-n', '1'], 'the following arguments are required: command'),
         (['-n', 'two', '--', 'true'], "invalid int value: 'two'"),
-        (['-n', '1', '--', 'no-such-program'], 'launch: no-such-program is no program that can be run here'),
+        (
+            ['-n', '1', '--', 'no-such-program'],
+            'launch: command not found or not executable: no-such-program',
+        ),
     ],
 )
 def test_what_cannot_be_started_is_said_in_a_sentence(arguments, message, monkeypatch, capsys):
@@ -218,7 +221,8 @@ def test_what_cannot_be_started_is_said_in_a_sentence(arguments, message, monkey
 @pytest.mark.parametrize('command', [[], 'python train.py'])
 def test_what_is_no_command_is_refused(command):
     with pytest.raises(
-        ValueError, match=f'command={re.escape(repr(command))} is no program with its arguments'
+        ValueError,
+        match=f'command={re.escape(repr(command))}: expected a sequence, a program and its arguments',
     ):
         launch(command, 1, 1)
 

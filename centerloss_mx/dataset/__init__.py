@@ -1,7 +1,7 @@
-"""Samples and their classes, whatever they are in: one way to load, to serve, and to hold out.
+"""Samples and their classes, in any kind of file: one way to load, to serve, and to hold out.
 
-`load_samples` takes the name of a set, a folder of class folders, a .rec, .npz or idx file; `samples_iter`
-serves what it found to a network:
+`load_samples` reads a set by its name, a folder of class folders, a .rec, .npz or idx file; `samples_iter`
+serves the samples to a network:
 
 >>> train = samples_iter(load_samples('digits'), batch_size=100, shuffle=True)
 >>> train.next().data[0].shape
@@ -9,8 +9,8 @@ serves what it found to a network:
 """
 
 from .._files import read_npz
+from ..io.class_names import numbered
 from .arrays import Arrays, Samples, as_arrays, load_arrays
-from .classes import numbered
 from .serve import samples_iter
 from .sources import SOURCES, has_parts, load_samples
 from .split import hold_out

@@ -1,4 +1,4 @@
-"""Samples in memory and their classes."""
+"""`Arrays`: samples in memory and their classes, from an .npz file or from NumPy arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from .._files import read_npz
 from ..io import Images
-from .classes import numbered
+from ..io.class_names import numbered
 
 
 class Arrays(NamedTuple):
@@ -23,7 +23,7 @@ class Arrays(NamedTuple):
     labels : numpy.ndarray
         int64 (N,), 0..num_class-1.
     class_names : list of str
-        The name of each class, num_class of them.
+        The num_class names of the classes.
     """
 
     images: np.ndarray
@@ -31,12 +31,12 @@ class Arrays(NamedTuple):
     class_names: list[str]
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Arrays:
-        """Some of the samples, by their rows; the classes stay as they are.
+        """Select samples by their rows; the classes stay as they are.
 
         Parameters
         ----------
         rows : sequence of int
-            Which, in 0..N-1.
+            Rows, in 0..N-1.
 
         Returns
         -------
@@ -45,22 +45,22 @@ class Arrays(NamedTuple):
         return self._replace(images=self.images[rows], labels=self.labels[rows])
 
 
-Samples = Union[Images, Arrays]  # pictures in files, which are listed only, or all in memory
+Samples = Union[Images, Arrays]  # pictures in files, or arrays in memory
 
 
 def load_arrays(path: str | os.PathLike) -> Arrays:
-    """Load images and labels from an .npz file; pickled ones are refused.
+    """Load images and labels from an .npz file; pickled arrays are refused.
 
     Parameters
     ----------
     path : path-like
         The file, with the arrays ``images`` (N, height, width) or (N, height, width, channels), uint8 or
-        float, and ``labels`` (N,): numbers or names.
+        float, and ``labels`` (N,), numbers or names.
 
     Returns
     -------
     Arrays
-        Images in [0, 1] where they are uint8, else as they are. Classes are numbered in the order of their
+        uint8 images divided by 255, float images as they are. Classes are numbered in the order of their
         labels.
 
     Raises
@@ -68,7 +68,7 @@ def load_arrays(path: str | os.PathLike) -> Arrays:
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is damaged, or the arrays are not there, of other shapes or dtypes, or not finite.
+        The file is damaged, or its arrays are missing, of another shape or dtype, or not finite.
 
     Examples
     --------
@@ -86,25 +86,25 @@ def load_arrays(path: str | os.PathLike) -> Arrays:
     if not images[0].size:
         raise ValueError(f'{path}: images of shape {images.shape} have no pixels')
     try:
-        with np.errstate(over='ignore'):  # beyond float32, which is told below
+        with np.errstate(over='ignore'):  # an overflow to infinity raises below
             samples = as_arrays(images, labels)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
     finite = np.isfinite(samples.images).all(axis=(1, 2, 3))
-    if not finite.all():  # a max pooling layer would hide it
+    if not finite.all():  # training would not show it: max pooling ignores NaN
         raise ValueError(f'{path}: images at row {int(finite.argmin())} are not finite')
     return samples
 
 
 def as_arrays(images: np.ndarray, labels: np.ndarray) -> Arrays:
-    """Make samples of images and labels in memory.
+    """Make samples from images and labels in memory.
 
     Parameters
     ----------
     images : numpy.ndarray
-        (N, height, width) or (N, height, width, channels); uint8 is brought to [0, 1].
+        (N, height, width) or (N, height, width, channels). uint8 is divided by 255.
     labels : numpy.ndarray
-        (N,), numbers or names, from which the classes get their names; they are numbered in this order.
+        (N,), numbers or names. They are the names of the classes, which are numbered in their order.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def as_arrays(images: np.ndarray, labels: np.ndarray) -> Arrays:
     Raises
     ------
     ValueError
-        A label that is not finite.
+        A label is not finite.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Batches of samples."""
+"""`samples_iter`: batches of samples."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def samples_iter(
     samples : io.Images or Arrays
         What `load_samples` returned.
     batch_size : int
-        Samples a batch; no more than there are, if they are in files. The last batch is padded with the first
-        samples.
+        Samples a batch; for pictures in files, not more than there are. The last batch is padded with the
+        first samples.
     image_size : int or None
-        Height and width that pictures are brought to, see `io.image_iter`; arrays are served as they are.
+        Height and width in pixels of pictures in files, see `io.image_iter`. Arrays are served as they are.
     shuffle : bool
-        Shuffle at every reset: pictures with Python's global generator, arrays with NumPy's.
+        Shuffle at every reset: pictures in files with Python's global generator, arrays with NumPy's.
     rand_mirror : bool
-        Mirror every other picture, at random; for pictures in files only.
+        Mirror each picture with probability ½; for pictures in files only.
     ignore_label : number, optional
-        What the center labels of padding become, see `io.CenterLossIter`.
+        Replaces the center labels of padding, see `io.CenterLossIter`.
 
     Returns
     -------
@@ -43,8 +43,8 @@ def samples_iter(
     Raises
     ------
     ValueError
-        `batch_size` is more than the number of pictures, these have no `image_size`, or arrays are to be
-        mirrored.
+        `batch_size` is more than the number of pictures in files, `image_size` is missing for them, or
+        `rand_mirror` is set for arrays.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def samples_iter(
     """
     if isinstance(samples, Images):
         if image_size is None:
-            raise ValueError('image_size=None: expected the height and width that pictures are brought to')
+            raise ValueError('image_size=None: expected height and width for pictures in files')
         return image_iter(samples, batch_size, image_size, shuffle, rand_mirror, ignore_label)
     if rand_mirror:
         raise ValueError('rand_mirror=True: only pictures in files can be mirrored')

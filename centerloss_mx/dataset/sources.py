@@ -1,4 +1,4 @@
-"""Samples by the name of a set, a folder or a file."""
+"""`load_samples`: samples by the name of a set, a folder or a file."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from .._checks import check_choice, first_names
+from .._checks import check_choice
 from .._optional import require
 from ..io import list_images, load_mnist, read_idx
+from ..io.class_names import check_class_count, class_numbers
 from .arrays import Arrays, Samples, as_arrays, load_arrays
 
-SOURCES = ('digits', 'lfw', 'olivetti')  # that `load_samples` knows by name
+SOURCES = ('digits', 'lfw', 'olivetti')  # the sets that `load_samples` knows by name
+
+_IMAGES_OF_A_PART = re.compile(r'(train|t10k)-images[-.]idx3-ubyte(\.gz)?')
 
 
 def load_samples(
@@ -24,25 +26,24 @@ def load_samples(
     class_names: Sequence[str] | None = None,
     min_classes: int = 1,
 ) -> Samples:
-    """Find samples and their classes, whatever they are in.
+    """Load samples and their classes from any kind of source.
 
     Parameters
     ----------
     source : str or path-like
         - ``'digits'``: the 12,000 digits of MNIST in the package;
-        - ``'lfw'`` (people with 5 pictures at least) or ``'olivetti'``: faces that scikit-learn downloads;
+        - ``'lfw'`` (people with at least 5 pictures) or ``'olivetti'``: faces that scikit-learn downloads;
         - a folder of idx files with MNIST's names (``train-images-idx3-ubyte``, ``t10k-…``, gzipped or not);
         - an idx file of images, with that of the labels beside it (``…-images-idx3-ubyte`` and
           ``…-labels-idx1-ubyte``);
         - an .npz file, see `load_arrays`;
         - a folder of class folders, or a .rec file, see `io.list_images`.
     part : {'train', 'test'} or None
-        Of the digits and of a folder of idx files, which part; None: the one to train with. The other sources
-        have no parts.
+        The part of the digits or of a folder of idx files; None: ``'train'``. Other sources have no parts.
     class_names : sequence of str, optional
-        The classes of a training set, to load the test set that goes with it: labels then count in these.
+        The classes of the training set, for a test set, whose labels then refer to them.
     min_classes : int
-        How many classes are expected at least.
+        The least number of classes.
 
     Returns
     -------
@@ -52,12 +53,12 @@ def load_samples(
     Raises
     ------
     FileNotFoundError
-        There is nothing of that name.
+        There is no source of that name.
     ValueError
-        What is there cannot be read, has no parts, or too few classes, or has one that is not in
+        The source cannot be read, has no parts, has fewer than `min_classes`, or a class that is not one of
         `class_names`.
     ImportError
-        Faces, and scikit-learn is not installed.
+        ``'lfw'`` or ``'olivetti'``, and scikit-learn is not installed.
 
     Examples
     --------
@@ -70,9 +71,9 @@ def load_samples(
         raise ValueError(f'{source} has no parts to train and to test with')
     path = Path(source)
     if str(source) in SOURCES:
-        samples = _named(str(source), part)
+        samples = _named_set(str(source), part)
     elif has_parts(source):
-        samples = _idx_arrays(_part_of(path, part or 'train'))
+        samples = _idx_arrays(_images_of_part(path, part or 'train'))
     elif path.suffix == '.npz' and path.exists():
         samples = load_arrays(path)
     elif path.is_file() and path.suffix != '.rec':
@@ -84,14 +85,16 @@ def load_samples(
             f'{source}: not there; expected a folder of class folders, a .rec, .npz or idx file, or one of '
             f'{", ".join(SOURCES)}'
         )
-    found = len(np.unique(samples.labels))
-    if found < min_classes:
-        raise ValueError(f'{source}: {found} classes; expected {min_classes} at least')
-    return samples if class_names is None else _in_classes(samples, class_names, source)
+    check_class_count(samples.labels, min_classes, source)
+    if class_names is None:
+        return samples
+    numbers = class_numbers(class_names, samples.class_names, source)
+    new_number = np.array([numbers[name] for name in samples.class_names])
+    return samples._replace(labels=new_number[samples.labels], class_names=list(class_names))
 
 
 def has_parts(source: str | os.PathLike) -> bool:
-    """Whether a source of `load_samples` has parts of its own to train and to test with.
+    """Whether a source of `load_samples` has one part for training and one for testing.
 
     Parameters
     ----------
@@ -109,13 +112,10 @@ def has_parts(source: str | os.PathLike) -> bool:
     """
     if str(source) in SOURCES:
         return str(source) == 'digits'
-    return Path(source).is_dir() and any(_PARTS.fullmatch(name) for name in os.listdir(source))
+    return Path(source).is_dir() and any(_IMAGES_OF_A_PART.fullmatch(name) for name in os.listdir(source))
 
 
-_PARTS = re.compile(r'(train|t10k)-images[-.]idx3-ubyte(\.gz)?')
-
-
-def _named(source: str, part: str | None) -> Arrays:
+def _named_set(source: str, part: str | None) -> Arrays:
     if source == 'digits':
         images, labels = load_mnist()[2:] if part == 'test' else load_mnist()[:2]
         return as_arrays(images, labels)
@@ -127,10 +127,10 @@ def _named(source: str, part: str | None) -> Arrays:
     return as_arrays(found.images, found.target)
 
 
-def _part_of(folder: Path, part: str) -> Path:
+def _images_of_part(folder: Path, part: str) -> Path:
     """The idx file of images of a part."""
     prefix = {'train': 'train-', 'test': 't10k-'}[part]
-    found = sorted(path for path in folder.iterdir() if _PARTS.fullmatch(path.name))
+    found = sorted(path for path in folder.iterdir() if _IMAGES_OF_A_PART.fullmatch(path.name))
     of_part = [path for path in found if path.name.startswith(prefix)]
     if not of_part:
         raise FileNotFoundError(f'{folder}: expected {prefix}images-idx3-ubyte beside {found[0].name}')
@@ -150,6 +150,7 @@ def _idx_arrays(images_path: Path) -> Arrays:
 
 
 def _labels_beside(images_path: Path) -> Path:
+    """The idx file of labels that belongs to one of images, gzipped or not."""
     name = images_path.name.replace('images', 'labels').replace('idx3', 'idx1')
     if name == images_path.name:
         raise ValueError(
@@ -159,14 +160,3 @@ def _labels_beside(images_path: Path) -> Path:
     plain = name[: -len('.gz')] if name.endswith('.gz') else name
     paths = [images_path.with_name(other) for other in (name, plain, f'{plain}.gz')]
     return next((path for path in paths if path.is_file()), paths[0])
-
-
-def _in_classes(samples: Arrays, class_names: Sequence[str], source: Any) -> Arrays:
-    """The same samples, their labels counting in `class_names`."""
-    numbers_of = {name: number for number, name in enumerate(class_names)}
-    unknown = [name for name in samples.class_names if name not in numbers_of]
-    if unknown:
-        known = first_names(class_names)
-        raise ValueError(f'{source}: class {unknown[0]} is not one of the {len(class_names)}: {known}')
-    to = np.array([numbers_of[name] for name in samples.class_names])
-    return samples._replace(labels=to[samples.labels], class_names=list(class_names))

@@ -1,4 +1,4 @@
-"""Samples to train with, and samples held out."""
+"""`hold_out`: samples to train with, and samples held out."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from .arrays import Samples
 
 
 def hold_out(samples: Samples, share: float, seed: int = 0) -> tuple[Samples, Samples]:
-    """Hold a share of the samples out, spread over the classes.
+    """Hold out a share of the samples of every class.
 
     Parameters
     ----------
     samples : io.Images or Arrays
-        What `load_samples` returned, two of each class at least.
+        What `load_samples` returned, at least two samples of each class.
     share : float
         The share to hold out, > 0 and < 1.
     seed : int
-        Of the drawing.
+        The seed of the selection.
 
     Returns
     -------
-    kept, held_out : io.Images or Arrays
-        The classes of both are those of all.
+    remaining, held_out : io.Images or Arrays
+        Both have the classes of `samples`.
 
     Raises
     ------
     ValueError
-        A class of one sample, or a share that leaves nothing on one side for as many classes.
+        A class has one sample, or the share is too small or too large to give both parts a sample of every
+        class.
     ImportError
         scikit-learn is not installed.
 
@@ -44,5 +45,5 @@ def hold_out(samples: Samples, share: float, seed: int = 0) -> tuple[Samples, Sa
         name = samples.class_names[int((counts == 1).argmax())]
         raise ValueError(f'class {name} has one sample; expected two at least, one of them to be held out')
     rows = np.arange(len(samples.labels))
-    kept, held_out = train_test_split(rows, test_size=share, stratify=samples.labels, random_state=seed)
-    return samples.take(kept), samples.take(held_out)
+    remaining, held_out = train_test_split(rows, test_size=share, stratify=samples.labels, random_state=seed)
+    return samples.take(remaining), samples.take(held_out)

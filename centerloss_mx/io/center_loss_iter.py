@@ -1,4 +1,4 @@
-"""`CenterLossIter`: one label of a data iterator, served to both losses."""
+"""`CenterLossIter`: the label of a data iterator, served to the softmax and to the center loss."""
 
 from __future__ import annotations
 
@@ -11,48 +11,45 @@ from mxnet import io as mxio
 
 
 class CenterLossIter(mxio.DataIter):
-    """Serve the one label of a data iterator to both losses.
+    """Serve the label of a data iterator to both losses.
 
-    Every batch of `data_iter` is handed on with its label under two names. The label is not copied: both
-    entries are the same array. Data, `pad`, `index` and `bucket_key` stay as they are.
+    Each batch of `data_iter` is served with its label under two names. Both labels are the same array,
+    without a copy. Data, `pad`, `index` and `bucket_key` stay as they are.
 
     Parameters
     ----------
     data_iter : mxnet.io.DataIter
-        Any iterator with exactly one label, of shape (N,) or (N, 1): `NDArrayIter`, `ImageRecordIter`,
-        `MNISTIter`, `CSVIter`, `mx.image.ImageIter`, one of your own. A label (N, 1) is served as (N,), the
-        shape that the center loss takes.
+        An iterator with one label, of shape (N,) or (N, 1): `NDArrayIter`, `ImageRecordIter`, `MNISTIter`,
+        `CSVIter`, `mx.image.ImageIter` or a custom one. The name of its label does not matter. A label (N, 1)
+        is served as (N,), the shape that the center loss takes.
     label_names : sequence of two str
-        The label's name for the softmax, then for the center loss; as `Module` takes them. What `data_iter`
-        calls its label does not matter.
+        The label's name for the softmax, then for the center loss.
     ignore_label : number, optional
-        The class to give, in the center label alone, to the rows that merely pad a batch (its last
-        `DataBatch.pad` rows, which `NDArrayIter` fills with the first samples once more), so that repeated
-        samples do not move their centers twice. Give the same value to the center loss, with
+        Replaces the center label of the rows that pad a batch: its last `DataBatch.pad` rows, which repeat
+        other samples and would move their centers twice. Give the same value to the center loss, with
         ``use_ignore=True``; without that, -1 is an error there. The softmax label keeps the class, so
-        `SoftmaxOutput` trains on padding as MXNet always does. None marks nothing.
+        `SoftmaxOutput` trains on padding as it always does. None: padding keeps its classes.
 
     Raises
     ------
     ValueError
-        If `data_iter` has no label or several, if the label has another shape, if `label_names` are not two
-        different names, or if the label's dtype cannot hold `ignore_label` (-1 in uint8); the last is looked
-        at here and again on every batch, because a plain ``(name, shape)`` says nothing of the dtype.
+        `data_iter` has no label, several, or one of another shape; `label_names` are not two different names;
+        or the label's dtype cannot represent `ignore_label` (-1 in uint8). The dtype is checked again with
+        every batch, because a description ``(name, shape)`` has none.
     TypeError
-        If `ignore_label` is not a number.
+        `ignore_label` is not a number.
 
     Notes
     -----
-    With ``last_batch_handle='roll_over'`` nothing is marked: the rows that `pad` counts there are samples
-    carried over between epochs, at the front of the batch, and none is a repeat.
+    With ``last_batch_handle='roll_over'`` no row is replaced: `pad` counts samples there that were carried
+    over from the epoch before, and none is a repeat.
 
-    The iterators written in C++ pad with the next epoch's first samples when ``round_batch=True`` (their
-    default), which the same epoch has already had, and leave those out of the next epoch. `ImageRecordIter`
-    with ``round_batch=False`` says ``pad=0`` of a last batch whose end nobody wrote, so nothing can be marked
-    there: leave `round_batch` on.
+    MXNet's iterators in C++ with ``round_batch=True``, their default, pad with the first samples of the next
+    epoch, and leave these out of it. `ImageRecordIter` with ``round_batch=False`` reports ``pad=0`` for a
+    last batch whose end is uninitialized memory, so no row can be replaced: keep `round_batch` on.
 
-    MXNet's `PrefetchingIter` waits for ever when the iterator inside it raises. Wrap it in a `CenterLossIter`
-    rather than the other way round, and an error about a label is seen.
+    MXNet's `PrefetchingIter` waits for ever when the iterator inside it raises. Put it inside a
+    `CenterLossIter`, not around it, to see errors about labels.
 
     Examples
     --------
@@ -86,18 +83,18 @@ class CenterLossIter(mxio.DataIter):
         label = self.provide_label[0]
         if ignore_label is not None:
             _check_ignore_label(ignore_label, label.dtype)
-        # The label has one entry a sample, so this holds for iterators that left batch_size at 0 too.
+        # The first dimension of the label, because custom iterators may leave batch_size at 0.
         super().__init__(label.shape[0])
 
     @property
     def provide_data(self) -> list[mxio.DataDesc]:
-        """Name, shape, dtype and layout of the data: those of the wrapped iterator."""
+        """Name, shape, dtype and layout of the data: those of `data_iter`."""
         return [as_desc(desc) for desc in self.data_iter.provide_data]
 
     @property
     def provide_label(self) -> list[mxio.DataDesc]:
-        """The same shape (N,), dtype and layout under each of the two label names."""
-        return self._twice(self.data_iter.provide_label)
+        """Both label names, each with the same shape (N,), dtype and layout."""
+        return self._described_twice(self.data_iter.provide_label)
 
     def reset(self) -> None:
         """Begin the next epoch."""
@@ -112,7 +109,7 @@ class CenterLossIter(mxio.DataIter):
         StopIteration
             At the end of the epoch.
         ValueError
-            If the batch has not exactly one label of shape (N,) or (N, 1), or one that cannot hold
+            The batch has no label, several, one of another shape, or one that cannot represent
             `ignore_label`.
         """
         if not self.iter_next():
@@ -136,7 +133,7 @@ class CenterLossIter(mxio.DataIter):
             index=getattr(batch, 'index', None),
             bucket_key=getattr(batch, 'bucket_key', None),
             provide_data=getattr(batch, 'provide_data', None),
-            provide_label=None if provide_label is None else self._twice(provide_label),
+            provide_label=None if provide_label is None else self._described_twice(provide_label),
         )
         return True
 
@@ -149,27 +146,27 @@ class CenterLossIter(mxio.DataIter):
         return self.current_batch.label
 
     def getindex(self) -> np.ndarray | None:
-        """Return the current batch's sample numbers, if the wrapped iterator gives them."""
+        """Return the current batch's sample numbers, if `data_iter` has them."""
         return self.current_batch.index
 
     def getpad(self) -> int | None:
-        """Return how many rows of the current batch pad it."""
+        """Return how many rows of the current batch are padding."""
         return self.current_batch.pad
 
-    def _twice(self, descs: Sequence[Any] | None) -> list[mxio.DataDesc]:
+    def _described_twice(self, descs: Sequence[Any] | None) -> list[mxio.DataDesc]:
         descs = [as_desc(desc) for desc in descs or ()]
         if len(descs) != 1:
             found = ', '.join(repr(desc.name) for desc in descs) or 'none'
             raise ValueError(f'the iterator must have exactly one label, found {len(descs)}: {found}')
         label = descs[0]
-        shape = _checked_shape(label.name, label.shape)
+        shape = _vector_shape(label.name, label.shape)
         return [mxio.DataDesc(name, shape, label.dtype, label.layout) for name in self.label_names]
 
     def _two_labels(self, batch: mxio.DataBatch) -> list[Any]:
         if not batch.label or len(batch.label) != 1:
             raise ValueError(f'batch has {len(batch.label or ())} label arrays, expected exactly one')
         label = batch.label[0]
-        shape = _checked_shape('of the batch', label.shape)
+        shape = _vector_shape('of the batch', label.shape)
         if label.shape != shape:
             label = label.reshape(shape)  # a view of the same memory
         if self.ignore_label is None:
@@ -177,34 +174,36 @@ class CenterLossIter(mxio.DataIter):
         _check_ignore_label(self.ignore_label, label.dtype)
         if not (self._pads and batch.pad):
             return [label, label]
-        # Iterators hand out slices of their own memory: marking those would change the data set.
+        # A copy, because iterators serve slices of their own memory: a write would change the data set.
         center_label = label.copy()
-        first = max(0, shape[0] - batch.pad)
-        center_label[first:] = self.ignore_label
+        center_label[max(0, shape[0] - batch.pad) :] = self.ignore_label
         return [label, center_label]
 
 
 def as_desc(desc: Any) -> mxio.DataDesc:
+    """Return the description of an array, which MXNet also accepts as a tuple ``(name, shape)``."""
     return desc if isinstance(desc, mxio.DataDesc) else mxio.DataDesc(*desc)
 
 
-def _checked_shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:
+def _vector_shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape (N,) of a label (N,) or (N, 1)."""
     if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
         return (shape[0],)
     raise ValueError(f'label {name} has shape {tuple(shape)}, expected one class a sample: (N,) or (N, 1)')
 
 
 def _check_ignore_label(ignore_label: Any, dtype: Any) -> None:
+    """Raise ValueError if the dtype of a label cannot represent the ignored one."""
     dtype = np.dtype(dtype)
     if dtype.kind == 'f':
-        # A limit first: NumPy warns about a value that overflows to infinity.
-        holds = abs(ignore_label) <= np.finfo(dtype).max and dtype.type(ignore_label) == ignore_label
+        # The range is checked before the conversion, which warns of an overflow.
+        fits = abs(ignore_label) <= np.finfo(dtype).max and dtype.type(ignore_label) == ignore_label
     elif dtype.kind in 'iu':
         info = np.iinfo(dtype)
-        holds = info.min <= ignore_label <= info.max and int(ignore_label) == ignore_label
+        fits = info.min <= ignore_label <= info.max and int(ignore_label) == ignore_label
     else:
-        holds = False
-    if not holds:
+        fits = False
+    if not fits:
         raise ValueError(
             f'ignore_label {ignore_label} does not fit the label dtype {dtype}; '
             'let the iterator give float32 or int32 labels, or choose another value'

@@ -10,30 +10,31 @@ from pathlib import Path
 
 import numpy as np
 
-_IDX_DTYPES = {0x08: 'u1', 0x09: 'i1', 0x0B: 'i2', 0x0C: 'i4', 0x0D: 'f4', 0x0E: 'f8'}
+_DTYPES = {0x08: 'u1', 0x09: 'i1', 0x0B: 'i2', 0x0C: 'i4', 0x0D: 'f4', 0x0E: 'f8'}
+_MOST_DIMENSIONS = 32  # of a NumPy array
 
 
 def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """Read a file of the idx format, the one in which MNIST is published.
+    """Read a file of the idx format, in which MNIST is published.
 
     Parameters
     ----------
     path : path-like
-        The file, gzipped or not; its content tells, not its name.
+        The file. It may be gzipped, whatever its name.
 
     Returns
     -------
     numpy.ndarray
-        Any number of dimensions; uint8, int8, int16, int32, float32 or float64 in the byte order of this
+        Any number of dimensions; uint8, int8, int16, int32, float32 or float64, in the byte order of this
         machine (the file is big-endian).
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        There is no such file.
     ValueError
-        If it is a directory, corrupt or truncated gzip, has another magic number, or has fewer or more bytes
-        than its header says.
+        It is a directory, a damaged or truncated gzip, has another magic number, or fewer or more bytes than
+        its header says.
 
     References
     ----------
@@ -43,33 +44,23 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def read_idx_with_magic(path: Path) -> tuple[int, np.ndarray]:
-    if path.is_dir():
-        raise ValueError(f'{path}: is a directory, expected an idx file')
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise FileNotFoundError(f'{path}: no such file, expected an idx file, gzipped or not') from None
-    if content[:2] == b'\x1f\x8b':
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise ValueError(f'{path}: corrupt or truncated gzip ({len(content)} bytes): {error}') from error
-
+    """Return the magic number of an idx file, which says dtype and dimensions, and its array."""
+    content = _unzipped(path)
     if len(content) < 4:
-        raise ValueError(f'{path}: truncated: {len(content)} bytes found, an idx file begins with 4 of magic')
+        raise ValueError(f'{path}: truncated: {len(content)} bytes found, the magic number alone has 4')
     magic = int.from_bytes(content[:4], 'big')
     code, ndim = content[2], content[3]
-    if content[:2] != b'\0\0' or code not in _IDX_DTYPES or ndim > 32:  # 32: NumPy's own limit
-        codes = ', '.join(f'{known:02x}' for known in _IDX_DTYPES)
+    if content[:2] != b'\0\0' or code not in _DTYPES or ndim > _MOST_DIMENSIONS:
+        codes = ', '.join(f'{known:02x}' for known in _DTYPES)
         raise ValueError(
             f'{path}: magic 0x{magic:08x} is not that of an idx file: expected 0x0000TTDD, '
-            f'TT the type (one of {codes}), DD the number of dimensions (at most 32)'
+            f'TT the type (one of {codes}), DD the number of dimensions (at most {_MOST_DIMENSIONS})'
         )
     begin = 4 + 4 * ndim
     if len(content) < begin:
         raise ValueError(f'{path}: truncated: {len(content)} bytes found, its header alone has {begin}')
     shape = tuple(int(size) for size in np.frombuffer(content, '>u4', count=ndim, offset=4))
-    dtype = np.dtype(_IDX_DTYPES[code]).newbyteorder('>')
+    dtype = np.dtype(_DTYPES[code]).newbyteorder('>')
     expected = begin + math.prod(shape) * dtype.itemsize
     if len(content) != expected:
         what = 'truncated' if len(content) < expected else f'{len(content) - expected} trailing bytes'
@@ -77,6 +68,21 @@ def read_idx_with_magic(path: Path) -> tuple[int, np.ndarray]:
             f'{path}: {what}: {len(content)} bytes found, {expected} expected '
             f'(magic 0x{magic:08x}, shape {shape})'
         )
-    # astype copies: the result can be written to, and does not hold the file's bytes.
+    # astype copies: the array is writable, and the bytes of the file are released.
     array = np.frombuffer(content, dtype, offset=begin).reshape(shape).astype(dtype.newbyteorder('='))
     return magic, array
+
+
+def _unzipped(path: Path) -> bytes:
+    if path.is_dir():
+        raise ValueError(f'{path}: is a directory, expected an idx file')
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f'{path}: no such file, expected an idx file, gzipped or not') from None
+    if content[:2] != b'\x1f\x8b':
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f'{path}: corrupt or truncated gzip ({len(content)} bytes): {error}') from error

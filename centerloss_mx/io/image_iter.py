@@ -1,4 +1,4 @@
-"""Batches of pictures, decoded, resized and normalized."""
+"""`image_iter`: batches of pictures, decoded, resized and normalized."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from .._mxnet.pictures import decode
 from .center_loss_iter import CenterLossIter
 from .images import Images
 from .records import index_of, record_name
+
+_AREA_OR_CUBIC = 9  # MXNet's number for: by area where a picture shrinks, cubic where it grows
 
 
 def image_iter(
@@ -26,37 +28,39 @@ def image_iter(
     Parameters
     ----------
     images : Images
-        What `list_images` returned, or, for files, a part of it.
+        What `list_images` returned, or a part of it.
     batch_size : int
-        Samples a batch, no more than there are pictures. The last batch is padded with the first samples.
+        Samples a batch, not more than there are pictures. The last batch is padded with the first samples.
     image_size : int
-        Height and width: the shorter side is resized to it, and the middle taken. Served as ``data``, float32
-        (batch_size, 3, image_size, image_size), RGB, also of grey pictures, less the mean of ImageNet and
-        divided by its standard deviation, as the networks of MXNet's model zoo expect.
+        Height and width in pixels: the shorter side is resized to it, and the middle is cut out. Served as
+        ``data``, float32 (batch_size, 3, image_size, image_size), RGB for grey pictures, too, minus the mean
+        of ImageNet and divided by its standard deviation, as the networks of MXNet's model zoo expect.
     shuffle : bool
         Shuffle at every reset, with Python's global generator (seed it with `random.seed`).
     rand_mirror : bool
-        Mirror every other picture, at random, with the same generator.
+        Mirror each picture with probability ½, with the same generator.
     ignore_label : number, optional
-        What the center labels of padding become, see `CenterLossIter`.
+        Replaces the center labels of padding, see `CenterLossIter`.
 
     Returns
     -------
     CenterLossIter
-        Over an `mxnet.image.ImageIter`, which decodes in the calling process. Its `next` raises `ValueError`
-        naming the file or record that cannot be decoded. (Of a truncated JPEG, OpenCV makes up the rest.)
+        Around an `mxnet.image.ImageIter`, which decodes in the calling process. Its `next` raises ValueError
+        for a picture that cannot be decoded and names its file or record. (OpenCV fills the missing part of a
+        truncated JPEG.)
 
     Raises
     ------
     ValueError
-        If `batch_size` is more than the number of pictures.
+        `batch_size` is more than the number of pictures.
 
     Examples
     --------
     >>> train = image_iter(images, batch_size=32, image_size=64, shuffle=True)  # doctest: +SKIP
     """
     if batch_size > len(images.labels):
-        # ImageIter pads with one round of the samples, and leaves the rest of the batch as malloc gave it.
+        # ImageIter repeats the data set once to fill a batch. Rows beyond that are uninitialized memory.
+        # https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/image/image.py#L1534
         raise ValueError(f'batch_size {batch_size} is more than the {len(images.labels)} pictures')
     data_shape = (3, image_size, image_size)
     if images.files is None:
@@ -65,19 +69,24 @@ def image_iter(
     else:
         source = {'imglist': list(zip(images.labels.tolist(), images.files)), 'path_root': ''}
     augmenters = mximage.CreateAugmenter(
-        data_shape, resize=image_size, rand_mirror=rand_mirror, mean=True, std=True, inter_method=9
-    )  # 9: by area where it shrinks, cubic where it grows
+        data_shape,
+        resize=image_size,
+        rand_mirror=rand_mirror,
+        mean=True,
+        std=True,
+        inter_method=_AREA_OR_CUBIC,
+    )
     samples = _ImageIter(batch_size, data_shape, shuffle=shuffle, aug_list=augmenters, **source)
     if images.records is not None:
-        samples.take(images.records)
+        samples.select(images.records)
     return CenterLossIter(samples, ignore_label=ignore_label)
 
 
 class _ImageIter(mximage.ImageIter):
-    """`ImageIter` that says at once, and of which picture, that it cannot be decoded."""
+    """`ImageIter` that raises for a picture that cannot be decoded, at once and with its name."""
 
-    def take(self, records: list[int]) -> None:
-        """Serve these records of the .rec file only."""
+    def select(self, records: list[int]) -> None:
+        """Serve only these records of the .rec file."""
         self.seq, self.num_image = list(records), len(records)
         self.reset()
 
@@ -87,4 +96,4 @@ class _ImageIter(mximage.ImageIter):
         except RuntimeError:
             key = self.seq[self.cur - 1]
             name = record_name(self.imgrec.uri.value.decode(), key) if self.imgrec else self.imglist[key][1]
-            raise ValueError(f'{name}: not a picture that MXNet can decode; mend or remove it') from None
+            raise ValueError(f'{name}: not a picture that MXNet can decode; repair or remove it') from None

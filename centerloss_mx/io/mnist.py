@@ -1,4 +1,4 @@
-"""MNIST: the digits of the package, or all of them from the four standard files."""
+"""MNIST: the digits in the package, or the complete set from its four files."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from mxnet import io as mxio
 from .center_loss_iter import CenterLossIter
 from .idx import read_idx_with_magic
 
-_MNIST_STEMS = (
+_STEMS = (
     'train-images-idx3-ubyte',
     'train-labels-idx1-ubyte',
     't10k-images-idx3-ubyte',
     't10k-labels-idx1-ubyte',
 )
-
-_MNIST_MAGICS = {2051: 'images', 2049: 'labels'}
+_IMAGES_MAGIC, _LABELS_MAGIC = 2051, 2049
+_KINDS = {_IMAGES_MAGIC: 'images', _LABELS_MAGIC: 'labels'}
 
 
 def load_mnist(
     data_dir: str | os.PathLike[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return MNIST: the 12,000 digits in the package, or the whole set from its four files.
+    """Return MNIST: the 12,000 digits in the package, or the complete set from its four files.
 
     Parameters
     ----------
     data_dir : path-like, optional
         The directory of ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte``, ``t10k-images-idx3-ubyte``
         and ``t10k-labels-idx1-ubyte``, each with or without ``.gz``, or spelled ``train-images.idx3-ubyte``.
-        Left out, the digits of the package: 10,000 for training and 2,000 for testing with the class shares
-        of the whole set (``data/README.md`` beside this module tells the rule and the licence).
+        None: the digits in the package, 10,000 for training and 2,000 for testing, with the class shares of
+        the complete set (see ``data/README.md`` in the package for the selection and the licence).
 
     Returns
     -------
@@ -42,37 +42,15 @@ def load_mnist(
     Raises
     ------
     FileNotFoundError
-        If files are missing; the message has the names that were looked for.
+        Files are missing; the message lists all names that were tried.
     ValueError
-        If a file is broken (see `read_idx`), images and labels differ in number, images are not 28x28, or a
-        label is beyond 9.
+        A file is damaged (see `read_idx`), images and labels differ in number, images are not 28x28, or a
+        label is greater than 9.
     """
     if data_dir is None:
-        embedded = Path(__file__).parents[1] / 'data' / 'mnist.npz'
-        if not embedded.is_file():
-            raise FileNotFoundError(f'{embedded}: missing; reinstall the package, or pass data_dir')
-        with np.load(str(embedded), allow_pickle=False) as arrays:
-            return (
-                arrays['train_images'],
-                arrays['train_labels'],
-                arrays['test_images'],
-                arrays['test_labels'],
-            )
-
-    data_dir = Path(data_dir)
-    paths, missing = [], []
-    for stem in _MNIST_STEMS:
-        dotted = stem.replace('-idx', '.idx')
-        names = [stem, stem + '.gz', dotted, dotted + '.gz']
-        # is_file, because some unpackers make a directory of the file's name.
-        found = [data_dir / name for name in names if (data_dir / name).is_file()]
-        paths.extend(found[:1])
-        if not found:
-            missing.append(' or '.join(names))
-    if missing:
-        where = data_dir if data_dir.is_dir() else f'{data_dir} (no such directory)'
-        raise FileNotFoundError(f'MNIST files not found in {where}: ' + '; '.join(missing))
-    return (*_read_mnist(paths[0], paths[1]), *_read_mnist(paths[2], paths[3]))
+        return _embedded_digits()
+    train_images, train_labels, test_images, test_labels = _paths_in(Path(data_dir))
+    return (*_read_pair(train_images, train_labels), *_read_pair(test_images, test_labels))
 
 
 def mnist_iter(
@@ -95,21 +73,21 @@ def mnist_iter(
     shuffle : bool
         Shuffle at every reset, with NumPy's global generator (seed it with `numpy.random.seed`).
     ignore_label : number, optional
-        What the center labels of padding become, see `CenterLossIter`.
+        Replaces the center labels of padding, see `CenterLossIter`.
 
     Returns
     -------
     CenterLossIter
-        Over an `mxnet.io.NDArrayIter`.
+        Around an `mxnet.io.NDArrayIter`.
 
     Raises
     ------
     ValueError
-        If images are not uint8 (N, height, width) or labels are not (N,).
+        Images are not uint8 (N, height, width), or labels are not (N,).
     """
     images, labels = np.asarray(images), np.asarray(labels)
     if images.dtype != np.uint8 or images.ndim != 3:
-        # Floats may already be in [0, 1], and dividing them once more would go unnoticed.
+        # Floats may be in [0, 1] already; a second division would not be noticed.
         raise ValueError(f'images are {images.dtype} {images.shape}, expected uint8 (N, height, width)')
     if labels.shape != images.shape[:1]:
         raise ValueError(f'labels have shape {labels.shape}, expected {images.shape[:1]}: one an image')
@@ -118,25 +96,52 @@ def mnist_iter(
     return CenterLossIter(samples, ignore_label=ignore_label)
 
 
-def _read_mnist(images_path: Path, labels_path: Path) -> tuple[np.ndarray, np.ndarray]:
-    arrays = []
-    for path, expected in (images_path, 2051), (labels_path, 2049):
-        magic, array = read_idx_with_magic(path)
-        if magic != expected:
-            found = _MNIST_MAGICS.get(magic, 'neither images nor labels')
-            raise ValueError(
-                f'{path}: magic {magic} (0x{magic:08x}), that of {found}; '
-                f'expected {expected}, that of {_MNIST_MAGICS[expected]}'
-            )
-        arrays.append(array)
-    images, labels = arrays
+def _embedded_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    path = Path(__file__).parents[1] / 'data' / 'mnist.npz'
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: missing; reinstall the package, or pass data_dir')
+    with np.load(str(path), allow_pickle=False) as arrays:
+        return arrays['train_images'], arrays['train_labels'], arrays['test_images'], arrays['test_labels']
+
+
+def _paths_in(data_dir: Path) -> list[Path]:
+    """The four files, each in one of its spellings."""
+    paths, missing = [], []
+    for stem in _STEMS:
+        dotted = stem.replace('-idx', '.idx')
+        names = [stem, f'{stem}.gz', dotted, f'{dotted}.gz']
+        # is_file, because some programs unpack a file into a directory of its name.
+        found = [data_dir / name for name in names if (data_dir / name).is_file()]
+        paths.extend(found[:1])
+        if not found:
+            missing.append(' or '.join(names))
+    if missing:
+        where = data_dir if data_dir.is_dir() else f'{data_dir} (no such directory)'
+        raise FileNotFoundError(f'MNIST files not found in {where}: ' + '; '.join(missing))
+    return paths
+
+
+def _read_pair(images_path: Path, labels_path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Images and their labels."""
+    images, labels = _read(images_path, _IMAGES_MAGIC), _read(labels_path, _LABELS_MAGIC)
     if images.shape[1:] != (28, 28):
         raise ValueError(f'{images_path}: images are {images.shape[1]}x{images.shape[2]}, expected 28x28')
     if len(images) != len(labels):
         raise ValueError(
             f'{images_path} has {len(images)} images, but {labels_path} has {len(labels)} labels'
         )
-    beyond = np.flatnonzero(labels > 9)
-    if len(beyond):
-        raise ValueError(f'{labels_path}: label {labels[beyond[0]]} at row {beyond[0]} is outside 0..9')
+    invalid = np.flatnonzero(labels > 9)
+    if len(invalid):
+        raise ValueError(f'{labels_path}: label {labels[invalid[0]]} at row {invalid[0]} is outside 0..9')
     return images, labels
+
+
+def _read(path: Path, expected: int) -> np.ndarray:
+    magic, array = read_idx_with_magic(path)
+    if magic != expected:
+        found = _KINDS.get(magic, 'neither images nor labels')
+        raise ValueError(
+            f'{path}: magic {magic} (0x{magic:08x}), that of {found}; '
+            f'expected {expected}, that of {_KINDS[expected]}'
+        )
+    return array

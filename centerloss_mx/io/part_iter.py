@@ -11,26 +11,26 @@ from .center_loss_iter import as_desc
 
 
 class PartIter(mxio.DataIter):
-    """Serve one worker its part of every batch: together, the workers' parts are the batches of one process.
+    """Serve one worker its part of every batch: the parts of all workers are the batch of one process.
 
-    With the same iterator and the same order of samples on each worker (seed the generator that shuffles),
-    synchronous training on several workers takes the steps of one process. Each worker reads all samples; for
-    large sets give `num_parts` and `part_index` to MXNet's own iterators instead, which splits the set but
-    not its batches, and see that all workers have equally many.
+    If all workers have the same iterator and the same order of samples (seed the generator that shuffles),
+    then synchronous training on several workers takes the same steps as one process. Each worker reads all
+    samples. For a large set give `num_parts` and `part_index` to MXNet's own iterators instead, which split
+    the set and not its batches, and make the parts equally long.
 
     Parameters
     ----------
     data_iter : mxnet.io.DataIter
         Any iterator, `CenterLossIter` included, whose arrays have the batch first.
     part_index : int
-        Which part, in 0..num_parts-1: the worker's `kvstore.rank`.
+        The number of the part, in 0..num_parts-1: the worker's `kvstore.rank`.
     num_parts : int
-        How many parts, > 0: `kvstore.num_workers`; it divides the batch size.
+        Number of parts, > 0: `kvstore.num_workers`. It divides the batch size.
 
     Raises
     ------
     ValueError
-        A part that is not there, or parts that do not divide the batch.
+        `part_index` is outside its range, or `num_parts` does not divide the batch size.
 
     Examples
     --------
@@ -46,44 +46,43 @@ class PartIter(mxio.DataIter):
         if data_iter.batch_size % num_parts:
             raise ValueError(
                 f'num_parts={num_parts} does not divide the batch size, {data_iter.batch_size}; expected a '
-                'multiple, or the parts would weigh differently'
+                'multiple, or the parts would have different weights'
             )
         super().__init__(data_iter.batch_size // num_parts)
         self.data_iter = data_iter
-        self._part = slice(part_index * self.batch_size, (part_index + 1) * self.batch_size)
+        self._rows = slice(part_index * self.batch_size, (part_index + 1) * self.batch_size)
 
     @property
     def provide_data(self) -> list[mxio.DataDesc]:
         """Name, shape, dtype and layout of the part's data."""
-        return self._parts(self.data_iter.provide_data)
+        return self._described(self.data_iter.provide_data)
 
     @property
     def provide_label(self) -> list[mxio.DataDesc]:
         """Name, shape, dtype and layout of the part's labels."""
-        return self._parts(self.data_iter.provide_label)
+        return self._described(self.data_iter.provide_label)
 
     def reset(self) -> None:
         """Begin the next epoch."""
         self.data_iter.reset()
 
     def next(self) -> mxio.DataBatch:
-        """Return the part of the next batch; `pad` counts the part's own rows of padding."""
+        """Return the part of the next batch; `pad` counts the padding in this part."""
         batch = self.data_iter.next()
-        begin, end = self._part.start, self._part.stop
-        padding = self.data_iter.batch_size - (batch.pad or 0)  # its first row
+        first_padding = self.data_iter.batch_size - (batch.pad or 0)
         return mxio.DataBatch(
-            data=[array[self._part] for array in batch.data],
-            label=[array[self._part] for array in batch.label],
-            pad=max(0, end - max(begin, padding)),
-            index=None if batch.index is None else batch.index[self._part],
+            data=[array[self._rows] for array in batch.data],
+            label=[array[self._rows] for array in batch.label],
+            pad=max(0, self._rows.stop - max(self._rows.start, first_padding)),
+            index=None if batch.index is None else batch.index[self._rows],
             bucket_key=batch.bucket_key,
-            provide_data=batch.provide_data and self._parts(batch.provide_data),
-            provide_label=batch.provide_label and self._parts(batch.provide_label),
+            provide_data=batch.provide_data and self._described(batch.provide_data),
+            provide_label=batch.provide_label and self._described(batch.provide_label),
         )
 
-    def _parts(self, descs: Sequence[Any]) -> list[mxio.DataDesc]:
-        descs = [as_desc(desc) for desc in descs]
+    def _described(self, descs: Sequence[Any]) -> list[mxio.DataDesc]:
+        """The descriptions of arrays, their first dimension the size of a part."""
         return [
             mxio.DataDesc(desc.name, (self.batch_size, *desc.shape[1:]), desc.dtype, desc.layout)
-            for desc in descs
+            for desc in map(as_desc, descs)
         ]

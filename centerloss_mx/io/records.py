@@ -1,17 +1,32 @@
-"""The records of a .rec file and their labels."""
+"""The records of a .rec file: their keys, labels and pictures."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
-from mxnet.base import MXNetError
-
-__all__ = ['index_of', 'open_records', 'record_keys', 'record_labels', 'record_name']
 import os
 import struct
+from pathlib import Path
+from typing import Iterator, Sequence
 
+import numpy as np
 from mxnet import recordio
+from mxnet.base import MXNetError
+
+__all__ = ['index_of', 'read_pictures', 'record_keys', 'record_labels', 'record_name']
+
+
+def index_of(path_imgrec: str | os.PathLike[str]) -> Path:
+    """Return the path of the index beside a .rec file."""
+    return Path(path_imgrec).with_suffix('.idx')
+
+
+def record_name(path: str, key: int) -> str:
+    """Return the name of a record for messages."""
+    return f'{path}: record {key}'
+
+
+def record_keys(path: str | os.PathLike[str]) -> list[int]:
+    """Return the keys of all records, in the order of the index."""
+    return _opened(path).keys
 
 
 def record_labels(path: Path) -> np.ndarray:
@@ -23,35 +38,25 @@ def record_labels(path: Path) -> np.ndarray:
         )
     labels = []
     try:
-        records = open_records(path)
+        records = _opened(path)
         for key in records.keys:
             labels.append(recordio.unpack(records.read_idx(key) or b'')[0].label)
     except (IndexError, ValueError, MXNetError, struct.error):
         after = f'after {len(labels)} good records' if labels else 'from the first record on'
         raise ValueError(
-            f'{path}: cannot be read {after}; is it whole, and {index.name} its index?'
+            f'{path}: cannot be read {after}; the file is truncated, or {index.name} is not its index'
         ) from None
     for key, label in zip(records.keys, labels):
         if np.ndim(label):
-            raise ValueError(f'{path}: record {key} has {len(label)} labels, expected one number')
+            raise ValueError(f'{record_name(str(path), key)} has {len(label)} labels, expected one number')
     return np.array(labels, np.float32)
 
 
-def index_of(path_imgrec: str | os.PathLike[str]) -> Path:
-    """Return the path of the index beside a .rec file."""
-    return Path(path_imgrec).with_suffix('.idx')
+def read_pictures(path: str | os.PathLike[str], keys: Sequence[int]) -> Iterator[bytes]:
+    """Return the encoded pictures of records, one after the other."""
+    records = _opened(path)
+    return (recordio.unpack(records.read_idx(key))[1] for key in keys)
 
 
-def open_records(path: str | os.PathLike[str]) -> recordio.MXIndexedRecordIO:
-    """Open a .rec file and its index."""
+def _opened(path: str | os.PathLike[str]) -> recordio.MXIndexedRecordIO:
     return recordio.MXIndexedRecordIO(str(index_of(path)), str(path), 'r')
-
-
-def record_keys(path: str | os.PathLike[str]) -> list[int]:
-    """Return the keys of all records, in the order of the index."""
-    return open_records(path).keys
-
-
-def record_name(path: str, key: int) -> str:
-    """Return the name of a record in messages."""
-    return f'{path}: record {key}'

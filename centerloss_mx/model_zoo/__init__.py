@@ -1,4 +1,4 @@
-"""Networks up to the embedding: LeNet, LeNet++, those of MXNet's model zoo, and your own."""
+"""Networks up to the embedding: LeNet, LeNet++, those of MXNet's model zoo, and any in a .json file."""
 
 from .lenet import lenet, lenet_plus_plus
 from .networks import INITIALIZER, NETWORKS, get_model

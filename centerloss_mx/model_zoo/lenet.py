@@ -5,9 +5,11 @@ from __future__ import annotations
 from mxnet import symbol as mxsym
 from mxnet.symbol import Symbol
 
+from ..symbol.names import EMBEDDING
+
 
 def lenet(embedding_dim: int) -> Symbol:
-    """LeNet as in the classic script, up to the embedding.
+    """LeNet up to the embedding, as in the classic script.
 
     Parameters
     ----------
@@ -31,11 +33,11 @@ def lenet(embedding_dim: int) -> Symbol:
         net = mxsym.Pooling(net, pool_type='max', kernel=(2, 2), stride=(2, 2), name=f'pool{i}')
     net = mxsym.FullyConnected(mxsym.Flatten(net), num_hidden=500, name='fc1')
     net = mxsym.Activation(net, act_type='tanh', name='tanh3')
-    return mxsym.FullyConnected(net, num_hidden=embedding_dim, name='embedding')
+    return mxsym.FullyConnected(net, num_hidden=embedding_dim, name=EMBEDDING)
 
 
 def lenet_plus_plus(embedding_dim: int) -> Symbol:
-    """LeNet++ of the paper, up to the embedding: three pairs of convolutions with PReLU.
+    """LeNet++ of the paper up to the embedding: three pairs of convolutions with PReLU.
 
     Parameters
     ----------
@@ -64,4 +66,4 @@ def lenet_plus_plus(embedding_dim: int) -> Symbol:
             )
             net = mxsym.LeakyReLU(net, act_type='prelu', name=f'prelu{stage}_{i}')
         net = mxsym.Pooling(net, pool_type='max', kernel=(2, 2), stride=(2, 2), name=f'pool{stage}')
-    return mxsym.FullyConnected(mxsym.Flatten(net), num_hidden=embedding_dim, name='embedding')
+    return mxsym.FullyConnected(mxsym.Flatten(net), num_hidden=embedding_dim, name=EMBEDDING)

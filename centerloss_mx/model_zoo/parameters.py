@@ -1,4 +1,4 @@
-"""Parameters for a network to start from."""
+"""`load_params`: parameters that training starts from."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from .networks import NETWORKS, backbone
 def load_params(
     name: str, path: str | os.PathLike, data_shape: tuple[int, ...] = (3, 224, 224)
 ) -> dict[str, NDArray]:
-    """Load parameters for a network of `get_model` to start from.
+    """Load parameters for a network of `get_model`, to start training from.
 
     Parameters
     ----------
     name : str
         The network's name.
     path : path-like
-        A .params file: of a checkpoint of a network with such names, or, for a network of the model zoo, what
-        `Block.save_parameters` writes.
+        A .params file: that of a checkpoint, or, for a network of MXNet's model zoo, one that
+        `Block.save_parameters` wrote.
     data_shape : tuple of int
-        Of a sample: (channels, height, width).
+        Shape of a sample: (channels, height, width).
 
     Returns
     -------
     dict of str to NDArray
-        Arguments and auxiliary states by the names they have in the symbol; those of a model zoo's class
-        layer are left out.
+        Arguments and auxiliary states by their names in the symbol, without those of the model zoo's class
+        layer.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
     ValueError
-        The file holds no parameters, or those of another network.
+        The file has no parameters, or those of another network.
 
     Examples
     --------
@@ -47,8 +47,6 @@ def load_params(
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path}: not there; expected a .params file')
     params = read_params(path)
-    if not params:
-        raise ValueError(f'{path}: no parameters by their names')
     if any(key.startswith(('arg:', 'aux:')) for key in params):
         return {key[4:]: value for key, value in params.items()}
     if name in NETWORKS or str(name).endswith('.json'):

@@ -247,7 +247,7 @@ def test_bad_options_end_in_one_sentence(data, refused, options, message):
 def test_bad_data_end_in_one_sentence(data, refused, tmp_path):
     one = tmp_path / 'one'
     shutil.copytree(str(data / 'test' / '1'), str(one / '1'))
-    assert f'{one}: 1 classes of pictures; expected two at least' in refused(one)
+    assert f'{one}: 1 classes; expected 2 at least' in refused(one)
 
     (one / '2').mkdir()
     assert f'{one / "2"}: no .jpg, .jpeg, .png in this class folder' in refused(one)
@@ -260,7 +260,7 @@ def test_bad_data_end_in_one_sentence(data, refused, tmp_path):
     assert f'{broken}: not a picture that MXNet can decode' in refused(one, '--test', one, '--batch-size', 4)
 
     (one / '2').rename(one / 'two')
-    assert f'{one / "two"}: not one of the 4 classes: 0, 1, 2, 3' in refused(data / 'train', '--test', one)
+    assert f'{one}: class two is not one of the 4: 0, 1, 2, 3' in refused(data / 'train', '--test', one)
 
 
 def test_the_labels_of_a_rec_file_to_test_with_are_classes_of_the_training(data, refused, tmp_path):
