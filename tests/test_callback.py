@@ -35,6 +35,15 @@ def test_the_bar_counts_the_batches_of_all_epochs_from_where_training_goes_on(mo
     assert 'LeNet' in terminal.getvalue() and 'mse=' in terminal.getvalue()
 
 
+def test_the_metrics_are_read_at_every_second_batch_of_an_epoch(monkeypatch):
+    monkeypatch.setattr('sys.stderr', Terminal())
+    bar, read = ProgressBar(total=6, frequent=2), []
+    monkeypatch.setattr(bar.bar, 'set_postfix', lambda values, epoch: read.append((epoch, *values)))
+    fit(bar)  # three batches an epoch
+    bar.close()
+    assert read == [(1, 'mse'), (1, 'mse'), (2, 'mse'), (2, 'mse')]
+
+
 def test_there_is_no_bar_where_nobody_looks_and_lines_are_printed_all_the_same(capsys):
     bar = ProgressBar(total=9)
     fit(bar)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import sys
 
 from centerloss_mx.dataset import Arrays, as_arrays, hold_out, load_samples, samples_iter
+from centerloss_mx.io import image_iter
 
 import numpy as np
 import pytest
+from makers import SEED, random_pictures, write_folder
 
 
 def test_arrays_are_served_with_both_labels_and_padding_is_marked(sources):
@@ -19,6 +22,34 @@ def test_arrays_are_served_with_both_labels_and_padding_is_marked(sources):
     np.testing.assert_array_equal(center_label, [*samples.labels, -1, -1, -1, -1])
     with pytest.raises(ValueError, match='rand_mirror=True: only pictures in files can be mirrored'):
         samples_iter(samples, 8, rand_mirror=True)
+
+
+def test_all_options_reach_the_pictures_in_files(tmp_path):
+    images = load_samples(write_folder(tmp_path, 'abcdefg', random_pictures(7)))
+    options = {'shuffle': True, 'rand_mirror': True, 'ignore_label': -1}
+    epochs = []
+    for served_by in samples_iter, image_iter:
+        random.seed(SEED)
+        epochs.append(list(served_by(images, 4, 8, **options)))
+    assert len(epochs[0]) == len(epochs[1]) == 2
+    for found, expected in zip(*epochs):
+        for ours, theirs in zip(found.data + found.label, expected.data + expected.label):
+            np.testing.assert_array_equal(ours.asnumpy(), theirs.asnumpy())
+
+
+def test_arrays_are_shuffled_at_every_reset(sources):
+    samples = load_samples(sources / 'all.npz')
+    np.random.seed(SEED)
+    served = samples_iter(samples, 12, shuffle=True)
+    orders = []
+    for _ in range(2):
+        batch = next(served)
+        images = batch.data[0].asnumpy()
+        rows = [np.flatnonzero((samples.images == image).all(axis=(1, 2, 3)))[0] for image in images]
+        np.testing.assert_array_equal(batch.label[1].asnumpy(), samples.labels[rows])
+        orders.append(rows)
+        served.reset()
+    assert len({tuple(order) for order in [*orders, range(12)]}) == 3
 
 
 def test_a_share_of_every_class_is_held_out(sources):

@@ -3,6 +3,7 @@
 import centerloss_mx.io as cio
 from centerloss_mx._mxnet.pictures import decode
 
+import mxnet as mx
 import numpy as np
 import pytest
 from makers import png, random_pictures, write_folder, write_records
@@ -36,16 +37,24 @@ def test_a_folder_of_none_but_bad_pictures_is_refused(tmp_path):
         cio.readable_images(cio.list_images(folder))
 
 
-def test_a_png_that_is_cut_off_or_has_another_size_is_no_picture():
-    """MXNet alone returns memory as it finds it for the one, and asks for 10 GB for the other.
-
-    Each size is tried 200 times, behind a decoded picture: what MXNet reads behind the end differs.
-    """
+def test_a_png_that_is_cut_off_or_has_another_size_does_not_reach_mxnet(monkeypatch):
+    """MXNet alone returns memory as it finds it for the one, and asks for 10 GB for the other."""
     complete = png(random_pictures(1)[0])
     assert complete.startswith(b'\x89PNG') and decode(complete).shape[2] == 3
     large = complete[:16] + (60000).to_bytes(4, 'big') * 2 + complete[24:]
+    # What MXNet reads from behind the end differs from one time to the next; so it is not called at all.
+    monkeypatch.setattr(mx.image, 'imdecode', lambda content: pytest.fail(f'decoded {content}'))
     for content in [large, complete[:-12], *(complete[:size] for size in range(60))]:
-        for _ in range(200):
-            bytes(bytearray(complete))  # leaves a PNG in memory that is handed out next
-            with pytest.raises(RuntimeError):
-                decode(content)
+        with pytest.raises(RuntimeError, match='not a complete PNG'):
+            decode(content)
+
+
+def test_damaged_pixels_are_refused_when_they_are_decoded_not_when_they_are_used():
+    complete = png(random_pictures(1)[0])
+    begin = complete.index(b'IDAT') + 4
+    damaged = complete[:begin] + bytes(100) + complete[begin + 100 :]
+    later = mx.image.imdecode(damaged)  # no error: the engine has not decoded yet
+    with pytest.raises(RuntimeError):
+        later.wait_to_read()
+    with pytest.raises(RuntimeError):
+        decode(damaged)

@@ -116,9 +116,9 @@ def test_mnist_files_that_do_not_fit_are_refused(tmp_path, broken, match):
 
 def test_a_label_beyond_nine_is_refused_with_its_row(tmp_path):
     arrays = small_mnist()
-    arrays[1][3] = 12
+    arrays[1][3] = 10
     write_mnist(tmp_path, arrays)
-    with pytest.raises(ValueError, match=f'{STEMS[1]}: label 12 at row 3 is outside 0..9'):
+    with pytest.raises(ValueError, match=f'{STEMS[1]}: label 10 at row 3 is outside 0..9'):
         cio.load_mnist(tmp_path)
 
 

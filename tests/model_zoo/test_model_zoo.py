@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from centerloss_mx.model_zoo import get_model, lenet, lenet_plus_plus, load_params
+from centerloss_mx.model_zoo import INITIALIZER, get_model, lenet, lenet_plus_plus, load_params
 
 import mxnet as mx
 import numpy as np
@@ -36,6 +36,14 @@ def test_small_pictures_keep_their_resolution_in_a_resnet():
     small, large = get_model('resnet18_v2', 7, (3, 32, 32)), get_model('resnet18_v2', 7, (3, 33, 33))
     as_large = get_model('resnet18_v2', 7, (3, 32, 32), thumbnail=False)
     assert as_large.list_arguments() == large.list_arguments() != small.list_arguments()
+
+
+def test_layers_behind_relu_begin_with_the_variance_of_he():
+    mx.random.seed(20161008)
+    weight = mx.nd.zeros((64, 32, 3, 3))
+    INITIALIZER(mx.init.InitDesc('conv_weight'), weight)
+    # He et al. 2015, Eq. 10: Var = 2 / fan_in. The variance of n samples is off by sqrt(2 / n), here 1 %.
+    assert abs(weight.asnumpy().var() * 32 * 9 / 2 - 1) < 0.05
 
 
 @pytest.mark.parametrize('layer', ['embedding_output', 'fc1_output'])
