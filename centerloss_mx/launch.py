@@ -112,7 +112,7 @@ def launch(
 
 
 def _environment(num_workers: int, num_servers: int, port: int) -> dict[str, str]:
-    """The variables that all processes of a job have. They override DMLC variables of this process."""
+    """The environment of all processes of a job: DMLC variables of this process are replaced."""
     job = {
         'DMLC_PS_ROOT_URI': HOST,
         'DMLC_PS_ROOT_PORT': str(port),
@@ -131,9 +131,8 @@ def _environment(num_workers: int, num_servers: int, port: int) -> dict[str, str
 
 def _is_free(port: int) -> bool:
     with socket.socket() as listener:
-        listener.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-        )  # the port of an ended job is free at once
+        # With this option the port of a job that has just ended counts as free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
         except OSError:
@@ -142,7 +141,7 @@ def _is_free(port: int) -> bool:
 
 
 def _free_ports(number: int) -> list[int]:
-    """Free ports, in ascending order."""
+    """Ports that are free, in ascending order."""
     listeners = [socket.socket() for _ in range(number)]
     for listener in listeners:
         listener.bind((HOST, 0))
