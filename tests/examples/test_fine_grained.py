@@ -238,7 +238,7 @@ def refused(refused_by, tmp_path):
     (['--test-share', '0.001'], 'cannot hold out --test-share 0.001: The test_size = 1 should be greater'),
     (['--scale', '-1'], 'scale=-1.0 is not a finite number >= 0'),
     (['--alpha', '2'], 'alpha=2.0 is not a number in [0, 1]'),
-    (['--params', __file__], f'{__file__}: no parameters of MXNet; is the file whole?'),
+    (['--params', __file__], f'{__file__}: not an MXNet parameter file, or it is truncated'),
 ])  # fmt: skip
 def test_bad_options_end_in_one_sentence(data, refused, options, message):
     assert message in refused(data / 'train', *options)
