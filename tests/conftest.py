@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import os
 import runpy
 import sys
+import threading
+from types import SimpleNamespace
+
+# OpenMP's threads spin while they wait, and take the processors from each other and from other tests.
+# It is read when a library loads; processes that tests start inherit it.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from centerloss_mx.io import load_mnist
+from centerloss_mx.operator import CenterLoss, CenterLossParam
 
 import mxnet as mx
 import numpy as np
@@ -67,6 +75,32 @@ class Bound:
 @pytest.fixture
 def bound():
     return Bound
+
+
+@pytest.fixture(params=['host', 'device'])
+def backend(request, monkeypatch):
+    """Run a test with each kind of row arithmetic, on the CPU; return the rows that the operator uses.
+
+    'device' is what runs on a GPU: the operator is created as if it were for one.
+    """
+    create, ctx = CenterLoss.__init__, mx.cpu() if request.param == 'host' else mx.gpu()
+    monkeypatch.setattr(CenterLoss, '__init__', lambda self, parameters, _: create(self, parameters, ctx))
+    return CenterLoss(CenterLossParam(num_class=1), ctx).rows
+
+
+@pytest.fixture
+def late_moves(monkeypatch):
+    """Hold each move of the centers back, for `seconds` or until `released`: who does not wait is caught."""
+    backward, hold = CenterLoss.backward, SimpleNamespace(seconds=0.05, released=threading.Event())
+
+    def late(*args, **kwargs):
+        hold.released.wait(hold.seconds)
+        backward(*args, **kwargs)
+
+    monkeypatch.setattr(CenterLoss, 'backward', late)
+    yield hold
+    hold.released.set()
+    mx.nd.waitall()
 
 
 def error(actual, expected):

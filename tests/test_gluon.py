@@ -8,8 +8,6 @@ import time
 
 from centerloss_mx import reference
 from centerloss_mx.gluon import CenterLoss
-from centerloss_mx.operator.device_rows import DeviceRows
-from centerloss_mx.operator.numpy_rows import HostRows
 
 import mxnet as mx
 import numpy as np
@@ -25,14 +23,6 @@ MODES = ['eager', 'hybridized', 'static']
 
 @pytest.fixture(params=MODES)
 def mode(request):
-    return request.param
-
-
-@pytest.fixture(params=['host', 'device'])
-def backend(request, monkeypatch):
-    """Both row backends on the CPU: the device one because the test asks for it."""
-    if request.param == 'device':
-        monkeypatch.setattr('centerloss_mx.operator.center_loss.rows_for', lambda ctx: DeviceRows)
     return request.param
 
 
@@ -234,8 +224,7 @@ def test_calls_before_one_backward_keep_their_gradients_and_add_their_moves(back
 
 def test_moves_of_calls_that_share_their_centers_never_overlap(backend, mode, monkeypatch):
     """The engine takes both backward passes for readers, and does run them at the same time."""
-    backend_rows = {'host': HostRows, 'device': DeviceRows}[backend]
-    move, moving, entered = backend_rows.move, threading.Lock(), []
+    move, moving, entered = backend.move, threading.Lock(), []
 
     def watched(*arguments):
         entered.append(moving.acquire(blocking=False))
@@ -244,7 +233,7 @@ def test_moves_of_calls_that_share_their_centers_never_overlap(backend, mode, mo
         if entered[-1]:
             moving.release()
 
-    monkeypatch.setattr(backend_rows, 'move', staticmethod(watched))
+    monkeypatch.setattr(backend, 'move', staticmethod(watched))
     block = center_loss(mode)
     batches = [batch(n) for n in (7, 8, 9)]
     for x, _ in batches:
@@ -580,6 +569,15 @@ def test_custom_operators_live_together_as_symbols(order):
 def test_a_bad_parameter_is_told_when_the_block_is_built(keywords, message):
     with pytest.raises(ValueError, match=message):
         CenterLoss(**{'num_class': 3, 'embedding_dim': 2, **keywords})
+
+
+@pytest.mark.parametrize('keywords', [
+    {'num_class': 1}, {'embedding_dim': 1}, {'alpha': 0}, {'alpha': 1}, {'scale': 0},
+])  # fmt: skip
+def test_the_ends_of_the_ranges_are_parameters(keywords):
+    options = {'num_class': 3, 'embedding_dim': 2, **keywords}
+    block = ready(CenterLoss(**options), 'eager')
+    assert block.center_bias.shape == (options['num_class'], options['embedding_dim'])
 
 
 @pytest.mark.parametrize('embedding, label, message', [
