@@ -123,10 +123,45 @@ def test_the_epochs_value_is_not_cut_by_speedometer():
     assert cut.metrics[0].num_inst < cut.metrics[0].global_num_inst  # it did reset
 
 
-@pytest.mark.parametrize('metric', [Accuracy(ignore_label=-1), CenterLossMetric('valid', ignore_label=-1)])
-def test_a_metric_is_made_again_from_its_config(metric):
+@pytest.mark.parametrize('metric, batch', [
+    (
+        Accuracy(-1, 'right', ['a_output'], ['a_label'], ignore_label=-1),
+        ({'a_label': [0, -1, 1, 1]}, {'a_output': [[1, 0], [1, 0], [1, 0], [0, 1]]}),
+    ),
+    (
+        CenterLossMetric('valid', 'tightness', ['a_output'], ['a_label'], ignore_label=-1),
+        ({'a_label': [0, -1, 1, 1]}, {'a_output': [2]}),
+    ),
+], ids=['accuracy', 'center_loss'])  # fmt: skip
+def test_a_metric_is_made_again_from_its_config(metric, batch):
     again = mx.metric.create(metric.get_config())
-    assert type(again) is type(metric) and again.get_config() == metric.get_config()
+    assert type(again) is type(metric) and vars(again) == vars(metric)
+    labels, outputs = ({name: mx.nd.array(value) for name, value in each.items()} for each in batch)
+    for each in metric, again:
+        each.update_dict(labels, outputs)
+    assert again.get() == metric.get() and again.num_inst == 3
+
+
+@pytest.mark.parametrize('read', [CenterLossMetric.get, CenterLossMetric.get_global])
+def test_who_has_read_the_metric_finds_the_centers_moved(read, late_moves, bound):
+    """The engine does not know that backward writes the centers: a copy alone does not wait for it."""
+    op, metric = bound(4, DIM, NUM_CLASS, update='moving_average', alpha=1), CenterLossMetric()
+
+    def copied_after(reading):
+        loss = op.forward(np.ones((4, DIM)), np.zeros(4))
+        op.executor.backward()
+        metric.update([mx.nd.zeros(4)], [loss])
+        reading()
+        return op.executor.aux_dict['c_center_bias'].asnumpy()[0].tolist()
+
+    late_moves.seconds = 60
+    assert copied_after(lambda: None) == [0] * DIM
+    late_moves.released.set()
+    mx.nd.waitall()
+    op.centers = np.zeros((NUM_CLASS, DIM))
+    late_moves.released.clear()
+    late_moves.seconds = 0.05
+    assert copied_after(lambda: read(metric)) == [1] * DIM
 
 
 def test_reset_forgets_and_no_sample_is_nan():
