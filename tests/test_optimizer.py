@@ -78,9 +78,15 @@ def named(name):
     return {'base': name, **params}
 
 
-@pytest.mark.parametrize('base', BASES)
-@pytest.mark.parametrize('update', ['paper', 'moving_average'])
-@pytest.mark.parametrize('contexts, kvstore', [(1, None), (1, 'local'), (2, 'local'), (4, 'device')])
+# With everything that a base can be told, in every layout; with every other base in one.
+LAYOUTS = [(1, None), (1, 'local'), (2, 'local'), (4, 'device')]
+RUNS = [
+    *(('sgd with everything', rule, *layout) for rule in ('paper', 'moving_average') for layout in LAYOUTS),
+    *((base, 'paper', 2, 'local') for base in BASES if base != 'sgd with everything'),
+]
+
+
+@pytest.mark.parametrize('base, update, contexts, kvstore', RUNS)
 def test_centers_move_by_the_rule_and_samples_are_counted(base, update, contexts, kvstore):
     module = start(params={**named(base), 'alpha': 0.3, 'update': update}, contexts=contexts, kvstore=kvstore)
     centers, seen = np.zeros((NUM_CLASS, DIM)), np.zeros(NUM_CLASS)
@@ -94,6 +100,16 @@ def test_centers_move_by_the_rule_and_samples_are_counted(base, update, contexts
         np.testing.assert_allclose(after[:, :DIM], centers, 1e-5, 1e-5)
         np.testing.assert_array_equal(after[:, DIM], seen)
     assert not after[4:].any()  # bit for bit where they were
+
+
+@pytest.mark.parametrize('update', ['paper', 'moving_average'])
+def test_ignored_samples_do_not_move_class_0(update):
+    """Their rows of the gradient are added to its row, as zeros: n_0 = 0 is there."""
+    module = start(params={'learning_rate': 0.1, 'update': update})
+    for x, _ in batches(2):
+        step(module, x, np.repeat([-1, 2], N // 2))
+    centers = numbers(module)[CENTERS]
+    assert not centers[0].any() and np.isfinite(centers[2]).all() and centers[2, DIM] == N
 
 
 @pytest.mark.parametrize('base', BASES)
@@ -183,6 +199,7 @@ def test_float16_weights_have_their_float32_copies():
     np.testing.assert_array_equal(*trained)
     assert trained[0].dtype == np.float32 and (trained[0] != start.astype('float16')).all()
     assert both[0].create_state_multi_precision(CENTERS, weight) is None
+    assert both[0].create_state(CENTERS, weight) is None
 
 
 def test_a_gradient_that_is_not_finite_is_refused_and_moves_nothing():
@@ -222,6 +239,18 @@ def test_what_cannot_be_used_is_refused(options, message):
         Centers(**{'sym': network(), **options})
 
 
+@pytest.mark.parametrize('alpha', [0, 1])
+def test_the_ends_of_the_range_of_alpha_are_steps(alpha):
+    """At 1, by moving average, each center is where its samples' mean is."""
+    module = start(params={'learning_rate': 0.1, 'alpha': alpha, 'update': 'moving_average'})
+    before = numbers(module)
+    for x, y in batches(1):
+        step(module, x, y)
+    features = x @ before['embedding_weight'].T + before['embedding_bias']
+    means = [alpha * features[y == j].mean(axis=0) for j in range(NUM_CLASS - 2)]
+    np.testing.assert_allclose(numbers(module)[CENTERS][: NUM_CLASS - 2, :DIM], means, atol=1e-6)
+
+
 @pytest.mark.parametrize('module_kvstore', [None, 'local'])
 def test_devices_that_would_update_by_themselves_are_refused(module_kvstore, monkeypatch):
     if module_kvstore:
@@ -240,7 +269,7 @@ def test_local_above_two_to_the_24_elements_is_refused_and_device_is_not():
         mx.sym.SoftmaxOutput(mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS), name='softmax'),
         sync_center_loss(embedding, label, num_class, DIM, 0.1),
     ])  # fmt: skip
-    with pytest.raises(ValueError, match='does not where any parameter has more than 2'):
+    with pytest.raises(ValueError, match=r'stops updating when a parameter exceeds 2\^24 elements'):
         start(contexts=2, kvstore='local', net=net)
     module = start(contexts=2, kvstore='device', net=net)
     for x, y in batches(1):

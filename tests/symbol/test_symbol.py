@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from centerloss_mx import reference, symbol
 from centerloss_mx.symbol import (
     center_loss,
@@ -78,19 +80,26 @@ def test_the_raw_operator_needs_n_times_the_scale_as_the_readme_says():
         np.testing.assert_allclose(classic[name], value, atol=1e-6, err_msg=name)
 
 
-def test_keras_loss_weights_of_one_and_half_lambda_give_lambda_as_the_readme_says():
-    """The mean of w ||x - c||^2 per sample has the gradient 2 w (x - c) / N."""
-    rng = np.random.RandomState(SEED)
-    x, c, y = rng.randn(N, DIM), rng.randn(NUM_CLASS, DIM), rng.randint(0, NUM_CLASS, N)
-    for weights, lambda_ in ((1, 0.05), 0.1), ((5, 1), 0.4):
-        weight, step = weights[1] / weights[0], 1e-6
-        _, gradient = reference.center_loss(x, y, c)
-        for index in np.ndindex(x.shape):
-            ahead, behind = x.copy(), x.copy()
-            ahead[index] += step
-            behind[index] -= step
-            slope = weight * (((ahead - c[y]) ** 2).sum() - ((behind - c[y]) ** 2).sum()) / N / (2 * step)
-            assert abs(slope - lambda_ * gradient[index] / N) < 1e-6
+@pytest.mark.parametrize('weights, scale', [((1, 0.05), 0.1), ((5, 1), 0.4)])
+def test_keras_loss_weights_of_one_and_w_are_a_scale_of_2w(weights, scale):
+    """There an `Embedding` holds the centers, and the mean of ||x - c||^2 has the weight w.
+
+    Here the gradient sums over the batch, and Module divides it by N.
+    """
+    x, y, c, v = random_batch()
+    data, label, centers = (mx.sym.Variable(name) for name in ('data', 'label', 'centers'))
+    looked_up = mx.sym.Embedding(label, centers, input_dim=NUM_CLASS, output_dim=DIM, dtype='float64')
+    squares = mx.sym.sum(mx.sym.square(data - looked_up), axis=1)
+    keras = mx.sym.MakeLoss(mx.sym.mean(squares) * (weights[1] / weights[0]))
+    arguments = {'data': x, 'label': y, 'centers': c}
+    arguments = {name: mx.nd.array(value, dtype='float64') for name, value in arguments.items()}
+    gradients = {name: mx.nd.zeros_like(arguments[name]) for name in ('data', 'centers')}
+    executor = keras.bind(mx.cpu(), arguments, gradients)
+    executor.forward(is_train=True)
+    executor.backward()
+    expected = BoundLoss('learned', x, y, c, v, scale=scale).gradients()
+    for name, ours in ('data', 'data'), ('centers', 'loss_center_weight'):
+        np.testing.assert_allclose(gradients[name].asnumpy(), expected[ours] / N, 1e-6, 1e-9)
 
 
 def test_the_oracles_gradients_are_those_of_its_losses_by_finite_differences():
@@ -438,27 +447,37 @@ def test_a_row_that_is_ignored_or_of_no_class_takes_no_part(loss):
             np.testing.assert_allclose(actual[name], gradient, 1e-12, 1e-12, err_msg=name)
 
 
+MANY_LABELS = np.array([0, 44, 127, 200, 255])
+
+
+@lru_cache(maxsize=None)
+def many_classes(loss):
+    """Features, centers of 300 classes, and the losses of the labels above: the island loss's are slow."""
+    rng = np.random.RandomState(SEED)
+    x, c = rng.randn(len(MANY_LABELS), DIM), rng.randn(300, DIM)
+    return x, c, LOSSES[loss][2](x, MANY_LABELS, c, 0 * c)[0]
+
+
 @every_loss
 @pytest.mark.parametrize('dtype', ['uint8', 'int8', 'int32', 'int64', 'float16', 'float64'])
 def test_labels_of_every_dtype_are_told_apart(loss, dtype):
     """MXNet compares in the label's dtype, in which -1, the ignored one, may be 255, and 300 be 44."""
-    num_class = 300
-    labels = np.array([0, 44, 100, 127]) if dtype == 'int8' else np.array([0, 44, 200, 255])
-    rng = np.random.RandomState(SEED)
-    x, c = rng.randn(4, DIM), rng.randn(num_class, DIM)
-    factory, options, oracle = LOSSES[loss]
+    x, c, expected = many_classes(loss)
+    largest = 127 if dtype == 'int8' else 255
+    held = largest >= MANY_LABELS
+    x, labels, expected = x[held], MANY_LABELS[held], expected[held]
+    factory, options, _ = LOSSES[loss]
     dtypes = {'dtype': 'float64'} if factory is learned_center_loss else {}
     data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
     net = factory(
-        data, label, num_class, DIM, SCALE, name='loss', use_ignore=True, ignore_label=-1, **options, **dtypes
+        data, label, len(c), DIM, SCALE, name='loss', use_ignore=True, ignore_label=-1, **options, **dtypes
     )
     types = {name: dtype if name == 'label' else 'float64' for name in net.list_arguments()}
-    executor = net.simple_bind(mx.cpu(), grad_req='null', type_dict=types, data=x.shape, label=(4,))
+    executor = net.simple_bind(mx.cpu(), grad_req='null', type_dict=types, data=x.shape, label=labels.shape)
     values = {'data': x, 'label': labels, 'loss_center_weight': c, 'loss_log_variance_bias': 0 * c}
     for name, array in executor.arg_dict.items():
         array[:] = mx.nd.array(values[name], dtype=array.dtype)
     executor.forward()
-    expected, _ = oracle(x, labels, c, 0 * c)
     np.testing.assert_allclose(executor.output_dict['loss_output'].asnumpy(), expected, 1e-9)
 
 
@@ -583,6 +602,7 @@ def test_numbers_may_be_numpys(loss):
     ({'num_class': 2.5}, 'loss: num_class=2.5 is not a whole number'),
     ({'num_class': True}, 'loss: num_class=True is not a whole number'),
     ({'scale': True}, 'loss: scale=True is not a finite number >= 0'),
+    ({'num_class': 2**31}, 'loss: num_class=2147483648 is not a whole number >=? . and < 2'),
     ({'embedding_dim': 0}, 'loss: embedding_dim=0 is not a whole number > 0'),
     ({'scale': -1}, 'loss: scale=-1 is not a finite number >= 0'),
     ({'scale': float('inf')}, 'loss: scale=inf is not a finite number >= 0'),
@@ -612,6 +632,23 @@ def test_a_loss_refuses_what_only_it_has(factory, keywords, message):
             mx.sym.Variable('label'),
             **{'num_class': 3, 'embedding_dim': 2, **keywords},
         )
+
+
+@pytest.mark.parametrize('factory, keywords', [
+    *[(factory, {'num_class': least}) for factory, least in (
+        (learned_center_loss, 1), (island_loss, 1), (contrastive_center_loss, 2),
+        (large_margin_gaussian_mixture, 1), (sync_center_loss, 1),
+    )],
+    (learned_center_loss, {'num_class': 2**31 - 1, 'embedding_dim': 1, 'scale': 0, 'lr_mult': 0}),
+    (island_loss, {'inter_scale': 0}),
+    (contrastive_center_loss, {'delta': 1e-300}),
+    (large_margin_gaussian_mixture, {'scale': 0, 'margin': 0}),
+    (sync_center_loss, {'scale': 0, 'embedding_dim': 1}),
+])  # fmt: skip
+def test_the_ends_of_the_ranges_are_parameters(factory, keywords):
+    arguments = {'num_class': 3, 'embedding_dim': 2, 'name': 'loss', **keywords}
+    net = factory(mx.sym.Variable('data'), mx.sym.Variable('label'), **arguments)
+    assert net.list_outputs()[-1] == 'loss_output'
 
 
 # Centers on the KVStore
@@ -712,6 +749,15 @@ def test_the_centers_gradient_of_sync_center_loss_knows_no_scale():
     to_features, to_centers = Synced(x, y, c, scale=0.0).gradients()
     assert not to_features.any()
     np.testing.assert_array_equal(to_centers.asnumpy(), Synced(x, y, c).gradients()[1].asnumpy())
+
+
+@pytest.mark.parametrize('normalization', ['null', 'batch', 'valid'])
+def test_a_batch_whose_labels_are_all_ignored_has_no_sync_center_loss_and_no_gradient(normalization):
+    x, _, c, _ = random_batch()
+    loss = Synced(np.full_like(x, np.nan), np.full(N, -1.0), c, normalization=normalization, use_ignore=True)
+    assert loss.run().tolist() == [0]
+    to_features, to_centers = loss.gradients()
+    assert not to_features.any() and not to_centers.asnumpy().any()
 
 
 @pytest.mark.parametrize('unknown', [-1, 4, 1.5, np.nan])
@@ -863,6 +909,16 @@ def test_a_loss_by_its_name_is_that_of_its_factory(loss):
     assert set(OPTIONS[loss]) <= set(symbol.loss_options(loss))
 
 
+@pytest.mark.parametrize('loss', ['center_loss', 'sync_center_loss'])
+def test_a_center_loss_by_its_name_weighs_as_much_as_softmax(loss):
+    """`joint_supervision`, which makes it, has no default scale."""
+    x, y = mx.sym.Variable('data'), mx.sym.Variable('label')
+    found, expected = (
+        stepped(symbol.supervised(x, 5, loss, 3, y, y, **options))[1] for options in ({}, {'scale': 1.0})
+    )
+    assert found['data'].tolist() == expected['data'].tolist()
+
+
 def test_the_labels_of_a_loss_by_its_name_are_those_of_joint_supervision():
     x = mx.sym.Variable('data')
     for loss in symbol.LOSSES:
@@ -870,6 +926,25 @@ def test_the_labels_of_a_loss_by_its_name_are_those_of_joint_supervision():
         labels = [name for name in arguments if name.endswith('_label')]
         alone = loss in ('softmax', 'large_margin_gaussian_mixture')
         assert labels == ['softmax_label'] if alone else labels == ['softmax_label', 'center_label']
+
+
+IGNORED = ('use_ignore', 'ignore_label')
+
+
+@pytest.mark.parametrize('loss, options', [
+    ('softmax', ()),
+    ('center_loss', ('alpha', 'scale', 'batchsize', *IGNORED, 'update')),
+    ('sync_center_loss', ('scale', *IGNORED)),
+    ('learned_center_loss', ('scale', 'lr_mult', 'sparse_grad', *IGNORED)),
+    ('island_loss', ('scale', 'inter_scale', 'lr_mult', *IGNORED)),
+    ('contrastive_center_loss', ('scale', 'delta', 'lr_mult', *IGNORED)),
+    ('large_margin_gaussian_mixture', ('scale', 'margin', 'covariance', 'lr_mult', *IGNORED)),
+])  # fmt: skip
+def test_a_loss_by_its_name_has_these_options_and_no_other(loss, options):
+    assert symbol.loss_options(loss) == options
+    expected = f'{loss} has no option dtype; it has {", ".join(options) or "none"}'
+    with pytest.raises(ValueError, match=f'^{expected}$'):
+        symbol.supervised(mx.sym.Variable('data'), 5, loss, 3, dtype='float64')
 
 
 @pytest.mark.parametrize('loss, options, message', [
