@@ -277,8 +277,17 @@ seen = module.get_params()[0]['center_loss_center_weight'].asnumpy()[:, -1]
 counted = np.concatenate([some_ignored[some_ignored >= 0], y[:48], y[:24]])
 assert (seen == np.bincount(counted, minlength=job.NUM_CLASS)).all()
 print('done', flush=True)
-if sys.argv[1:] == ['fail'] and kvstore.rank == 1:
+if sys.argv[1:] == ['label'] and kvstore.rank == 1:
     step(x[own], y[own] + 100)
+if sys.argv[1:] == ['iterator']:
+    class Broken(mx.io.NDArrayIter):
+        def next(self):
+            raise OSError('the disk is gone')
+
+    kind = Broken if kvstore.rank == 1 else mx.io.NDArrayIter
+    samples = kind(x[own], {'softmax_label': y[own], 'center_label': y[own]}, 24)
+    metric = cl.metric.CenterLossMetric('null')
+    module.fit(samples, eval_metric=metric, kvstore=kvstore, optimizer='centers', num_epoch=1)
 step(x[own], y[own])
 """
 
@@ -295,10 +304,13 @@ def test_bad_and_ignored_labels_and_bad_features_leave_the_servers_centers_as_th
 
 
 @pytest.mark.slow
-def test_a_worker_that_fails_ends_and_so_does_the_job():
+@pytest.mark.parametrize('fault, message', [
+    ('label', 'ValueError: worker 1: center_label: label '), ('iterator', 'OSError: the disk is gone'),
+])  # fmt: skip
+def test_a_worker_that_fails_ends_and_so_does_the_job(fault, message):
     """It must not wait at its exit for workers that wait for its gradients."""
     path = str(Path(kvstore_job.__file__).parent)
-    job = launch(2, 1, sys.executable, '-c', FAULTS, 'fail', PYTHONPATH=path, timeout=60)
+    job = launch(2, 1, sys.executable, '-c', FAULTS, fault, PYTHONPATH=path, timeout=60)
     assert job.returncode == 1
     assert job.stderr.splitlines()[-1] == 'launch: worker 1 ended with status 1; the others were stopped'
-    assert 'ValueError: worker 1: center_label: label ' in job.stderr
+    assert message in job.stderr

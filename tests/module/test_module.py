@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from centerloss_mx import reference
 from centerloss_mx.gluon import CenterLoss
 from centerloss_mx.io import CenterLossIter
@@ -190,11 +192,16 @@ class OnKVStore:
 
     name = 'center_loss_center_weight'
 
-    def __init__(self, contexts=2, kvstore='device', module_class=Module, **options):
+    def __init__(self, contexts=2, kvstore='device', module_class=Module, compression_params=None, **options):
         embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
         net = joint_supervision(embedding, NUM_CLASS, 0.1, centers='kvstore', embedding_dim=DIM, **options)
         context = [mx.cpu(i) for i in range(contexts)]
-        self.module = module_class(net, label_names=['softmax_label', 'center_label'], context=context)
+        self.module = module_class(
+            net,
+            label_names=['softmax_label', 'center_label'],
+            context=context,
+            compression_params=compression_params,
+        )
         self.module.bind([('data', (N, 2))], [('softmax_label', (N,)), ('center_label', (N,))])
         self.module.init_params(mx.init.Normal(1))
         self.kvstore = kvstore
@@ -327,8 +334,7 @@ def test_gradients_that_mxnet_cannot_add_up_or_compress_are_refused():
     net.module.bind(*shapes, grad_req='add', force_rebind=True)
     with pytest.raises(ValueError, match="grad_req='add' is not supported for center_loss_center_weight"):
         net.init_optimizer()
-    net = OnKVStore()
-    net.module._compression_params = {'type': '2bit', 'threshold': 0.5}
+    net = OnKVStore(compression_params={'type': '2bit', 'threshold': 0.5})
     with pytest.raises(
         ValueError,
         match='MXNet cannot compress the row_sparse gradients of center_loss_center_weight',
@@ -390,27 +396,28 @@ def test_a_kvstore_that_only_sums_is_refused(monkeypatch):
     assert not net.module.optimizer_initialized
 
 
-def test_more_bytes_than_the_servers_of_dist_hold_are_refused(monkeypatch):
+@pytest.mark.parametrize('num_class, error, message', [
+    (2**27, ValueError, '134217728 classes of 16 bytes each; a dist KVStore holds at most 134217727 such'),
+    (2**27 - 1, TypeError, 'kvstore must be'),  # of MXNet, which is asked then
+])  # fmt: skip
+def test_two_to_the_31_bytes_are_more_than_the_servers_of_dist_hold(num_class, error, message):
     """There the first push would end them."""
-    monkeypatch.setattr('centerloss_mx.module.checks.MOST_BYTES', NUM_CLASS * (DIM + 1) * 4 - 1)
-    row = (DIM + 1) * 4
-    expected = (
-        f'has {NUM_CLASS} classes of {row} bytes each; a dist KVStore holds at most {NUM_CLASS - 1} such'
-    )
-    with pytest.raises(ValueError, match=expected):
-        OnKVStore(1, 'dist_sync').init_optimizer()
-    OnKVStore(1, 'device').init_optimizer()
+    rows = SimpleNamespace(shape=(num_class,))
+    centers = SimpleNamespace(stype='row_sparse', shape=(num_class, DIM + 1), dtype='float32', indices=rows)
+    net = OnKVStore(1, SimpleNamespace(type='dist_sync', num_workers=1))
+    net.module._arg_params[net.name] = centers  # what an array of this size says of itself
+    with pytest.raises(error, match=message):
+        net.init_optimizer()
 
 
 def test_centers_of_each_workers_own_are_refused(monkeypatch):
     """Auxiliary states are never exchanged."""
     monkeypatch.setenv('DMLC_NUM_WORKER', '2')
     module = make()
-    module.optimizer_initialized = False
     with pytest.raises(
         ValueError, match='center_loss__center_bias: each of 2 workers would move centers of its own'
     ):
-        module.init_optimizer('dist_sync')
+        module.init_optimizer('dist_sync', force_init=True)
 
 
 def test_a_kvstore_that_does_not_move_the_centers_is_noticed_in_the_first_step():
@@ -430,6 +437,13 @@ def test_the_label_of_centers_on_the_kvstore_is_one_of_the_modules():
         match=r"label_names=\['center_label'\] lack '.*': Module needs this label to pull the rows of cent",
     ):
         Module(net, label_names=['center_label'])
+
+
+def test_only_labels_that_are_classes_name_rows():
+    """A server has no other row to give."""
+    net = OnKVStore(1, None, mx.mod.Module)
+    rows = sparse_row_id_fn(net.module)(batch([0, NUM_CLASS, -1, NUM_CLASS - 1]))
+    assert {name: array.asnumpy().tolist() for name, array in rows.items()} == {net.name: [0, NUM_CLASS - 1]}
 
 
 def test_plain_module_with_the_row_id_function_trains_the_same_numbers():
