@@ -1,4 +1,4 @@
-"""What holds across files: one home for each number, imports that point down, docstrings that tell all."""
+"""What holds across files: one home for each number, imports that point down, files that are short."""
 
 from __future__ import annotations
 
@@ -153,19 +153,6 @@ def test_optional_packages_are_imported_only_when_asked_for(path):
     names = imports(path, run_on_import(parse(path)))
     assert not {name.split('.')[0] for name in names} & OPTIONAL
     assert not any(name.startswith('centerloss_mx.visualization') for name in names)
-
-
-def test_importing_the_package_loads_no_optional_package_that_mxnet_did_not():
-    program = (
-        'import numpy, sys; numpy.bool = bool; import mxnet; before = set(sys.modules)\n'
-        'import centerloss_mx; print(*(set(sys.modules) - before))'
-    )
-    done = subprocess.run(
-        [sys.executable, '-c', program], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True
-    )
-    loaded = {name.split('.')[0] for name in done.stdout.split()}
-    assert 'centerloss_mx' in loaded
-    assert not loaded & OPTIONAL
 
 
 @pytest.mark.parametrize('path', EXAMPLES, **IDS)
