@@ -7,7 +7,9 @@ PROBLEM = $(shell sentence=$$($(PYTHON) centerloss_mx/_compat.py 2>/dev/null) ||
 	echo "$${sentence:-$(PYTHON) does not run: name a Python that does, as in make test PYTHON=python3.11}")
 stop = $(if $1,$(error $1))
 
-.PHONY: help mnist test test-all test-versions lint bench clean
+FORMULAS = $(addprefix tests/,operator symbol test_gluon.py test_optimizer.py test_metric.py)
+
+.PHONY: help mnist quick test test-all test-versions lint bench clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -15,11 +17,14 @@ help:  ## list what can be made
 mnist: .venv/ready  ## train on MNIST with center loss (options: ARGS="--num-epochs 5")
 	.venv/bin/python examples/train_mnist.py $(ARGS)
 
+quick: .venv/ready  ## the fast tests of the formulas
+	.venv/bin/python -m pytest -q -m 'not slow' $(FORMULAS)
+
 test: .venv/ready  ## the fast tests
-	.venv/bin/python -m pytest -m 'not slow'
+	.venv/bin/python -m pytest -n auto -m 'not slow'
 
 test-all: .venv/ready  ## all tests
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n auto
 
 test-versions:  ## the fast tests on every Python and NumPy that MXNet runs on
 	.ci/test-versions

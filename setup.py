@@ -29,7 +29,12 @@ setup(
         'examples': examples,
         'onnx': onnx,
         # Python 3.8 is tested with a NumPy that is too old for them
-        'test': ['pytest>=7.4,<10', *examples, *(f'{one}; python_version >= "3.9"' for one in onnx)],
+        'test': [
+            'pytest>=7.4,<10',
+            'pytest-xdist>=3.3,<4',
+            *examples,
+            *(f'{one}; python_version >= "3.9"' for one in onnx),
+        ],
         'lint': ['ruff>=0.12,<1', 'mypy>=1.14,<3'],
     },
     classifiers=[
