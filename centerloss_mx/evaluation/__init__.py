@@ -1,4 +1,4 @@
-"""NumPy in, numbers out: clusters, classification, retrieval and verification by features.
+"""Measure features: clusters, classification, retrieval and verification; NumPy arrays in, numbers out.
 
 Some functions use scikit-learn: `pip install 'centerloss_mx[examples]'` installs it.
 """

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .inputs import checked, sklearn
+from .inputs import checked_samples, sklearn
 
 
 class ClusterRatio(NamedTuple):
-    """How tight clusters are, in Euclidean distances; lower `ratio` is tighter.
+    """How tight clusters are, in Euclidean distances; a lower `ratio` is tighter.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class ClusterRatio(NamedTuple):
 
 
 def class_means(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean feature m_j of every class present.
+    """Compute the mean feature m_j of every class present.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def class_means(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     classes : numpy.ndarray
         Shape (K,): the classes present, ascending.
     means : numpy.ndarray
-        Shape (K, D), float64.
+        float64 (K, D).
 
     Raises
     ------
@@ -62,7 +62,7 @@ def class_means(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     >>> class_means(np.array([[0.0], [2.0], [5.0]]), np.array([0, 0, 1]))[1].tolist()
     [[1.0], [5.0]]
     """
-    features, labels = checked(features, labels)
+    features, labels = checked_samples(features, labels)
     classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
     sums = np.zeros((len(classes), features.shape[1]))
     np.add.at(sums, inverse, features)
@@ -70,16 +70,19 @@ def class_means(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
 
 
 def cluster_ratio(features: np.ndarray, labels: np.ndarray) -> ClusterRatio:
-    """How far samples are from their class's mean, over how far the class means are from each other.
+    """Compare the distances within classes with the distances between classes.
 
     own = mean_i ||x_i - m_{y_i}||; between = mean over pairs j < k of ||m_j - m_k||; ratio = own / between.
+
+    m_j is the mean of the given features of class j and not a trained center. So a network that was
+    trained without center loss has a ratio, too.
 
     Parameters
     ----------
     features : numpy.ndarray
         Shape (N, D): features of a test set.
     labels : numpy.ndarray
-        Shape (N,): their classes, two at least.
+        Shape (N,): their classes, at least two.
 
     Returns
     -------
@@ -95,8 +98,6 @@ def cluster_ratio(features: np.ndarray, labels: np.ndarray) -> ClusterRatio:
     References
     ----------
     The intra-class compactness and inter-class separability of Wen et al. 2016, Section 3, as numbers.
-    m_j is the mean of the given features, not a trained center, so that a network trained without center
-    loss has a ratio too.
 
     Examples
     --------
@@ -105,19 +106,19 @@ def cluster_ratio(features: np.ndarray, labels: np.ndarray) -> ClusterRatio:
     """
     classes, means = class_means(features, labels)
     if len(classes) < 2:
-        raise ValueError(f'labels hold one class, {classes[0]}; expected two at least')
+        raise ValueError(f'labels hold one class, {classes[0]}; expected at least two')
     own = np.linalg.norm(features - means[np.searchsorted(classes, labels)], axis=1).mean()
     pairs = len(classes) * (len(classes) - 1) / 2
     between = sum(np.linalg.norm(m_j - means[j + 1 :], axis=1).sum() for j, m_j in enumerate(means)) / pairs
     if between == 0:
-        raise ValueError('all class means coincide: the features have collapsed; expected different ones')
-    return ClusterRatio(float(own), float(between), float(own / between))
+        raise ValueError(f'all {len(classes)} class means coincide: the features have collapsed to a point')
+    return ClusterRatio(own=float(own), between=float(between), ratio=float(own / between))
 
 
 def clustering_nmi(features: np.ndarray, labels: np.ndarray, seed: int = 0) -> float:
-    """How much k-means clusters, as many as there are classes, tell of the classes.
+    """Cluster with k-means, k = number of classes, and compare the clusters with the classes.
 
-    NMI = 2 I(clusters; classes) / (H(clusters) + H(classes)), 0 to 1.
+    NMI = 2 I(clusters; classes) / (H(clusters) + H(classes)), from 0 (unrelated) to 1 (equal).
 
     Parameters
     ----------
@@ -126,11 +127,12 @@ def clustering_nmi(features: np.ndarray, labels: np.ndarray, seed: int = 0) -> f
     labels : numpy.ndarray
         Shape (N,).
     seed : int
-        Of k-means.
+        Seed of k-means.
 
     Returns
     -------
     float
+        The normalized mutual information.
 
     Raises
     ------
@@ -148,6 +150,6 @@ def clustering_nmi(features: np.ndarray, labels: np.ndarray, seed: int = 0) -> f
     >>> clustering_nmi(np.array([[0.0], [0.1], [5.0], [5.1]]), np.array([1, 1, 2, 2]))
     1.0
     """
-    features, labels = checked(features, labels)
+    features, labels = checked_samples(features, labels)
     clusters = sklearn('cluster').KMeans(len(np.unique(labels)), n_init=10, random_state=seed)
     return float(sklearn('metrics').normalized_mutual_info_score(labels, clusters.fit_predict(features)))

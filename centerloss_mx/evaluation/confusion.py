@@ -1,4 +1,4 @@
-"""Which classes are predicted right, and which are confused."""
+"""Accuracies by class, and the classes that are confused most."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def class_accuracies(confusion: np.ndarray) -> np.ndarray:
-    """The share of each class's samples that were predicted right.
+    """Compute the share of each class's samples that were predicted right.
 
     Parameters
     ----------
@@ -32,19 +32,19 @@ def class_accuracies(confusion: np.ndarray) -> np.ndarray:
 
 
 def confused_pairs(confusion: np.ndarray, num_pairs: int = 15) -> list[tuple[int, int, int]]:
-    """The class pairs that were confused most.
+    """Find the pairs of classes that were confused most.
 
     Parameters
     ----------
     confusion : numpy.ndarray
         Shape (num_class, num_class): how many samples of class j (row) were predicted as class k (column).
     num_pairs : int
-        How many pairs at most.
+        The largest number of pairs.
 
     Returns
     -------
     list of (int, int, int)
-        Class, predicted class and count > 0, the largest count first, equal ones in the order of the classes.
+        Class, predicted class and count > 0; the largest count first, equal counts in the order of classes.
 
     References
     ----------

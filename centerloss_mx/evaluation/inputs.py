@@ -1,4 +1,4 @@
-"""Checks of features, labels and metrics, shared by all protocols."""
+"""Checks of features, labels and metrics that several protocols share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from .._optional import require
 METRICS = ('cosine', 'euclidean')
 
 
-def checked(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def checked_samples(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return features and labels as arrays; raise ValueError where they do not fit or are not finite."""
     features, labels = np.asarray(features), np.asarray(labels)
     if features.ndim != 2 or labels.shape != features.shape[:1] or not len(labels):
         raise ValueError(
@@ -23,6 +24,7 @@ def checked(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def checked_features(features: np.ndarray, dim: int | None = None, name: str = 'features') -> np.ndarray:
+    """Return features as an array; raise ValueError for another shape or numbers that are not finite."""
     features = np.asarray(features)
     if features.ndim != 2 or not len(features) or dim not in (None, features.shape[1]):
         raise ValueError(
@@ -40,5 +42,5 @@ def check_metric(metric: str) -> None:
 
 
 def sklearn(module: str) -> Any:
-    """Import a module of scikit-learn."""
-    return require(f'sklearn.{module}', 'this')
+    """Import a module of scikit-learn, which the functions that use it need and others do not."""
+    return require(f'sklearn.{module}', 'centerloss_mx.evaluation')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .inputs import check_metric, checked, checked_features, sklearn
+from .inputs import check_metric, checked_features, checked_samples, sklearn
 
 
 def knn_predict(
@@ -14,28 +14,29 @@ def knn_predict(
     num_neighbors: int = 5,
     metric: str = 'cosine',
 ) -> np.ndarray:
-    """Classify by the majority of the nearest neighbors.
+    """Classify each sample by the majority of its nearest neighbors.
 
     Parameters
     ----------
     train_features, train_labels : numpy.ndarray
-        Shapes (M, D) and (M,): samples whose classes are known.
+        Shapes (M, D) and (M,): samples of known classes.
     features : numpy.ndarray
         Shape (N, D): samples to classify.
     num_neighbors : int
-        How many neighbors vote, 1..M.
+        Number of neighbors that vote, 1..M.
     metric : {'cosine', 'euclidean'}
         The distance.
 
     Returns
     -------
     numpy.ndarray
-        Shape (N,): the labels; of classes with as many votes, the one that sorts first.
+        Shape (N,): the predicted labels. Of classes with equally many votes, the first in order wins.
 
     Raises
     ------
     ValueError
-        Shapes that do not fit, features that are not finite, or a number of neighbors out of its range.
+        Shapes that do not fit, features that are not finite, an unknown metric, or a number of neighbors
+        outside 1..M.
     ImportError
         scikit-learn is not installed.
 
@@ -48,7 +49,7 @@ def knn_predict(
     >>> knn_predict(np.array([[0.0], [5.0]]), np.array([3, 7]), np.array([[4.0]]), 1, 'euclidean')
     array([7])
     """
-    train_features, train_labels = checked(train_features, train_labels)
+    train_features, train_labels = checked_samples(train_features, train_labels)
     features = checked_features(features, train_features.shape[1])
     if not 1 <= num_neighbors <= len(train_labels):
         raise ValueError(f'num_neighbors={num_neighbors} is outside 1..{len(train_labels)}')
@@ -73,12 +74,12 @@ def nearest_center(features: np.ndarray, centers: np.ndarray, metric: str = 'euc
     Returns
     -------
     numpy.ndarray
-        int (N,): rows of `centers`; of equally near ones, the first.
+        int (N,): row numbers of `centers`; of equally near centers, the first.
 
     Raises
     ------
     ValueError
-        Shapes that do not fit, or features or centers that are not finite.
+        Shapes that do not fit, features or centers that are not finite, or an unknown metric.
     ImportError
         scikit-learn is not installed.
 

@@ -1,4 +1,4 @@
-"""Pairs of samples to verify, and the check that nobody in them was trained on."""
+"""Pairs of samples to verify, and the check that their classes were not trained on."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from typing import Any, Iterable, NamedTuple
 
 import numpy as np
 
+from .._checks import first_names
+
 
 class Pairs(NamedTuple):
-    """Pairs of samples, to verify whether both are of one person.
+    """Pairs of samples; to verify a pair is to decide whether both are of one class.
 
     Parameters
     ----------
     first, second : numpy.ndarray
         int (P,): rows of the features.
     same : numpy.ndarray
-        bool (P,): whether both are of one class, a genuine pair; else it is an impostor pair.
+        bool (P,): True for a genuine pair (one class), False for an impostor pair (two classes).
     fold : numpy.ndarray
         int (P,): the fold of each pair, 0..K-1.
 
@@ -31,29 +33,30 @@ class Pairs(NamedTuple):
 
 
 def verification_pairs(labels: np.ndarray, num_folds: int = 10, num_pairs: int = 300, seed: int = 0) -> Pairs:
-    """Draw pairs to verify as LFW has them: folds without a common person, half of the pairs genuine.
+    """Draw pairs to verify in folds, half of each fold genuine, as in LFW.
 
-    People are dealt out to the folds at random; pairs are drawn without repetition.
+    No two folds share a class. Classes are distributed to the folds at random; no pair is drawn twice.
 
     Parameters
     ----------
     labels : numpy.ndarray
-        Shape (N,): the person of each sample.
+        Shape (N,): the class (for faces, the person) of each sample.
     num_folds : int
-        How many folds, >= 2.
+        Number of folds, >= 2.
     num_pairs : int
-        Genuine pairs of a fold at most, and as many impostor pairs; fewer where there are not as many.
+        Genuine pairs of each fold, and as many impostor pairs, >= 1; fewer if the fold does not have as many.
     seed : int
-        Of the drawing.
+        Seed of the draw.
 
     Returns
     -------
     Pairs
+        Rows of the samples, sorted by fold.
 
     Raises
     ------
     ValueError
-        A fold without genuine or without impostor pairs, or numbers out of their range.
+        A fold without genuine or without impostor pairs, or a number outside its range.
 
     References
     ----------
@@ -67,21 +70,24 @@ def verification_pairs(labels: np.ndarray, num_folds: int = 10, num_pairs: int =
     """
     labels = np.asarray(labels)
     if num_folds < 2 or num_pairs < 1:
-        raise ValueError(f'num_folds={num_folds}, num_pairs={num_pairs}; expected 2 and 1 at least')
+        raise ValueError(
+            f'num_folds={num_folds}, num_pairs={num_pairs}; expected num_folds >= 2 and num_pairs >= 1'
+        )
     rng = np.random.RandomState(seed)
-    people = rng.permutation(np.unique(labels))
+    shuffled = rng.permutation(np.unique(labels))
     folds = []
     for fold in range(num_folds):
-        members = np.flatnonzero(np.isin(labels, people[fold::num_folds]))
+        classes = shuffled[fold::num_folds]
+        members = np.flatnonzero(np.isin(labels, classes))
         first, second = (members[side] for side in np.triu_indices(len(members), 1))
         same = labels[first] == labels[second]
         kinds = [np.flatnonzero(same), np.flatnonzero(~same)]
         count = min(num_pairs, *map(len, kinds))
         if not count:
-            kind, who = 'impostor' if len(kinds[0]) else 'genuine', people[fold::num_folds]
+            kind = 'impostor' if len(kinds[0]) else 'genuine'
             raise ValueError(
-                f'fold {fold} of {num_folds}, of people {who.tolist()}, has no {kind} pair; expected fewer '
-                'folds, or more people and samples'
+                f'fold {fold} of {num_folds} (classes {first_names(classes.tolist())}) has no {kind} pair; '
+                'expected fewer folds, or more classes and samples'
             )
         drawn = np.concatenate([rng.choice(kind, count, replace=False) for kind in kinds])
         folds.append((first[drawn], second[drawn], same[drawn], np.full(len(drawn), fold)))
@@ -89,47 +95,53 @@ def verification_pairs(labels: np.ndarray, num_folds: int = 10, num_pairs: int =
 
 
 def check_unseen(names: Iterable[Any], trained_on: Iterable[Any]) -> None:
-    """Refuse to verify people that were trained on: numbers of a leak are too good.
+    """Raise ValueError if a class to verify was in the training set: that would inflate every score.
 
     Parameters
     ----------
     names : iterable
-        Names of the people to verify.
+        Names of the classes (for faces, the people) to verify.
     trained_on : iterable
         Names of the training classes.
 
     Raises
     ------
     ValueError
-        Somebody is in both; the message names them.
+        A name is in both; the message lists the first ten.
 
     References
     ----------
-    The unrestricted protocols of LFW ask that test people are absent from training.
+    The unrestricted protocols of LFW require that test people are absent from training.
 
     Examples
     --------
     >>> check_unseen(['ann'], ['bob', 'eve'])
     """
-    leaked = sorted(set(map(str, names)) & set(map(str, trained_on)))
-    if leaked:
-        shown = ', '.join(leaked[:10]) + (', ...' if len(leaked) > 10 else '')
-        raise ValueError(f'{len(leaked)} of those to verify were trained on: {shown}; expected others')
+    seen = sorted(set(map(str, names)) & set(map(str, trained_on)))
+    if seen:
+        raise ValueError(
+            f'{len(seen)} of those to verify were trained on: {first_names(seen)}; '
+            'expected classes that are not in the training set'
+        )
 
 
 def checked_pairs(pairs: Pairs, num_samples: int) -> Pairs:
+    """Return pairs as arrays; raise ValueError where they name no sample or a fold lacks a kind of pair."""
     pairs = Pairs(*map(np.asarray, pairs))
     if len({part.shape for part in pairs}) != 1 or pairs.same.ndim != 1:
         raise ValueError(f'pairs of shapes {[part.shape for part in pairs]}; expected (P,) for all four')
     for side in pairs.first, pairs.second:
-        out = (side < 0) | (side >= num_samples)
-        if out.any():
-            raise ValueError(f'a pair names row {side[out.argmax()]} of {num_samples} features')
+        outside = (side < 0) | (side >= num_samples)
+        if outside.any():
+            raise ValueError(
+                f'pair {outside.argmax()} names row {side[outside.argmax()]}; expected 0..{num_samples - 1}'
+            )
     folds = np.unique(pairs.fold)
     if len(folds) < 2:
-        raise ValueError(f'{len(folds)} folds of pairs; expected two at least')
+        raise ValueError(f'{len(folds)} fold(s) of pairs; expected at least two')
     for fold in folds:
         same = pairs.same[pairs.fold == fold]
         if same.all() or not same.any():
-            raise ValueError(f'fold {fold} has no {"impostor" if same.all() else "genuine"} pair')
+            kind = 'impostor' if same.all() else 'genuine'
+            raise ValueError(f'fold {fold} has no {kind} pair; expected both kinds in each fold')
     return pairs._replace(same=pairs.same.astype(bool))

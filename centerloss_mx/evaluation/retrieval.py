@@ -6,26 +6,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .inputs import check_metric, checked, sklearn
+from .inputs import check_metric, checked_samples, sklearn
 
-_CHUNK = 2**24  # distances at a time
+_CHUNK = 2**24  # distances computed at a time
 
 
 class Retrieval(NamedTuple):
-    """How well each sample finds the others of its class; all means over queries, in [0, 1].
+    """How well each sample finds the other samples of its class; means over queries, 0 to 1.
 
     Parameters
     ----------
     precision_at_1 : float
         Share of queries whose nearest sample is of their class.
     r_precision : float
-        Share of the query's class among its R nearest, R = samples of its class beside it.
+        Share of the query's class among its R nearest samples; R is the number of other samples of its
+        class.
     map_at_r : float
-        Mean of (1 / R) sum_{i=1..R} P(i), P(i) = precision at i where the i-th is of the class, else 0.
+        Mean of (1 / R) sum_{i=1..R} P(i). P(i) is the precision at i where the i-th nearest is of the class,
+        else 0.
     num_queries : int
-        Samples that have others of their class.
+        Samples with at least one other sample of their class.
     num_left_out : int
-        Samples alone in their class: no queries, but found by others.
+        Samples that are alone in their class. They are no queries, but other queries can find them.
 
     References
     ----------
@@ -40,9 +42,9 @@ class Retrieval(NamedTuple):
 
 
 def retrieval(features: np.ndarray, labels: np.ndarray, metric: str = 'cosine') -> Retrieval:
-    """Let every sample find the others: precision@1, R-precision and MAP@R.
+    """Rank all other samples by their distance to each sample: precision@1, R-precision and MAP@R.
 
-    Of samples at the same distance the one that comes first in `features` is found first.
+    Samples at the same distance are ranked in the order of their rows.
 
     Parameters
     ----------
@@ -56,11 +58,12 @@ def retrieval(features: np.ndarray, labels: np.ndarray, metric: str = 'cosine') 
     Returns
     -------
     Retrieval
+        The three means over queries, and the numbers of samples.
 
     Raises
     ------
     ValueError
-        Shapes that do not fit, features that are not finite, or no class with two samples.
+        Shapes that do not fit, features that are not finite, an unknown metric, or no class with two samples.
     ImportError
         scikit-learn is not installed.
 
@@ -74,29 +77,37 @@ def retrieval(features: np.ndarray, labels: np.ndarray, metric: str = 'cosine') 
     >>> retrieval(features, np.array([0, 0, 1, 1]), 'euclidean').precision_at_1
     0.5
     """
-    features, labels = checked(features, labels)
+    features, labels = checked_samples(features, labels)
     check_metric(metric)
     _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    others = counts[classes] - 1  # R
-    queries = np.flatnonzero(others)
+    relevant = counts[classes] - 1  # R
+    queries = np.flatnonzero(relevant)
     if not len(queries):
-        raise ValueError(f'each of the {len(labels)} samples is alone in its class; there is nothing to find')
+        raise ValueError(
+            f'each of the {len(labels)} samples is alone in its class; expected a class with at least two'
+        )
     scores = np.zeros((len(queries), 3))
     chunk = max(1, _CHUNK // len(labels))
     for begin in range(0, len(queries), chunk):
         rows = queries[begin : begin + chunk]
         distances = sklearn('metrics').pairwise_distances(features[rows], features, metric=metric)
-        distances[np.arange(len(rows)), rows] = np.inf  # it does not find itself
+        distances[np.arange(len(rows)), rows] = np.inf  # a query does not find itself
         for i, (row, distance) in enumerate(zip(rows, distances), begin):
-            found = classes[_nearest(distance, others[row])] == classes[row]
+            found = classes[_nearest(distance, relevant[row])] == classes[row]
             precision = np.cumsum(found) / np.arange(1, len(found) + 1)
             scores[i] = found[0], found.mean(), (precision * found).mean()
     precision_at_1, r_precision, map_at_r = scores.mean(axis=0).tolist()
-    return Retrieval(precision_at_1, r_precision, map_at_r, len(queries), len(labels) - len(queries))
+    return Retrieval(
+        precision_at_1=precision_at_1,
+        r_precision=r_precision,
+        map_at_r=map_at_r,
+        num_queries=len(queries),
+        num_left_out=len(labels) - len(queries),
+    )
 
 
 def _nearest(distance: np.ndarray, count: int) -> np.ndarray:
-    """The numbers of the `count` smallest, ascending; of equal ones, the first."""
+    """Return the indices of the `count` smallest distances, ascending; equal ones in their order."""
     farthest = np.partition(distance, count - 1)[count - 1]
     candidates = np.flatnonzero(distance <= farthest)
     return candidates[np.argsort(distance[candidates], kind='stable')][:count]

@@ -13,20 +13,20 @@ FARS = (1e-1, 1e-2, 1e-3, 1e-4)
 
 
 class TarAtFar(NamedTuple):
-    """The true accept rate at a false accept rate, and what it rests on.
+    """The true accept rate at a false accept rate, with the number of pairs that allows it.
 
     Parameters
     ----------
     far : float
-        The false accept rate that is allowed.
+        The allowed false accept rate.
     tar : float
-        Share of the genuine pairs that are accepted; NaN where `num_allowed` is 0: too few impostor pairs.
+        Accepted share of the genuine pairs; NaN if `num_allowed` is 0, which means too few impostor pairs.
     num_allowed : int
-        Impostor pairs that may be accepted, floor(far * impostor pairs).
+        The number of impostor pairs that may be accepted: floor(far * impostor pairs).
 
     References
     ----------
-    A point of the ROC curve of ISO/IEC 19795-1, with the number of comparisons behind it.
+    A point of the ROC curve of ISO/IEC 19795-1.
     """
 
     far: float
@@ -35,26 +35,28 @@ class TarAtFar(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """How well a threshold tells genuine pairs from impostor pairs.
+    """How well a threshold separates genuine pairs from impostor pairs.
 
     Parameters
     ----------
     accuracy, standard_error : float
         Mean over the folds, and standard deviation of the folds / sqrt(folds).
     accuracies, thresholds : numpy.ndarray
-        (K,): of each fold, with the threshold fitted on the others; pairs at least as similar are accepted.
+        (K,): accuracy of each fold, and the threshold fitted on the other folds. A pair is accepted if its
+        similarity is at least the threshold.
     far, tar : numpy.ndarray
-        The ROC curve: accepted shares of impostor and genuine pairs, from the strictest threshold on.
+        (T,): the ROC curve, accepted shares of impostor and genuine pairs, from the strictest threshold on.
     auc : float
-        The area under it.
+        The area under the ROC curve, 0 to 1.
     eer : float
-        Where as many impostor pairs are accepted as genuine ones are refused.
+        The equal error rate: where the accepted share of impostor pairs equals the refused share of genuine
+        pairs.
     tar_at_far : list of TarAtFar
         At 1e-1, 1e-2, 1e-3 and 1e-4.
     num_genuine, num_impostor : int
-        Pairs of each kind.
+        Numbers of pairs.
     similarities : numpy.ndarray
-        (P,): of each pair, under the projection of its fold; minus the distance.
+        (P,): minus the distance of each pair, after the projection of its fold.
 
     References
     ----------
@@ -78,29 +80,30 @@ class Verification(NamedTuple):
 def verify(
     features: np.ndarray, pairs: Pairs, metric: str = 'cosine', num_components: int | None = None
 ) -> Verification:
-    """Verify pairs by the LFW protocol: each fold with the threshold that is best on all others.
+    """Verify pairs by the LFW protocol: each fold with the threshold that is best on all other folds.
 
     Parameters
     ----------
     features : numpy.ndarray
         Shape (N, D).
     pairs : Pairs
-        Of at least two folds, each with genuine and impostor pairs.
+        At least two folds, each with genuine and impostor pairs.
     metric : {'cosine', 'euclidean'}
         The distance.
     num_components : int or None
-        Project the features of each fold's pairs on that many principal components, fitted on the samples of
-        the other folds' pairs; None: do not.
+        Project the features of each fold's pairs on this number of principal components, fitted on the
+        samples of the other folds' pairs; None: no projection.
 
     Returns
     -------
     Verification
+        Accuracy with its standard error, ROC curve, and what follows from them.
 
     Raises
     ------
     ValueError
-        Features that are not finite, pairs that name rows which are not there, a fold without genuine or
-        impostor pairs, or more components than there can be.
+        Features that are not finite, an unknown metric, pairs that name rows outside 0..N-1, a fold without
+        genuine or impostor pairs, or `num_components` outside 1..min(samples to fit, D).
     ImportError
         scikit-learn is not installed.
 
@@ -122,7 +125,7 @@ def verify(
     similarities = np.zeros(len(pairs.same))
     accuracies, thresholds = np.zeros(len(folds)), np.zeros(len(folds))
     if num_components is None:
-        similar = -_pair_distances(features, pairs, metric)  # the same for all folds
+        similar = -_pair_distances(features, pairs, metric)  # one for all folds
     for i, fold in enumerate(folds):
         test, train = pairs.fold == fold, pairs.fold != fold
         if num_components is not None:
@@ -134,22 +137,23 @@ def verify(
     far, tar, _ = metrics.roc_curve(pairs.same, similarities, drop_intermediate=False)
     num_impostor = int((~pairs.same).sum())
     return Verification(
-        float(accuracies.mean()),
-        float(accuracies.std(ddof=1) / np.sqrt(len(folds))),
-        accuracies,
-        thresholds,
-        far,
-        tar,
-        float(metrics.auc(far, tar)),
-        _equal_error_rate(far, tar),
-        [_tar_at(wanted, far, tar, num_impostor) for wanted in FARS],
-        len(pairs.same) - num_impostor,
-        num_impostor,
-        similarities,
+        accuracy=float(accuracies.mean()),
+        standard_error=float(accuracies.std(ddof=1) / np.sqrt(len(folds))),
+        accuracies=accuracies,
+        thresholds=thresholds,
+        far=far,
+        tar=tar,
+        auc=float(metrics.auc(far, tar)),
+        eer=_equal_error_rate(far, tar),
+        tar_at_far=[_tar_at(wanted, far, tar, num_impostor) for wanted in FARS],
+        num_genuine=len(pairs.same) - num_impostor,
+        num_impostor=num_impostor,
+        similarities=similarities,
     )
 
 
 def _projected(features: np.ndarray, pairs: Pairs, train: np.ndarray, num_components: int) -> np.ndarray:
+    """Project all features on the principal components of the samples in the pairs `train`."""
     rows = np.unique([pairs.first[train], pairs.second[train]])
     most = min(len(rows), features.shape[1])
     if not 1 <= num_components <= most:
@@ -163,19 +167,19 @@ def _pair_distances(features: np.ndarray, pairs: Pairs, metric: str) -> np.ndarr
 
 
 def _best_threshold(similarities: np.ndarray, same: np.ndarray) -> float:
-    """In the middle between two neighboring similarities; of equally good ones, the strictest."""
+    """Return the most accurate threshold, midway between two similarities; of several, the strictest."""
     far, tar, thresholds = sklearn('metrics').roc_curve(same, similarities, drop_intermediate=False)
     right = tar * same.sum() + (1 - far) * (~same).sum()
     best = int(np.round(right, 6).argmax())
     if best == 0:
-        return float(thresholds[1] + 1)  # none is accepted
+        return float(thresholds[1] + 1)  # above the largest similarity: no pair is accepted
     lower = thresholds[best + 1] if best + 1 < len(thresholds) else thresholds[best]
     return float((thresholds[best] + lower) / 2)
 
 
 def _equal_error_rate(far: np.ndarray, tar: np.ndarray) -> float:
-    """Where the ROC curve, its points joined by lines, crosses far = 1 - tar."""
-    excess = far - (1 - tar)  # never falls along the curve, from -1 to 1
+    """Return the FAR at which the ROC curve, its points joined by lines, crosses far = 1 - tar."""
+    excess = far - (1 - tar)  # rises along the curve from -1 to 1
     k = int((excess >= 0).argmax())
     share = excess[k] / (excess[k] - excess[k - 1])
     return float(far[k] - share * (far[k] - far[k - 1]))
@@ -184,4 +188,5 @@ def _equal_error_rate(far: np.ndarray, tar: np.ndarray) -> float:
 def _tar_at(wanted: float, far: np.ndarray, tar: np.ndarray, num_impostor: int) -> TarAtFar:
     allowed = int(wanted * num_impostor)
     accepted = np.round(far * num_impostor)
-    return TarAtFar(wanted, float(tar[accepted <= allowed].max()) if allowed else float('nan'), allowed)
+    rate = float(tar[accepted <= allowed].max()) if allowed else float('nan')
+    return TarAtFar(far=wanted, tar=rate, num_allowed=allowed)
