@@ -1,15 +1,13 @@
-"""Pictures of embeddings and curves with matplotlib; imported only when asked for."""
+"""Pictures of embeddings, curves, classes and pairs with matplotlib; not imported by the package itself."""
 
-from .._optional import require
-
-for package in ('matplotlib', 'sklearn', 'PIL'):
-    require(package, 'centerloss_mx.visualization')
-
-from .classes import class_accuracy_figure
-from .curves import Curve, CurvePanel, curve_figure, roc_figure
-from .embedding import Panel, embedding_figure
+from . import packages as packages  # first: its ImportError says what to install
+from .class_accuracy import class_accuracy_figure
+from .curves import Curve, CurvePanel, curve_figure
+from .embedding import embedding_figure
 from .files import save_animation, save_figure
 from .pairs import pairs_figure
+from .projection import Panel
+from .roc import roc_figure
 
 __all__ = [
     'Curve',

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple, Sequence
+from typing import Any, Mapping, Sequence
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
-from ..evaluation import class_means, cluster_ratio
-from .style import COLORS, SHAPES, axes_grid, legend_mark, plain_text, shortened
+from .._checks import check_choice, check_number, check_size
+from ..evaluation import class_means
+from .key import Key, class_key
+from .placement import NEAR, gap, place_boxes
+from .projection import PROJECTIONS, Panel, axis_label, in_plane
+from .style import COLORS, NAME, SMALL, STYLE, TEXT, axes_grid, fitted_title, legend_width, text_width
 
-PROJECTIONS = {'pca': 'principal component', 'tsne': 't-SNE'}  # and what their axes are called
-
-
-class Panel(NamedTuple):
-    """One embedding to draw.
-
-    Parameters
-    ----------
-    title : str
-        Written above it.
-    features : numpy.ndarray
-        Shape (N, D), D >= 2.
-    labels : numpy.ndarray
-        Shape (N,), whole numbers >= 0; the same number is the same class in every panel.
-    centers : numpy.ndarray or None
-        Shape (num_class, D): the trained centers, drawn as crosses; None: there are none.
-    """
-
-    title: str
-    features: np.ndarray
-    labels: np.ndarray
-    centers: np.ndarray | None = None
+SIZE = 4.48  # inches of a panel's side
+FEW = len(COLORS)  # names that have room for large letters
+HALO = withStroke(linewidth=3, foreground='white')  # around letters, over marks
 
 
 def embedding_figure(
@@ -45,23 +28,25 @@ def embedding_figure(
     columns: int | None = None,
     projection: str = 'pca',
     class_names: Sequence[str] | None = None,
+    highlight: Sequence[str | int] | None = None,
 ) -> Figure:
     """Draw embeddings side by side on one scale.
 
-    The unit of every panel is the mean distance between its class means, its origin their mean, so that
-    the size of a cluster is what `evaluation.cluster_ratio` measures, and panels of different networks
-    compare. Features of more than two dimensions are projected on two, each panel's by itself; t-SNE keeps
-    neighborhoods and not distances, so that its clusters and the gaps between them have no size.
+    The unit of every panel is the mean distance between its class means, its origin their mean. So the size
+    of a cluster is what `evaluation.cluster_ratio` measures, and panels of different networks compare.
+    Features of more than two dimensions are projected on two, each panel's by itself. t-SNE keeps
+    neighborhoods and not distances: its clusters and gaps have no size, and its axes no scale.
 
-    Up to ten classes have a colour each, and their clusters bear their names; up to 40, a colour and a shape;
-    of more, only the clusters can be told apart.
+    Up to ten classes have a color each, and names at their clusters; up to 40 have a color and a shape. With
+    more classes colors repeat, and the picture says so; `highlight` shows a few of them.
 
     Parameters
     ----------
     panels : sequence of Panel
         From left to right.
     limit : float or None
-        Half the width of every panel, in its unit; None: all but the farthest 0.05 % of the features fit.
+        Half the width of every panel, in its unit. None: everything fits, except what is more than twice as
+        far out as 99 % of the samples. The picture says how many samples and centers lie outside.
     columns : int or None
         Panels in a row, >= 1; None: one row.
     projection : {'pca', 'tsne'}
@@ -69,6 +54,9 @@ def embedding_figure(
         scikit-learn's t-SNE (perplexity 30, or less for few samples), together with the centers.
     class_names : sequence of str or None
         The name of each class; None: its number.
+    highlight : sequence of str or int, or None
+        Names or numbers of up to 40 classes that are drawn in color, with names and centers; all other
+        classes are grey. None: all classes are in color.
 
     Returns
     -------
@@ -78,8 +66,8 @@ def embedding_figure(
     Raises
     ------
     ValueError
-        A panel with fewer than two classes, features that are not finite or not (N, D) with D >= 2, or an
-        unknown projection.
+        No panels; a panel with fewer than two classes, features or centers of the wrong shape or not finite;
+        a label without a name; a highlighted class that no panel has; an argument outside its range.
 
     References
     ----------
@@ -87,111 +75,143 @@ def embedding_figure(
 
     Examples
     --------
-    >>> figure = embedding_figure([Panel('test', features, labels)])  # doctest: +SKIP
+    >>> figure = embedding_figure([Panel('test', features, labels)], highlight=[3, 7])  # doctest: +SKIP
     """
-    if projection not in PROJECTIONS:
-        raise ValueError(f'projection={projection!r} is not one of {", ".join(PROJECTIONS)}')
-    drawn = [_in_units(panel, projection) for panel in panels]
-    if limit is None:
-        limit = 1.05 * max(float(np.quantile(np.abs(panel.features), 0.9995)) for panel in drawn)
+    check_choice('', 'projection', projection, PROJECTIONS)
+    if not panels:
+        raise ValueError('no panels to draw; expected at least one')
+    if columns is not None:
+        check_size('', 'columns', columns)
+    if limit is not None:
+        check_number('', 'limit', limit, above=True)
+    _check_labels(panels, class_names)
     classes = np.unique(np.concatenate([panel.labels for panel in panels])).tolist()
-    names = {j: shortened(str(j if class_names is None else class_names[j]), 12) for j in classes}
-    styles = _styles(classes)
-    handles = _handles(styles, names, any(panel.centers is not None for panel in panels))
-    across = 1 if len(handles) <= 24 else 2  # columns of the legend
-    columns = len(panels) if columns is None else columns
-    axis_of = ['feature' if panel.features.shape[1] == 2 else PROJECTIONS[projection] for panel in panels]
-    right = across * (0.8 + 0.1 * max(2, max(map(len, names.values())) - 3))  # inches
-    figure, grid = axes_grid(len(panels), columns, (5, 5.04), right, between=(0.05, 0.17))
-    for i, (axes, panel) in enumerate(zip(grid, drawn)):
-        _scatter(axes, panel, styles, names)
-        axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect='equal', title=plain_text(panel.title))
-        if i % columns == 0:
-            axes.set_ylabel(f'{axis_of[i]} 2 / mean distance between class means')
-        if i + columns >= len(grid):  # the last of its column
-            axes.set_xlabel(f'{axis_of[i]} 1 / mean distance between class means')
-            axes.tick_params(labelbottom=True)
-    if handles:
-        title = 'class' if len(handles) > 1 else None
-        figure.legend(handles=handles, loc='center right', frameon=False, title=title, ncol=across)
+    key = class_key(classes, class_names, highlight, max(len(panel.labels) for panel in panels))
+    drawn = [_in_color(in_plane(panel, projection), key) for panel in panels]
+    limit = max(map(_extent, drawn)) if limit is None else limit
+    with rc_context(STYLE):
+        figure, grid = _panels(
+            panels, projection, key, any(panel.centers is not None for panel in drawn), columns
+        )
+        for axes, panel in zip(grid, drawn):
+            axes.set(xlim=(-limit, limit), ylim=(-limit, limit))
+            _draw(axes, panel, key, limit)
     return figure
 
 
-def _in_units(panel: Panel, projection: str) -> Panel:
-    if np.ndim(panel.features) != 2 or panel.features.shape[1] < 2:
-        raise ValueError(
-            f'panel {panel.title!r}: features of shape {panel.features.shape}; expected (N, D), D >= 2'
-        )
-    panel = _scaled(panel)
-    if panel.features.shape[1] == 2:
+def _check_labels(panels: Sequence[Panel], class_names: Sequence[str] | None) -> None:
+    if class_names is None:
+        return
+    for panel in panels:
+        labels = np.asarray(panel.labels)
+        unnamed = (labels < 0) | (labels >= len(class_names))
+        if unnamed.any():
+            row, last = int(unnamed.argmax()), len(class_names) - 1
+            raise ValueError(
+                f'panel {panel.title!r}: label {labels[row]} at row {row} is outside 0..{last}, '
+                'the classes in class_names'
+            )
+
+
+def _in_color(panel: Panel, key: Key) -> Panel:
+    """Leave out the centers of classes that are drawn in grey."""
+    if panel.centers is None or panel.center_labels is None:
         return panel
-    if projection == 'tsne':
-        return _scaled(_tsne(panel))
-    pca = PCA(n_components=2).fit(panel.features)
-    centers = None if panel.centers is None else pca.transform(panel.centers)
-    return panel._replace(features=pca.transform(panel.features), centers=centers)
+    shown = np.isin(panel.center_labels, list(key.styles))
+    if not shown.any():
+        return panel._replace(centers=None, center_labels=None)
+    return panel._replace(centers=panel.centers[shown], center_labels=panel.center_labels[shown])
 
 
-def _scaled(panel: Panel) -> Panel:
-    """From the mean of the class means, in units of the mean distance between them."""
-    unit = cluster_ratio(panel.features, panel.labels).between
-    origin = class_means(panel.features, panel.labels)[1].mean(axis=0)
-    centers = None if panel.centers is None else (panel.centers - origin) / unit
-    return panel._replace(features=(panel.features - origin) / unit, centers=centers)
+def _extent(panel: Panel) -> float:
+    """Half the width in which a panel fits, but for outliers: one of them would make all clusters tiny."""
+    away = _away(panel.features)
+    farthest = max(away.max(), 0 if panel.centers is None else _away(panel.centers).max())
+    return 1.05 * float(min(farthest, 2 * np.quantile(away, 0.99)))
 
 
-def _tsne(panel: Panel) -> Panel:
-    count = len(panel.features)
-    both = panel.features if panel.centers is None else np.concatenate([panel.features, panel.centers])
-    both = TSNE(perplexity=min(30, (len(both) - 1) / 3), init='pca', random_state=0).fit_transform(both)
-    return panel._replace(
-        features=both[:count].astype(np.float64), centers=None if panel.centers is None else both[count:]
+def _away(points: np.ndarray) -> np.ndarray:
+    return np.abs(points).max(axis=1)
+
+
+def _panels(
+    panels: Sequence[Panel], projection: str, key: Key, centers: bool, columns: int | None
+) -> tuple[Figure, list[Axes]]:
+    """Make the figure with empty panels, their titles and axes, and the legend."""
+    columns = len(panels) if columns is None else columns
+    handles = key.handles(centers)
+    across = 1 if len(handles) <= 24 else 2  # columns of the legend
+    right = legend_width([str(handle.get_label()) for handle in handles], across, key.title)
+    titles = [fitted_title(panel.title, SIZE) for panel in panels]
+    figure, grid = axes_grid(
+        len(panels), columns, (SIZE, SIZE), 0.55, right, titles, sharex=True, sharey=True
     )
+    for i, (axes, panel, title) in enumerate(zip(grid, panels, titles)):
+        axes.set(aspect='equal', title=title)
+        label = axis_label(panel, projection)
+        last = i + columns >= len(grid)  # of its column
+        if i % columns == 0:
+            axes.set_ylabel(label.format(2))
+        if last:
+            axes.set_xlabel(label.format(1))
+            axes.tick_params(labelbottom=True)
+        if label.startswith('t-SNE'):
+            axes.tick_params(left=False, labelleft=False, bottom=False, labelbottom=False)
+    figure.legend(handles=handles, loc='center right', title=key.title, ncol=across)
+    return figure, grid
 
 
-def _scatter(
-    axes: Axes, panel: Panel, styles: Mapping[int, dict[str, Any]], names: Mapping[int, str]
-) -> None:
-    classes, means = class_means(panel.features, panel.labels)
-    few = len(styles) <= len(COLORS)
-    size = 4 if few and len(panel.labels) > 500 else 16
-    for j in classes:
-        of_class = panel.features[panel.labels == j]
-        axes.scatter(of_class[:, 0], of_class[:, 1], s=size, linewidths=0, **styles[j])
+def _draw(axes: Axes, panel: Panel, key: Key, limit: float) -> None:
+    """Draw the samples, centers and names that lie within the limit, and say what does not."""
+    inside = _away(panel.features) <= limit
+    if key.num_grey:
+        _draw_samples(axes, panel.features[inside & ~np.isin(panel.labels, [*key.styles])], key.grey_style)
+    for j, style in key.styles.items():
+        if (panel.labels == j).any():
+            _draw_samples(axes, panel.features[inside & (panel.labels == j)], style)
+    outside = [_share(inside, 'samples')]
+    centers = np.zeros((0, 2))
     if panel.centers is not None:
-        x, y = panel.centers[:, 0], panel.centers[:, 1]
-        axes.scatter(
-            x,
-            y,
-            marker='P',
-            s=45 if few else 18,
-            color='white',
-            edgecolors='black',
-            linewidths=1 if few else 0.5,
-        )
-    for j, mean in zip(classes, means) if few else ():
+        within = _away(panel.centers) <= limit
+        outside.append(_share(within, 'centers'))
+        centers = panel.centers[within]
+        colors = None if panel.center_labels is None else key.center_colors(panel.center_labels[within])
+        axes.scatter(centers[:, 0], centers[:, 1], color=colors, clip_on=False, **key.center_style)
+    _draw_names(axes, panel, key, centers, limit)
+    if any(outside):
+        note = f'outside: {", ".join(filter(None, outside))}'
+        text = axes.text(0.01, 0.01, note, transform=axes.transAxes, fontsize=SMALL)
+        text.set_path_effects([HALO])
+
+
+def _draw_samples(axes: Axes, points: np.ndarray, style: Mapping[str, Any]) -> None:
+    """Draw a mark for each sample; one at the frame is drawn completely, not cut by it."""
+    axes.scatter(points[:, 0], points[:, 1], linewidths=0, clip_on=False, **style)
+
+
+def _share(inside: np.ndarray, noun: str) -> str | None:
+    return None if inside.all() else f'{(~inside).sum()} of {len(inside)} {noun}'
+
+
+def _draw_names(axes: Axes, panel: Panel, key: Key, centers: np.ndarray, limit: float) -> None:
+    """Write the names of classes near their means, none over another; a line leads to a name farther away."""
+    classes, means = class_means(panel.features, panel.labels)
+    shown = [i for i, j in enumerate(classes) if j in key.names and _away(means[i : i + 1]) <= limit]
+    names, means = [key.names[classes[i]] for i in shown], means[shown]
+    large = len(names) <= FEW and max(map(len, names), default=0) <= 8
+    size = NAME if large else TEXT
+    side = 72 * SIZE  # points
+    points, crosses = ((where / limit + 1) * side / 2 for where in (means, centers))
+    boxes = np.array([(72 * text_width(name, size, 'bold') + 2, 1.1 * size) for name in names])
+    obstacles = [(x - 4, y - 4, x + 4, y + 4) for x, y in crosses]
+    places = place_boxes(points, boxes, (side, side), obstacles)
+    for name, mean, point, box in zip(names, means, points, places):
+        if box is None:
+            continue  # the legend has it
+        offset = box[0] + 1 - point[0], box[1] + 0.24 * size - point[1]  # of the line that letters stand on
+        line = {'arrowstyle': '-', 'color': '0.3', 'linewidth': 0.8, 'shrinkA': 0, 'shrinkB': 0}
         text = axes.annotate(
-            names[j], mean, (9, 9), textcoords='offset points', fontsize=13, fontweight='bold'
-        )
-        text.set_path_effects([withStroke(linewidth=3, foreground='white')])
-
-
-def _styles(classes: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Colour and shape of each class; the classes 0 to 9 have the same colours in every picture of them."""
-    numbers = classes if max(classes) < len(COLORS) else range(len(classes))
-    shapes = SHAPES if len(COLORS) < len(classes) <= len(COLORS) * len(SHAPES) else SHAPES[:1]
-    return {
-        j: {
-            'color': COLORS[number % len(COLORS)],
-            'marker': shapes[number // len(COLORS) % len(shapes)],
-        }
-        for j, number in zip(classes, numbers)
-    }
-
-
-def _handles(styles: Mapping[int, dict[str, Any]], names: Mapping[int, str], centers: bool) -> list[Line2D]:
-    told = len(styles) <= len(COLORS) * len(SHAPES)
-    handles = [legend_mark(label=names[j], **style) for j, style in styles.items()] if told else []
-    if centers:
-        handles.append(legend_mark('P', 'white', 'center', markeredgecolor='black', markersize=9))
-    return handles
+            name, mean, offset, textcoords='offset points', fontsize=size, fontweight='bold',
+            arrowprops=line if gap(box, point) > NEAR else None,
+        )  # fmt: skip
+        text.set_path_effects([HALO])

@@ -1,32 +1,34 @@
-"""Figures as files."""
+"""Figures and animations as files."""
 
 from __future__ import annotations
 
 import os
 from typing import Sequence
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
 from .._files import write_whole
+from .style import STYLE
 
 FORMATS = ('png', 'svg')
 
 
 def save_figure(figure: Figure, path: str | os.PathLike) -> None:
-    """Write a figure as PNG or SVG, whole or not at all.
+    """Write a figure as PNG or SVG, complete or not at all.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
         The figure.
     path : path-like
-        The file, ending in .png or .svg.
+        The file, which ends in .png or .svg.
 
     Raises
     ------
     ValueError
-        Another ending.
+        The path has another ending.
     OSError
         The folder cannot be written to.
 
@@ -37,27 +39,28 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> None:
     kind = os.path.splitext(path)[1][1:].lower()
     if kind not in FORMATS:
         raise ValueError(f'{path}: expected a file that ends in .{" or .".join(FORMATS)}')
-    write_whole(path, lambda name: figure.savefig(name, format=kind))
+    with rc_context(STYLE):  # ticks that matplotlib makes while it draws have the style, too
+        write_whole(path, lambda name: figure.savefig(name, format=kind))
 
 
 def save_animation(
     pictures: Sequence[str | os.PathLike], path: str | os.PathLike, seconds: float = 0.7
 ) -> None:
-    """Join pictures of one size to an animated GIF that repeats.
+    """Join pictures of one size to an animated GIF, which repeats.
 
     Parameters
     ----------
     pictures : sequence of path-like
         PNG files, in order.
     path : path-like
-        The file, ending in .gif.
+        The file, which ends in .gif.
     seconds : float
-        How long each picture stands, > 0; the last one stands four times as long.
+        How long each picture is shown, > 0; the last one is shown four times as long.
 
     Raises
     ------
     OSError
-        A picture cannot be read, or the folder not be written to.
+        A picture cannot be read, or the folder cannot be written to.
 
     Examples
     --------
