@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from .._checks import check_choice, check_number, check_size
-from ..evaluation import class_means
 from .key import Key, class_key
 from .placement import NEAR, gap, place_boxes
 from .projection import PROJECTIONS, Panel, axis_label, in_plane
@@ -194,24 +193,30 @@ def _share(inside: np.ndarray, noun: str) -> str | None:
 
 
 def _draw_names(axes: Axes, panel: Panel, key: Key, centers: np.ndarray, limit: float) -> None:
-    """Write the names of classes near their means, none over another; a line leads to a name farther away."""
-    classes, means = class_means(panel.features, panel.labels)
-    shown = [i for i, j in enumerate(classes) if j in key.names and _away(means[i : i + 1]) <= limit]
-    names, means = [key.names[classes[i]] for i in shown], means[shown]
+    """Write the names of classes near their middles, none over another; a line leads to one farther away."""
+    middles = {j: _middle(panel.features[panel.labels == j]) for j in key.names if (panel.labels == j).any()}
+    shown = [j for j, middle in middles.items() if np.abs(middle).max() <= limit]
+    names = [key.names[j] for j in shown]
+    middle_of = np.reshape([middles[j] for j in shown], (-1, 2))
     large = len(names) <= FEW and max(map(len, names), default=0) <= 8
     size = NAME if large else TEXT
     side = 72 * SIZE  # points
-    points, crosses = ((where / limit + 1) * side / 2 for where in (means, centers))
+    points, crosses = ((where / limit + 1) * side / 2 for where in (middle_of, centers))
     boxes = np.array([(72 * text_width(name, size, 'bold') + 2, 1.1 * size) for name in names])
     obstacles = [(x - 4, y - 4, x + 4, y + 4) for x, y in crosses]
     places = place_boxes(points, boxes, (side, side), obstacles)
-    for name, mean, point, box in zip(names, means, points, places):
+    for name, middle, point, box in zip(names, middle_of, points, places):
         if box is None:
             continue  # the legend has it
         offset = box[0] + 1 - point[0], box[1] + 0.24 * size - point[1]  # of the line that letters stand on
         line = {'arrowstyle': '-', 'color': '0.3', 'linewidth': 0.8, 'shrinkA': 0, 'shrinkB': 0}
         text = axes.annotate(
-            name, mean, offset, textcoords='offset points', fontsize=size, fontweight='bold',
+            name, middle, offset, textcoords='offset points', fontsize=size, fontweight='bold',
             arrowprops=line if gap(box, point) > NEAR else None,
         )  # fmt: skip
         text.set_path_effects([HALO])
+
+
+def _middle(points: np.ndarray) -> np.ndarray:
+    """Return the point nearest to the median: where a class has several clusters, their mean is in none."""
+    return points[np.abs(points - np.median(points, axis=0)).sum(axis=1).argmin()]

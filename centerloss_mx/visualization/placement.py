@@ -8,7 +8,7 @@ import numpy as np
 
 Box = Tuple[float, float, float, float]  # left, bottom, right, top
 
-NEAR = 9.0  # points between a cluster's mean and a name beside it
+NEAR = 9.0  # points between a cluster's middle and a name beside it
 RINGS = (NEAR, 15.0, 24.0, 36.0, 50.0, 66.0, 84.0, 104.0, 126.0)
 DIRECTIONS = (
     (1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1),

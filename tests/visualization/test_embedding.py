@@ -261,6 +261,16 @@ def test_names_at_clusters_neither_overlap_nor_leave_the_panel(panel_of, names):
         assert not any(box.overlaps(other) for other in boxes[:i])
 
 
+def test_a_name_stands_at_a_cluster_also_where_its_class_has_two(panel_of):
+    one = panel_of(2, each=25, centers=False)
+    features = one.features.copy()
+    features[one.labels == 1] = [[10, 0]] * 13 + [[-10, 0]] * 12
+    axes = embedding_figure([one._replace(features=features)]).axes[0]
+    names = {text.get_text(): text.xy for text in axes.texts}
+    assert sorted(names) == ['0', '1']
+    np.testing.assert_allclose(names['1'], axes.collections[1].get_offsets()[0])
+
+
 def test_a_line_leads_to_a_name_that_is_not_beside_its_cluster(panel_of):
     one = panel_of(25, each=2, centers=False)
     one = one._replace(features=np.where(one.labels[:, np.newaxis] < 24, 0.001, 1) * one.features)
