@@ -171,6 +171,21 @@ def test_only_the_centers_of_the_classes_shown_are_drawn(panel_of, projection):
     assert len(figure.axes[0].collections) == 3 and legend_of(figure)[1] == ['4', '7', '9']
 
 
+def test_a_panel_has_no_center_of_a_class_that_only_another_panel_has(panel_of):
+    one = panel_of(4)
+    few = one._replace(features=one.features[one.labels > 1], labels=one.labels[one.labels > 1])
+    left, right = embedding_figure([one, few]).axes
+    assert [len(axes.collections[-1].get_offsets()) for axes in (left, right)] == [4, 2]
+
+
+def test_highlighting_does_not_move_the_samples_of_tsne(panel_of):
+    one = panel_of(5, dim=6)
+    plain = embedding_figure([one], projection='tsne').axes[0].collections
+    chosen = embedding_figure([one], projection='tsne', highlight=[3]).axes[0].collections
+    np.testing.assert_array_equal(chosen[1].get_offsets(), plain[3].get_offsets())
+    np.testing.assert_array_equal(chosen[2].get_offsets(), plain[5].get_offsets()[[3]])
+
+
 def test_highlighted_classes_have_color_name_and_center_and_others_are_grey(panel_of):
     names = [f'p{j}' for j in range(50)]
     figure = embedding_figure([panel_of(50)], class_names=names, highlight=['p30', 7, 'p7', np.int64(12)])
