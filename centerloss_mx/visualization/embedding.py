@@ -83,6 +83,10 @@ def embedding_figure(
         check_size('', 'columns', columns)
     if limit is not None:
         check_number('', 'limit', limit, above=True)
+    panels = [
+        panel._replace(features=np.asarray(panel.features), labels=np.asarray(panel.labels))
+        for panel in panels
+    ]
     _check_labels(panels, class_names)
     classes = np.unique(np.concatenate([panel.labels for panel in panels])).tolist()
     key = class_key(classes, class_names, highlight, max(len(panel.labels) for panel in panels))
@@ -102,12 +106,11 @@ def _check_labels(panels: Sequence[Panel], class_names: Sequence[str] | None) ->
     if class_names is None:
         return
     for panel in panels:
-        labels = np.asarray(panel.labels)
-        unnamed = (labels < 0) | (labels >= len(class_names))
+        unnamed = (panel.labels < 0) | (panel.labels >= len(class_names))
         if unnamed.any():
             row, last = int(unnamed.argmax()), len(class_names) - 1
             raise ValueError(
-                f'panel {panel.title!r}: label {labels[row]} at row {row} is outside 0..{last}, '
+                f'panel {panel.title!r}: label {panel.labels[row]} at row {row} is outside 0..{last}, '
                 'the classes in class_names'
             )
 

@@ -178,6 +178,13 @@ def test_a_panel_has_no_center_of_a_class_that_only_another_panel_has(panel_of):
     assert [len(axes.collections[-1].get_offsets()) for axes in (left, right)] == [4, 2]
 
 
+def test_lists_are_drawn_as_arrays_are(panel_of):
+    one = panel_of(3)
+    lists = Panel('lists', one.features.tolist(), one.labels.tolist(), one.centers.tolist(), [0, 1, 2])
+    for left, right in zip(*(axes.collections for axes in embedding_figure([one, lists]).axes)):
+        np.testing.assert_array_equal(left.get_offsets(), right.get_offsets())
+
+
 def test_highlighting_does_not_move_the_samples_of_tsne(panel_of):
     one = panel_of(5, dim=6)
     plain = embedding_figure([one], projection='tsne').axes[0].collections
