@@ -128,10 +128,11 @@ DEFAULTS = {
     'training.sgd': {'begin_epoch': 0, 'momentum': 0.9},
     'visualization.Curve': {'error': None},
     'visualization.CurvePanel': {'ticks': None},
-    'visualization.Panel': {'centers': None},
+    'visualization.Panel': {'centers': None, 'center_labels': None},
     'visualization.class_accuracy_figure': {'num_rows': 40, 'num_pairs': 15},
     'visualization.embedding_figure': {
         'limit': None, 'columns': None, 'projection': 'pca', 'class_names': None,
+        'highlight': None,
     },
     'visualization.roc_figure': {'least': 0.001, 'title': 'Verification of people that were not trained on'},
     'visualization.save_animation': {'seconds': 0.7},
