@@ -9,12 +9,15 @@ from mxnet import metric as mxmetric
 from mxnet import ndarray as nd
 from mxnet.executor_manager import _split_input_slice
 from mxnet.ndarray import NDArray
+from mxnet.symbol import Symbol
 
 from ._checks import check_choice
 from ._mxnet.engine import wait_for_centers
 from .operator.parameters import NORMALIZATIONS
+from .symbol.description import describe
+from .symbol.names import SOFTMAX_OUTPUT
 
-__all__ = ['Accuracy', 'CenterLossMetric']
+__all__ = ['Accuracy', 'CenterLossMetric', 'for_network']
 
 
 def _check_names(
@@ -186,6 +189,43 @@ class CenterLossMetric(mxmetric.EvalMetric):
         """Return name and value since `reset`, after all pending center updates."""
         wait_for_centers()
         return super().get_global()
+
+
+def for_network(symbol: Symbol) -> mxmetric.CompositeEvalMetric:
+    """Make the metrics of a network's outputs, with the names and the normalization that it has itself.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        A network whose softmax, if it has one, is named `softmax`.
+
+    Returns
+    -------
+    mxnet.metric.CompositeEvalMetric
+        In the order of the outputs: `Accuracy` of `softmax_output`, `CenterLossMetric` of a center loss whose
+        output is (1,), and `mxnet.metric.Loss`, the mean, of any other. Each has the name of its loss.
+
+    Examples
+    --------
+    >>> from centerloss_mx.symbol import joint_supervision
+    >>> net = joint_supervision(mx.sym.Variable('embedding'), num_class=10, scale=0.1, batchsize=128)
+    >>> [metric.name for metric in for_network(net).metrics]
+    ['accuracy', 'center_loss']
+    """
+    losses = {info.output: info for info in describe(symbol)}
+    metrics: list[mxmetric.EvalMetric] = []
+    for output in symbol.list_outputs():
+        info = losses.get(output)
+        if output == SOFTMAX_OUTPUT:
+            metrics.append(Accuracy())
+        elif info is None or info.normalization is None or info.label not in symbol.list_arguments():
+            name = output[: -len('_output')] if info is None else info.name
+            metrics.append(mxmetric.Loss(name, output_names=[output], label_names=[]))
+        else:
+            metrics.append(
+                CenterLossMetric(info.normalization, info.name, [output], [info.label], info.ignored)
+            )
+    return mxmetric.CompositeEvalMetric(metrics)
 
 
 # By alias, because the class name `Accuracy` is MXNet's own in its registry.

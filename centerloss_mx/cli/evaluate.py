@@ -87,7 +87,7 @@ def evaluate_verify(args: argparse.Namespace) -> dict[str, Any]:
     pairs = evaluation.verification_pairs(features.classes, args.num_folds, args.num_pairs, args.seed)
     found = evaluation.verify(features.features, pairs, args.metric, args.num_components)
     if args.roc is not None:
-        from .visualization import roc_figure, save_figure
+        from ..visualization import roc_figure, save_figure
 
         title = 'Verification' + (' of classes that were not trained on' if seen is False else '')
         curves = {Path(args.features).stem: [(found.far, found.tar)]}

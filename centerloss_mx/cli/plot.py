@@ -15,7 +15,7 @@ from .output import check_output
 
 def plot(args: argparse.Namespace) -> None:
     """Draw features side by side, in the plane."""
-    from .visualization import Panel, embedding_figure, save_figure
+    from ..visualization import Panel, embedding_figure, save_figure
 
     for path in args.output:
         check_output(path, args.force, '.png', '.svg')

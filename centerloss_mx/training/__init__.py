@@ -1,14 +1,18 @@
-"""One training, from samples to checkpoints: what the command line and the examples share."""
+"""A training from samples to checkpoints, as the command line and the examples run it."""
 
+from .batches import IGNORE_LABEL, num_batches
 from .checkpoints import remove_checkpoints
 from .devices import KV_STORES, check_workers, contexts
-from .options import keep_options
+from .hooks import Hook
+from .options import OtherOption, keep_options
 from .schedules import cosine, sgd
-from .training import IGNORE_LABEL, Training, num_batches
+from .training import Training
 
 __all__ = [
     'IGNORE_LABEL',
     'KV_STORES',
+    'Hook',
+    'OtherOption',
     'Training',
     'check_workers',
     'contexts',

@@ -1,21 +1,48 @@
-"""The checkpoints of a prefix, removed."""
+"""The checkpoint of a training: the last one is kept."""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..io import Images
+from ..model import save_checkpoint
+from .hooks import Hook
+
+if TYPE_CHECKING:
+    from .training import Training
+
+
+class Checkpoint(Hook):
+    """Save a checkpoint after each epoch, then remove the ones before.
+
+    Parameters
+    ----------
+    prefix : path-like
+        Beginning of the files' names.
+    """
+
+    def __init__(self, prefix: str | os.PathLike) -> None:
+        self.prefix = prefix
+
+    def epoch_end(self, training: Training, epoch: int) -> None:
+        """Save the network, with the classes that it was trained on."""
+        notes = {'class_names': training.train.class_names, 'pictures': isinstance(training.train, Images)}
+        save_checkpoint(training.module, self.prefix, epoch, notes)
+        remove_checkpoints(self.prefix, keep=epoch)
 
 
 def remove_checkpoints(prefix: str | os.PathLike, keep: int | None = None) -> None:
-    """Remove the checkpoints of a prefix: parameters and the optimizer's states.
+    """Remove the checkpoints of a prefix: parameters and optimizer states.
 
     Parameters
     ----------
     prefix : path-like
         As given to `model.save_checkpoint`.
     keep : int or None
-        The epoch whose checkpoint stays; None: none does.
+        Epoch of the checkpoint that stays; None: all are removed.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Devices, and the KVStore that a process may use."""
+"""Devices by their names, and the KVStore that a process may use."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mxnet.context import Context
 
 KV_STORES = ('local', 'device', 'dist_sync', 'dist_device_sync', 'dist_async')
 
-_DEVICES = 1024  # far more than there are; MXNet takes memory for each number below that of a device
+_DEVICES = 1024  # MXNet allocates memory for each number below a device's: a typo could take all of it
 
 
 def check_workers(kvstore: str) -> int:
-    """Whether this process is one that the KVStore of this name is for.
+    """Check that the KVStore of this name fits this process, and count the workers.
 
     Parameters
     ----------
@@ -23,12 +23,12 @@ def check_workers(kvstore: str) -> int:
     Returns
     -------
     int
-        The number of workers.
+        Number of workers, 1 without a distributed KVStore.
 
     Raises
     ------
     ValueError
-        A distributed KVStore in a process that is no worker, or another one in a worker.
+        A distributed KVStore in a process that is not a worker, or another KVStore in a worker.
 
     Examples
     --------
@@ -38,23 +38,23 @@ def check_workers(kvstore: str) -> int:
     if kvstore.startswith('dist'):
         if 'DMLC_ROLE' not in os.environ:
             raise ValueError(
-                f'--kv-store {kvstore}: this process is no worker (DMLC_ROLE is not set); '
-                'start it by `python -m centerloss_mx.launch`'
+                f'kvstore {kvstore!r}: this process is not a worker (DMLC_ROLE is not set); '
+                'start it with `python -m centerloss_mx.launch`'
             )
         return int(os.environ.get('DMLC_NUM_WORKER', 1))
     if 'DMLC_ROLE' in os.environ:
-        # Each worker would train alone, and write the same files.
-        raise ValueError(f'--kv-store {kvstore}: this process is one of several workers; expected dist_sync')
+        # Each worker would train alone and write the same files.
+        raise ValueError(f"kvstore {kvstore!r}: this process is one of several workers; expected 'dist_sync'")
     return 1
 
 
 def contexts(text: str) -> list[Context]:
-    """The devices that a text names: 'cpu:0,cpu:1' is [mx.cpu(0), mx.cpu(1)].
+    """Make the devices of their names: 'cpu:0,cpu:1' is [mx.cpu(0), mx.cpu(1)].
 
     Parameters
     ----------
     text : str
-        Devices with commas between them: cpu, cpu:0, gpu:0, ...
+        Names separated by commas: cpu, cpu:0, gpu:0, ...
 
     Returns
     -------
@@ -63,7 +63,7 @@ def contexts(text: str) -> list[Context]:
     Raises
     ------
     ValueError
-        Something that is no device, or one that is not there.
+        A name that is not a device, or a device that is not there.
 
     Examples
     --------

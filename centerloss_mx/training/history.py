@@ -1,16 +1,47 @@
-"""The history of a training in a .csv file."""
+"""The history of a training in a .csv file: a row for each epoch."""
 
 from __future__ import annotations
 
 import csv
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from .._files import write_whole
+from .hooks import Hook
+
+if TYPE_CHECKING:
+    from .training import Training
+
+
+class HistoryFile(Hook):
+    """Write the history to a .csv file after each epoch.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.path = path
+
+    def epoch_end(self, training: Training, epoch: int) -> None:
+        """Write all rows."""
+
+        def write(name: str) -> None:
+            with open(name, 'w', newline='') as file:
+                writer = csv.DictWriter(file, list(training.history[-1]))
+                writer.writeheader()
+                writer.writerows(training.history)
+
+        write_whole(self.path, write)
 
 
 def read_history(path: str | os.PathLike) -> list[dict[str, Any]]:
+    """Read the rows that `HistoryFile` has written; ValueError: the file is damaged."""
     try:
         with open(path, newline='') as file:
             rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
         return [{**row, 'epoch': int(row['epoch'])} for row in rows]
     except (KeyError, TypeError, ValueError, OverflowError, csv.Error):
-        raise ValueError(f'{path}: no history of a training; is the file whole?') from None
+        raise ValueError(f'{path}: not the history of a training, or the file is truncated') from None

@@ -1,4 +1,4 @@
-"""The options of a training, kept beside its results."""
+"""The options of a training in a .json file beside its results."""
 
 from __future__ import annotations
 
@@ -10,10 +10,28 @@ from typing import Any, Mapping
 from .._files import write_whole
 
 
+class OtherOption(ValueError):
+    """A training is resumed with another option than it was begun with.
+
+    Parameters
+    ----------
+    path : path-like
+        The .json file of the options.
+    name : str
+        Name of the option.
+    value, before : object
+        What it is now, and what the training was begun with.
+    """
+
+    def __init__(self, path: str | os.PathLike, name: str, value: Any, before: Any) -> None:
+        super().__init__(f'{name} is {value}, but {path} says that the training was begun with {before}')
+        self.path, self.name, self.value, self.before = path, name, value, before
+
+
 def keep_options(
     path: str | os.PathLike, options: Mapping[str, Any], resume: bool = False, leads: bool = True
 ) -> None:
-    """Keep a training's options beside its results, and let nobody resume with others.
+    """Write a training's options beside its results; a resumed training must have the same ones.
 
     Parameters
     ----------
@@ -22,16 +40,18 @@ def keep_options(
     options : mapping
         The options, by name.
     resume : bool
-        Whether this training is to go on where one with these options ended.
+        Whether this training goes on from a checkpoint, and is to be compared with the file.
     leads : bool
-        Whether this process writes; the other workers only look.
+        Whether this process writes the file; the workers of other ranks only compare.
 
     Raises
     ------
+    OtherOption
+        The training was begun with other options: its numbers would be of neither.
     ValueError
-        It was begun with other options: the numbers would be of neither. Or the file cannot be read.
+        The file is damaged.
     FileNotFoundError
-        A worker that does not lead does not see the file, and so would not see the checkpoint.
+        A worker that does not write does not see the file, and so would not see the checkpoint.
     OSError
         The file cannot be written.
 
@@ -42,20 +62,18 @@ def keep_options(
     path = Path(path)
     options = json.loads(json.dumps(options, default=str))
     if resume and path.exists():
-        try:
-            before = dict(json.loads(path.read_text(encoding='utf-8')))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f'--resume: {path}: no options of a training: {error}') from None
-        for name, value in before.items():
+        for name, value in _read_options(path).items():
             if options.get(name) != value:
-                raise ValueError(
-                    f'--resume: --{name.replace("_", "-")} is {options.get(name)}, but {path} says that '
-                    f'it was begun with {value}'
-                )
+                raise OtherOption(path, name, options.get(name), value)
     elif resume and not leads:
-        raise FileNotFoundError(
-            f'--resume: {path} is not there; --output has to be one folder for all workers'
-        )
+        raise FileNotFoundError(f'{path} is not there; expected a folder that all workers share')
     if leads:
         text = json.dumps(options, indent=2)
         write_whole(path, lambda name: Path(name).write_text(text, encoding='utf-8'))
+
+
+def _read_options(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding='utf-8')))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{path}: not the options of a training: {error}') from None

@@ -1,4 +1,4 @@
-"""Learning rates in time."""
+"""Learning rates that change during a training."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from mxnet.lr_scheduler import CosineScheduler
 
 
 def cosine(learning_rate: float, batches: int, num_epoch: int, begin_epoch: int = 0) -> dict[str, Any]:
-    """A learning rate that warms up for an epoch, then falls to 0 by a cosine.
+    """Warm the learning rate up for an epoch, then let it fall to 0 along a cosine.
 
     Parameters
     ----------
     learning_rate : float
-        After the warm-up, > 0.
+        Learning rate after the warm-up, > 0.
     batches : int
-        Of an epoch.
-    num_epoch, begin_epoch : int
-        Of the training, and those that it has had.
+        Batches an epoch, see `num_batches`.
+    num_epoch : int
+        Number of epochs of the training, > 0.
+    begin_epoch : int
+        Number of epochs trained before, where it is resumed.
 
     Returns
     -------
@@ -30,7 +32,7 @@ def cosine(learning_rate: float, batches: int, num_epoch: int, begin_epoch: int 
     ['begin_num_update', 'learning_rate', 'lr_scheduler']
     """
     updates = batches * num_epoch
-    warmup = min(batches, updates // 4)  # at full speed from the start, center loss was seen to diverge
+    warmup = min(batches, updates // 4)  # without a warm-up, center loss was seen to diverge
     return {
         'learning_rate': learning_rate,
         'lr_scheduler': CosineScheduler(updates, learning_rate, warmup_steps=warmup),
@@ -41,14 +43,14 @@ def cosine(learning_rate: float, batches: int, num_epoch: int, begin_epoch: int 
 def sgd(
     learning_rate: float, batches: int, num_epoch: int, begin_epoch: int = 0, momentum: float = 0.9
 ) -> dict[str, Any]:
-    """SGD with momentum, weight decay 0.0005 and the learning rate of `cosine`.
+    """Make the options of SGD with momentum, weight decay 0.0005 and the learning rate of `cosine`.
 
     Parameters
     ----------
     learning_rate, batches, num_epoch, begin_epoch
         As for `cosine`.
     momentum : float
-        0 or more, and less than 1.
+        In [0, 1).
 
     Returns
     -------

@@ -1,97 +1,97 @@
-"""One training, from samples to checkpoints."""
+"""The loop of a training: seeds, batches, `Module.fit`, and hooks that measure, save and report."""
 
 from __future__ import annotations
 
-import csv
 import logging
 import os
-import random
-import time
+from functools import partial
 from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 from mxnet import context as mxcontext
-from mxnet import metric as mxmetric
-from mxnet import random as mxrandom
 from mxnet.context import Context
 from mxnet.initializer import Initializer, Xavier
-from mxnet.io import DataIter
 from mxnet.kvstore import KVStore
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-from .._checks import first_names
-from .._files import write_whole
-from ..callback import ProgressBar
-from ..dataset import Arrays, Samples, samples_iter
-from ..evaluation import cluster_ratio
-from ..io import Images, PartIter
-from ..metric import Accuracy, CenterLossMetric
-from ..model import FeatureExtractor, find_centers, noted, save_checkpoint
+from ..dataset import Samples
+from ..metric import for_network
+from ..model import find_centers
 from ..module import Module
-from ..symbol import describe
-from .checkpoints import remove_checkpoints
-from .history import read_history
+from ..symbol.names import SOFTMAX_OUTPUT
+from .batches import label_names, num_batches, repeat_shuffles, training_iter
+from .hooks import Hook, Hooks
+from .prediction import predict
+from .seeds import seed_epoch, seed_training
+from .standard import standard_hooks
+from .start import Params, load_history, load_module, new_module
 
 
 class Training:
-    """One training of a network: seeds, iterators, metrics and progress, and a measurement after each epoch.
+    """The training of a network with softmax, alone or beside a center loss.
+
+    `fit` seeds the global random generators (module `seeds` says which and why), then runs `Module.fit` with
+    hooks that measure, write the history, save the checkpoint, log, and show the progress.
 
     Parameters
     ----------
     symbol : Symbol
         The network with its losses on `embedding_output`, as `symbol.supervised` makes it. Its labels are
-        `softmax_label`, and where it has it `center_label`. With `use_ignore` the rows that only pad a batch
-        move no center.
+        `softmax_label` and, where it has one, `center_label`. With `use_ignore`, padding moves no center.
     train : io.Images or dataset.Arrays
         The samples to train with.
     test : io.Images, dataset.Arrays or None
-        Those to measure with after each epoch, of two classes at least; None: nothing is measured.
+        The samples to measure with after each epoch, of at least two classes.
     title : str
-        What this training is called where it tells of itself.
+        Name of this training in output and errors.
     batch_size : int
         Samples a batch, over all devices and workers.
     num_epoch : int
-        Epochs, > 0.
-    optimizer : str
+        Number of epochs, > 0.
+    optimizer, optimizer_params : str, mapping
         As for `Module.fit`.
-    optimizer_params : mapping
-        The same.
     seed : int
-        Of weights and order, 0 to 2^32 - 1.
+        Seed of weights and order, 0 to 2^32 - 1.
     context : sequence of mxnet.Context
         The devices.
     kvstore : str or KVStore
-        As for `Module.fit`; a distributed one has to be made.
+        As for `Module.fit`; a distributed one has to be created before.
     image_size : int or None
-        Height and width that pictures in files are brought to; arrays are served as they are.
+        Height and width that pictures in files get; arrays are served as they are.
     rand_mirror : bool
-        Whether to mirror pictures in files at random.
+        Mirror pictures in files at random.
     initializer : mxnet.init.Initializer or None
         None: `Xavier()`.
     arg_params, aux_params : mapping or None
-        Parameters to start from, by name; what the network does not have is left out, and what is missing is
-        initialized.
+        Parameters to start from, by name; those that the network does not have are left out.
     logger : logging.Logger or None
-        Where `fit` logs; None: MXNet's own.
+        Where `fit` logs; None: that of this module.
+    hooks : sequence of Hook
+        Called in this order, after the measurement and before the checkpoint is saved.
 
     Attributes
     ----------
-    module : module.Module
-        The network being trained.
+    module : module.Module or None
+        The network of the last `fit`; None before.
     history : list of dict
         A row for each epoch, by the names of the columns.
+    test_features : numpy.ndarray
+        Features of the test samples after the last epoch, (N, D); (0, 0) before and without test samples.
     leads : bool
-        Whether this process tells and writes: in distributed training, the worker of rank 0.
+        Whether this process prints and writes files: rank 0 in distributed training.
+
+    Raises
+    ------
+    ValueError
+        The network has no output `softmax_output`.
 
     Examples
     --------
     >>> from centerloss_mx import dataset, model_zoo, symbol
     >>> train, test = dataset.load_samples('digits', 'train'), dataset.load_samples('digits', 'test')
-    >>> embedding = model_zoo.lenet(2)
-    >>> net = symbol.supervised(
-    ...     embedding, 10, 'center_loss', 2, scale=0.1, batchsize=32, use_ignore=True, ignore_label=-1
-    ... )
+    >>> options = {'scale': 0.1, 'batchsize': 32, 'use_ignore': True, 'ignore_label': -1}
+    >>> net = symbol.supervised(model_zoo.lenet(2), 10, 'center_loss', 2, **options)
     >>> training = Training(net, train, test, batch_size=32, num_epoch=3)
     >>> module = training.fit('digits', 'digits-history.csv')  # doctest: +SKIP
     >>> training.history[-1]['test_accuracy']  # doctest: +SKIP
@@ -114,20 +114,29 @@ class Training:
         image_size: int | None = None,
         rand_mirror: bool = False,
         initializer: Initializer | None = None,
-        arg_params: Mapping[str, NDArray] | None = None,
-        aux_params: Mapping[str, NDArray] | None = None,
+        arg_params: Params | None = None,
+        aux_params: Params | None = None,
         logger: logging.Logger | None = None,
+        hooks: Sequence[Hook] = (),
     ) -> None:
+        if SOFTMAX_OUTPUT not in symbol.list_outputs():
+            outputs = ', '.join(symbol.list_outputs())
+            raise ValueError(f'{title}: the network has the outputs {outputs}; expected {SOFTMAX_OUTPUT}')
         self.symbol, self.train, self.test, self.title = symbol, train, test, title
         self.batch_size, self.num_epoch, self.seed = batch_size, num_epoch, seed
+        self.num_batches = num_batches(train, batch_size)
         self.optimizer, self.optimizer_params = optimizer, dict(optimizer_params)
         self.context, self.kvstore = list(context), kvstore
         self.image_size, self.rand_mirror = image_size, rand_mirror
         self.initializer = Xavier() if initializer is None else initializer
         self.arg_params, self.aux_params = arg_params or {}, aux_params or {}
         self.logger = logging.getLogger(__name__) if logger is None else logger
+        self.hooks = list(hooks)
         self.leads = isinstance(kvstore, str) or kvstore.rank == 0
+        self.metric = for_network(symbol)
+        self.module: Module | None = None
         self.history: list[dict[str, Any]] = []
+        self.test_features = np.zeros((0, 0))
 
     def fit(
         self,
@@ -137,80 +146,67 @@ class Training:
         on_epoch: Callable[[Training, np.ndarray], None] | None = None,
         on_begin: Callable[[], None] | None = None,
     ) -> Module:
-        """Train from the beginning, or from a checkpoint; after each epoch measure, and leave both behind.
+        """Train from the beginning, or go on from a checkpoint to the numbers of an uninterrupted training.
 
         Parameters
         ----------
-        prefix : path-like or None
-            Of the checkpoint, of which the last is kept; None: there is none.
-        history : path-like or None
-            The .csv file of the history; None: there is none.
+        prefix, history : path-like or None
+            Prefix of the checkpoint, of which the last is kept, and .csv file of the history; None: none.
         begin_epoch : int
-            The epochs that the checkpoint has been trained for; 0: from the beginning. The shuffled order
-            goes on where it was.
+            Epoch of the checkpoint to go on from; 0: train from the beginning.
         on_epoch : callable or None
-            Called after each epoch, before the checkpoint is written, with this training and the features of
-            the test samples (without test samples: of shape (0, 0)).
+            Called after each epoch, behind the last of `hooks`, with this training and `test_features`.
         on_begin : callable or None
-            Called once, after the first batch: what could have refused this training has not.
+            Called once, after the first batch has been trained: every check has passed then.
 
         Returns
         -------
         module.Module
-            `module`, trained.
 
         Raises
         ------
         ValueError
-            Training has diverged, what `Module` refuses, or a checkpoint or history of another training.
+            The training has diverged; `Module` refuses it; or checkpoint or history are of another training.
         """
-        np.random.seed(self.seed)  # NDArrayIter shuffles with it
-        random.seed(self.seed)  # ImageIter does
-        self._seed(0)
-        self._prefix, self._history, self._on_epoch = prefix, history, on_epoch
-        if begin_epoch and history is not None:
-            self.history = read_history(history)[:begin_epoch]
-            if len(self.history) != begin_epoch:
-                count = len(self.history)
-                raise ValueError(
-                    f'{history}: tells of {count} epochs, and {prefix} is of epoch {begin_epoch}'
-                )
-        options: dict[str, Any] = {
-            'label_names': self._label_names,
-            'context': self.context,
-            'logger': self.logger,
-        }
-        if begin_epoch:
-            states = isinstance(self.kvstore, str)  # servers keep theirs
-            self.module = Module.load(str(prefix), begin_epoch, load_optimizer_states=states, **options)
-            before = noted(self.module.symbol, 'class_names', list)
-            if before not in (None, self.train.class_names):
-                raise ValueError(
-                    f'{prefix}: trained on {len(before)} classes, {first_names(before, 5)}, and these samples are of '
-                    f'{len(self.train.class_names)}, {first_names(self.train.class_names, 5)}; expected the same'
-                )
-            arg_params, aux_params = self.module.get_params()
+        seed_training(self.seed)
+        seed_epoch(self.seed, 0, self.rand_mirror)
+        options: dict[str, Any] = {'context': self.context, 'logger': self.logger}
+        options['label_names'] = label_names(self.symbol)
+        rows = self.history
+        if not begin_epoch:
+            start = new_module(self.symbol, self.arg_params, self.aux_params, **options)
+        elif prefix is None:
+            raise ValueError(f'begin_epoch={begin_epoch}, prefix=None: expected the prefix of a checkpoint')
         else:
-            self.module = Module(self.symbol, **options)
-            arg_params = _of(self.arg_params, self.symbol.list_arguments())
-            aux_params = _of(self.aux_params, self.symbol.list_auxiliary_states())
-        ignored = {info.ignored for info in describe(self.symbol) if info.label == 'center_label'}
-        ignore_label = ignored.pop() if len(ignored) == 1 else None
-        data_iter = self._iterator(begin_epoch, ignore_label)
-        self._metric = _metric(self.symbol, self._label_names[-1], ignore_label)
-        batches = num_batches(self.train, self.batch_size)
-        self.bar = None
-        if self.leads:
-            self.bar = ProgressBar(batches * self.num_epoch, self.title, initial=batches * begin_epoch)
-        self._start = time.perf_counter()
-        self.module.fit(
+            rows = rows if history is None else load_history(history, begin_epoch, prefix)
+            options['load_optimizer_states'] = isinstance(self.kvstore, str)  # servers keep theirs
+            start = load_module(prefix, begin_epoch, self.train.class_names, **options)
+        module, arg_params, aux_params = start
+        self.module, self.history = module, rows
+        data_iter = training_iter(
+            self.symbol, self.train, self.batch_size, self.image_size, self.rand_mirror, self.kvstore
+        )
+        repeat_shuffles(data_iter, begin_epoch, self.seed, self.rand_mirror)
+        standard = standard_hooks(self, prefix, history, on_epoch, on_begin)
+        hooks = Hooks(standard if self.leads else [])
+
+        def epoch_end(epoch: int, *_: Any) -> None:
+            seed_epoch(self.seed, epoch + 1, self.rand_mirror)  # before the iterator shuffles
+            hooks.epoch_end(self, epoch + 1)
+            if epoch + 1 < self.num_epoch:
+                hooks.epoch_begin(self)
+
+        hooks.begin(self, begin_epoch)
+        if begin_epoch < self.num_epoch:
+            hooks.epoch_begin(self)
+        module.fit(
             data_iter,
-            eval_metric=self._metric,
-            batch_end_callback=[self.bar, _Once(on_begin)] if self.leads else None,
-            epoch_end_callback=self._epoch_end,
+            eval_metric=self.metric,
+            batch_end_callback=partial(hooks.batch_end, self),
+            epoch_end_callback=epoch_end,
             kvstore=self.kvstore,
             optimizer=self.optimizer,
-            optimizer_params={'begin_num_update': batches * begin_epoch, **self.optimizer_params},
+            optimizer_params={'begin_num_update': self.num_batches * begin_epoch, **self.optimizer_params},
             initializer=self.initializer,
             arg_params=arg_params,
             aux_params=aux_params,
@@ -219,12 +215,11 @@ class Training:
             begin_epoch=begin_epoch,
             num_epoch=self.num_epoch,
         )
-        if self.bar is not None:
-            self.bar.close()
-        return self.module
+        hooks.end(self)
+        return module
 
     def predict(self, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-        """Features, and the classes that the network itself predicts.
+        """Compute features, and the classes that the network itself predicts.
 
         Parameters
         ----------
@@ -233,161 +228,25 @@ class Training:
 
         Returns
         -------
-        features : numpy.ndarray
-            (N, D).
-        predicted : numpy.ndarray
-            int (N,).
+        features, predicted : numpy.ndarray
+            (N, D), and int (N,).
+
+        Raises
+        ------
+        ValueError
+            `fit` has not been called.
         """
-        arg_params, aux_params = self.module.get_params()
+        return predict(
+            self.symbol, *self.parameters(), samples, self.batch_size, self.image_size, self.context[0]
+        )
 
-        def output(layer: str) -> np.ndarray:
-            extractor = FeatureExtractor(self.symbol, arg_params, aux_params, layer, self.context[0])
-            data = samples.images if isinstance(samples, Arrays) else samples
-            return extractor.predict(data, self.batch_size, self.image_size)
-
-        features = output('embedding_output')
-        if 'fc2_weight' not in arg_params:  # the loss is the classifier
-            return features, output('softmax_output').argmax(axis=1)
-        weight, bias = (arg_params[f'fc2_{name}'].asnumpy() for name in ('weight', 'bias'))
-        return features, (features @ weight.T + bias).argmax(axis=1)
+    def parameters(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+        """Return the network's parameters and auxiliary states; ValueError: `fit` has not been called."""
+        if self.module is None:
+            raise ValueError(f'{self.title}: the network has no parameters yet; call fit first')
+        return self.module.get_params()
 
     @property
     def centers(self) -> np.ndarray | None:
         """The centers, (num_class, D); None: the network has none."""
-        return find_centers(self.symbol, *self.module.get_params())
-
-    @property
-    def _label_names(self) -> list[str]:
-        arguments = self.symbol.list_arguments()
-        return [name for name in ('softmax_label', 'center_label') if name in arguments]
-
-    def _iterator(self, begin_epoch: int, ignore_label: float | None) -> DataIter:
-        data_iter: DataIter = samples_iter(
-            self.train, self.batch_size, self.image_size, True, self.rand_mirror, ignore_label
-        )
-        if len(self._label_names) == 1:
-            data_iter = data_iter.data_iter  # with the one label that softmax needs
-        if not isinstance(self.kvstore, str):
-            data_iter = PartIter(data_iter, self.kvstore.rank, self.kvstore.num_workers)
-        for epoch in range(begin_epoch):
-            self._seed(epoch + 1)
-            data_iter.reset()  # each epoch shuffles the order of the one before
-        return data_iter
-
-    def _seed(self, epoch: int) -> None:
-        """Seed what else draws in an epoch, dropout and mirroring: a resumed training draws the same."""
-        mxrandom.seed(self.seed + epoch)
-        if self.rand_mirror:
-            random.seed(f'{self.seed}, {epoch}')
-
-    def _epoch_end(self, epoch: int, *_: Any) -> None:
-        self._seed(epoch + 1)  # before the iterator shuffles
-        if not self.leads:
-            return
-        seconds = time.perf_counter() - self._start
-        features = np.zeros((0, 0))
-        row = {'epoch': epoch + 1, 'train_accuracy': dict(self._metric.get_global_name_value())['accuracy']}
-        if self.test is not None:
-            features, predicted = self.predict(self.test)
-            row['test_accuracy'] = float((predicted == self.test.labels).mean())
-            try:
-                row.update(cluster_ratio(features, self.test.labels)._asdict())
-            except ValueError as error:
-                raise self._diverged(epoch, error) from None
-        else:
-            self._check_parameters(epoch)
-        row['seconds'] = seconds
-        self.history.append(row)
-        if self._history is not None:
-            write_whole(self._history, self._write_history)
-        if self._on_epoch is not None:
-            self._on_epoch(self, features)
-        if self._prefix is not None:
-            notes = {'class_names': self.train.class_names, 'pictures': isinstance(self.train, Images)}
-            save_checkpoint(self.module, self._prefix, epoch + 1, notes)
-            remove_checkpoints(self._prefix, keep=epoch + 1)
-        if self.test is not None or self._prefix is not None:
-            self._tell(row)
-        self._start = time.perf_counter()
-
-    def _check_parameters(self, epoch: int) -> None:
-        for params in self.module.get_params():
-            for name, value in params.items():
-                if not np.isfinite(value.asnumpy()).all():
-                    raise self._diverged(epoch, f'{name} is not finite')
-
-    def _diverged(self, epoch: int, reason: object) -> ValueError:
-        learning_rate = self.optimizer_params.get('learning_rate', 0.01)
-        return ValueError(
-            f'{self.title}, epoch {epoch + 1}: training diverged ({reason}); '
-            f'lower --lr ({learning_rate:g}) or --scale'
-        )
-
-    def _tell(self, row: Mapping[str, Any]) -> None:
-        line = f'training accuracy {row["train_accuracy"]:.2%}, {row["seconds"]:.1f} s'
-        if 'test_accuracy' in row:
-            line = (
-                f'test accuracy {row["test_accuracy"]:.2%}, ratio {row["ratio"]:.3f}, {row["seconds"]:.1f} s'
-            )
-        self.logger.info('Epoch[%d] %s', row['epoch'] - 1, line)
-        assert self.bar is not None  # only who leads tells
-        self.bar.write(f'{self.title}, epoch {row["epoch"]}: {line}')
-
-    def _write_history(self, name: str) -> None:
-        with open(name, 'w', newline='') as file:
-            writer = csv.DictWriter(file, list(self.history[-1]))
-            writer.writeheader()
-            writer.writerows(self.history)
-
-
-IGNORE_LABEL = -1  # the center label of the rows that pad an epoch's last batch
-
-
-def num_batches(samples: Samples, batch_size: int) -> int:
-    """The batches of an epoch, of which the last may be padded.
-
-    Parameters
-    ----------
-    samples : io.Images or dataset.Arrays
-        The samples.
-    batch_size : int
-        Samples a batch, > 0.
-
-    Returns
-    -------
-    int
-
-    Examples
-    --------
-    >>> num_batches(Arrays(np.zeros((7, 1, 2, 2)), np.zeros(7), ['a']), 3)
-    3
-    """
-    return -(-len(samples.labels) // batch_size)
-
-
-def _metric(symbol: Symbol, center_label: str, ignore_label: float | None) -> mxmetric.EvalMetric:
-    """Accuracy, and of each loss the mean of its output."""
-    metrics = [Accuracy()]
-    for output in symbol.list_outputs():
-        if output == 'center_loss_output':
-            metrics.append(CenterLossMetric('null', label_names=[center_label], ignore_label=ignore_label))
-        elif output != 'softmax_output':
-            name = output[: -len('_output')]
-            metrics.append(mxmetric.Loss(name, output_names=[output], label_names=[]))
-    return mxmetric.CompositeEvalMetric(metrics)
-
-
-class _Once:
-    """A batch end callback that calls a function after the first batch."""
-
-    def __init__(self, function: Callable[[], None] | None) -> None:
-        self.function = function
-
-    def __call__(self, param: Any) -> None:
-        if self.function is not None:
-            self.function()
-        self.function = None
-
-
-def _of(params: Mapping[str, NDArray], names: Sequence[str]) -> dict[str, NDArray]:
-    return {name: params[name] for name in names if name in params}
+        return find_centers(self.symbol, *self.parameters())

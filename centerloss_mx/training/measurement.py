@@ -1,0 +1,65 @@
+"""What is measured after each epoch of a training."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..evaluation import cluster_ratio
+from .hooks import Hook
+
+if TYPE_CHECKING:
+    from .training import Training
+
+
+class Measurement(Hook):
+    """Append a row to the training's history after each epoch, and stop a training that has diverged.
+
+    The row has the epoch, the accuracies on training and test samples, the distances of
+    `evaluation.cluster_ratio`, and the seconds of the epoch without what hooks do after it.
+    """
+
+    def __init__(self) -> None:
+        self.start = 0.0
+
+    def epoch_begin(self, training: Training) -> None:
+        """Take the time."""
+        self.start = time.perf_counter()
+
+    def epoch_end(self, training: Training, epoch: int) -> None:
+        """Measure, and append the row.
+
+        Raises
+        ------
+        ValueError
+            The features of the test samples, or without them the parameters, are not finite.
+        """
+        seconds = time.perf_counter() - self.start
+        row = {'epoch': epoch, 'train_accuracy': dict(training.metric.get_global_name_value())['accuracy']}
+        if training.test is None:
+            _check_parameters(training, epoch)
+        else:
+            training.test_features, predicted = training.predict(training.test)
+            row['test_accuracy'] = float((predicted == training.test.labels).mean())
+            try:
+                row.update(cluster_ratio(training.test_features, training.test.labels)._asdict())
+            except ValueError as error:
+                raise _diverged(training, epoch, error) from None
+        training.history.append({**row, 'seconds': seconds})
+
+
+def _check_parameters(training: Training, epoch: int) -> None:
+    for params in training.parameters():
+        for name, value in params.items():
+            if not np.isfinite(value.asnumpy()).all():
+                raise _diverged(training, epoch, f'{name} is not finite')
+
+
+def _diverged(training: Training, epoch: int, reason: object) -> ValueError:
+    learning_rate = training.optimizer_params.get('learning_rate', 0.01)
+    return ValueError(
+        f'{training.title}, epoch {epoch}: training diverged ({reason}); '
+        f'lower learning_rate ({learning_rate:g}) or scale'
+    )

@@ -1,0 +1,33 @@
+"""The global random generators that a training draws from: the only place that seeds them.
+
+Three are seeded, so that a training repeats to the bit and a resumed one ends as an uninterrupted one:
+
+- NumPy's: `NDArrayIter` shuffles arrays with it.
+- Python's `random`: `ImageIter` shuffles pictures and mirrors them with it.
+- MXNet's: initial weights and dropout.
+"""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+from mxnet import random as mxrandom
+
+
+def seed_training(seed: int) -> None:
+    """Seed all three generators before the iterator and the weights are made."""
+    np.random.seed(seed)
+    random.seed(seed)
+    mxrandom.seed(seed)
+
+
+def seed_epoch(seed: int, epoch: int, rand_mirror: bool) -> None:
+    """Seed what an epoch draws besides its order, so that it does not depend on the epochs before.
+
+    MXNet's generator is always seeded. Python's is seeded with mirroring only, which draws from it in each
+    batch; without mirroring its state follows from the number of epochs, as that of NumPy's does.
+    """
+    mxrandom.seed(seed + epoch)
+    if rand_mirror:
+        random.seed(f'{seed}, {epoch}')

@@ -1,0 +1,39 @@
+"""The hooks that every training has, in their order."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Callable
+
+import numpy as np
+
+from .checkpoints import Checkpoint
+from .history import HistoryFile
+from .hooks import AfterEpoch, AfterFirstBatch, Hook, Log, Progress
+from .measurement import Measurement
+
+if TYPE_CHECKING:
+    from .training import Training
+
+
+def standard_hooks(
+    training: Training,
+    prefix: str | os.PathLike | None,
+    history: str | os.PathLike | None,
+    on_epoch: Callable[[Training, np.ndarray], None] | None,
+    on_begin: Callable[[], None] | None,
+) -> list[Hook]:
+    """List the hooks of `Training.fit`, a user's own between measurement and checkpoint.
+
+    The checkpoint comes after the hooks that write files, because `resume` takes its epoch for complete.
+    """
+    hooks: list[Hook] = [Measurement()]
+    hooks += [] if history is None else [HistoryFile(history)]
+    hooks += training.hooks
+    hooks += [] if on_epoch is None else [AfterEpoch(on_epoch)]
+    hooks += [] if prefix is None else [Checkpoint(prefix)]
+    with_lines = training.test is not None or prefix is not None
+    hooks += [Log()] if with_lines else []
+    hooks += [Progress(with_lines)]
+    hooks += [] if on_begin is None else [AfterFirstBatch(on_begin)]
+    return hooks

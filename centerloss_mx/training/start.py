@@ -1,0 +1,57 @@
+"""What a training starts with: a new module, or that of a checkpoint with its history."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Mapping, Sequence
+
+from mxnet.ndarray import NDArray
+from mxnet.symbol import Symbol
+
+from .._checks import first_names
+from ..model import noted
+from ..module import Module
+from .history import read_history
+
+Params = Mapping[str, NDArray]
+
+
+def new_module(
+    symbol: Symbol, arg_params: Params, aux_params: Params, **options: Any
+) -> tuple[Module, Params, Params]:
+    """Make a module, with those of the parameters that the network has."""
+    arg_params = _only(arg_params, symbol.list_arguments())
+    aux_params = _only(aux_params, symbol.list_auxiliary_states())
+    return Module(symbol, **options), arg_params, aux_params
+
+
+def load_module(
+    prefix: str | os.PathLike, epoch: int, class_names: Sequence[str], **options: Any
+) -> tuple[Module, Params, Params]:
+    """Load the module and the parameters of a checkpoint.
+
+    Raises
+    ------
+    ValueError
+        It was trained on other classes than these.
+    """
+    module = Module.load(str(prefix), epoch, **options)
+    before = noted(module.symbol, 'class_names', list)
+    if before not in (None, class_names):
+        raise ValueError(
+            f'{prefix}: trained on {len(before)} classes, {first_names(before, 5)}, and these samples are '
+            f'of {len(class_names)}, {first_names(class_names, 5)}; expected the same'
+        )
+    return (module, *module.get_params())
+
+
+def load_history(path: str | os.PathLike, num_epoch: int, prefix: str | os.PathLike) -> list[dict[str, Any]]:
+    """Load the rows of the epochs that a checkpoint has been trained for; ValueError: there are fewer."""
+    rows = read_history(path)[:num_epoch]
+    if len(rows) != num_epoch:
+        raise ValueError(f'{path}: has {len(rows)} epochs, but {prefix} is of epoch {num_epoch}')
+    return rows
+
+
+def _only(params: Params, names: Sequence[str]) -> dict[str, NDArray]:
+    return {name: params[name] for name in names if name in params}
