@@ -5,30 +5,27 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Callable, NoReturn
 
-import mxnet as mx
+from mxnet.context import Context
 
 from .. import dataset
 from ..training import contexts
 
 PROGRAM = 'centerloss-mx'
 
-# The arguments that do not change the numbers, or may differ when a training is resumed.
-NOT_KEPT = ('command', 'function', 'debug', 'resume', 'force', 'output')
-
 SOURCE_HELP = (
     f'{", ".join(dataset.SOURCES)}; a folder of class folders; a .rec file; an .npz file of images and '
-    'labels (uint8 is brought to [0, 1]); an idx file, or a folder of those of MNIST'
+    'labels (uint8 is scaled to [0, 1]); an idx file, or a folder with those of MNIST'
 )
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Tell the default of an option where it has one."""
+    """Show the default of an option if it has one."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        tells = action.default not in (None, False, argparse.SUPPRESS)
-        return super()._get_help_string(action) if tells else action.help
+        shows = action.default not in (None, False, argparse.SUPPRESS)
+        return super()._get_help_string(action) if shows else action.help
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,8 +42,8 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: {message} (see {self.prog} --help)\n')
 
 
-def whole_number(least: int, most: float = math.inf) -> Any:
-    """An argument's type: a whole number within bounds."""
+def whole_number(least: int, most: float = math.inf) -> Callable[[str], int]:
+    """Make the type of an argument that is a whole number within bounds."""
 
     def whole(text: str) -> int:
         number = int(text)
@@ -60,8 +57,8 @@ def whole_number(least: int, most: float = math.inf) -> Any:
     return whole
 
 
-def number(least: float, below: float = math.inf, above: bool = False) -> Any:
-    """An argument's type: a number within bounds; `above`: the lower one is left out."""
+def number(least: float, below: float = math.inf, above: bool = False) -> Callable[[str], float]:
+    """Make the type of an argument that is a number within bounds; `above`: without the lower one."""
 
     def number(text: str) -> float:
         value = float(text)
@@ -74,7 +71,11 @@ def number(least: float, below: float = math.inf, above: bool = False) -> Any:
     return number
 
 
-def devices(text: str) -> list[mx.Context]:
+random_seed = whole_number(0, 2**32 - 1)
+
+
+def devices(text: str) -> list[Context]:
+    """Read devices, see `training.contexts`."""
     try:
         return contexts(text)
     except ValueError as error:
@@ -82,15 +83,38 @@ def devices(text: str) -> list[mx.Context]:
 
 
 def data_shape(text: str) -> tuple[int, ...]:
+    """Read the shape of a sample, such as 1,28,28."""
     shape = tuple(int(size) for size in text.split(','))
     if not all(size > 0 for size in shape):
-        raise argparse.ArgumentTypeError(f'{text}: expected numbers > 0 with commas between them')
+        raise argparse.ArgumentTypeError(f'{text}: expected numbers > 0, separated by commas')
     return shape
 
 
 def add_command(
-    commands: Any, name: str, function: Any, summary: str, example: str
+    commands: Any, name: str, run: Callable[..., None], options: Any, summary: str, example: str
 ) -> argparse.ArgumentParser:
+    """Add a command.
+
+    Parameters
+    ----------
+    commands : object
+        What `ArgumentParser.add_subparsers` returned.
+    name : str
+        Name of the command.
+    run : callable
+        Called with the options.
+    options : type of NamedTuple
+        Its fields are the arguments of the command that `run` needs.
+    summary : str
+        One line for the help.
+    example : str
+        Arguments that can be parsed.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        For the command's arguments.
+    """
     command = commands.add_parser(
         name,
         help=summary,
@@ -99,17 +123,42 @@ def add_command(
         formatter_class=Help,
     )
     command.add_argument('--debug', action='store_true', help='show where an error comes from')
-    command.set_defaults(function=function)
+    command.set_defaults(run=lambda args: run(read_options(options, args)))
     return command
 
 
+def read_options(options: Any, args: argparse.Namespace) -> Any:
+    """Make a command's options of the arguments with the names of their fields."""
+    return options(**{name: getattr(args, name) for name in options._fields})
+
+
 def add_output(command: argparse.ArgumentParser, summary: str, **options: Any) -> None:
+    """Add `--output` and `--force`."""
     options = {'required': True, 'type': Path, 'metavar': 'FILE', **options}
     command.add_argument('-o', '--output', help=summary, **options)
-    command.add_argument('--force', action='store_true', help='replace what is there already')
+    command.add_argument('--force', action='store_true', help='replace files that exist')
 
 
 def add_checkpoint(command: argparse.ArgumentParser) -> None:
+    """Add the prefix and the epoch of a checkpoint, and the layer that is the network's output."""
     command.add_argument('prefix', metavar='PREFIX', help='of the checkpoint, as given to train')
     command.add_argument('--epoch', type=whole_number(0, 9999), help='of the checkpoint (default: the last)')
     command.add_argument('--layer', default='embedding_output', help='output of the network to cut it off at')
+
+
+def add_pictures(command: Any, default_size: str) -> None:
+    """Add the arguments for pictures in files."""
+    command.add_argument(
+        '--image-size',
+        type=whole_number(1),
+        help=f'height and width to which pictures in files are resized (default: {default_size})',
+    )
+    command.add_argument(
+        '--skip-bad', action='store_true', help='leave out undecodable pictures, and name them'
+    )
+
+
+def add_batches(command: Any, batch_size: int, batch: str, ctx: str) -> None:
+    """Add the size of batches and the devices that they run on."""
+    command.add_argument('--batch-size', type=whole_number(1), default=batch_size, help=batch)
+    command.add_argument('--ctx', type=devices, default='cpu', help=ctx)

@@ -2,86 +2,109 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import re
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
+from mxnet.context import Context
 
 from ..dataset import Samples, has_parts, hold_out, load_samples
 from ..io import Images
 from ..model import FeatureExtractor, Features, find_centers, load_checkpoint, save_features
-from .arguments import SOURCE_HELP, add_checkpoint, add_command, add_output, devices, whole_number
+from ..symbol.names import EMBEDDING_OUTPUT
+from .arguments import SOURCE_HELP, add_batches, add_checkpoint, add_command, add_output, add_pictures
+from .checkpoint import prefix_and_epoch
 from .output import check_output
 from .samples import readable
 
 
-def embed(args: argparse.Namespace) -> None:
+class EmbedOptions(NamedTuple):
+    """What `embed` was given."""
+
+    prefix: str
+    epoch: int | None
+    layer: str
+    data: str
+    output: Path
+    force: bool
+    part: str | None
+    trained_classes: bool
+    flip: bool
+    image_size: int | None
+    skip_bad: bool
+    batch_size: int
+    ctx: list[Context]
+
+
+def embed(options: EmbedOptions) -> None:
     """Write the features of samples, with their classes and the network's centers."""
-    check_output(args.output, args.force, '.npz')
-    symbol, arg_params, aux_params = load_checkpoint(*checkpoint(args))
-    extractor = FeatureExtractor(symbol, arg_params, aux_params, args.layer, args.ctx[0])
-    if args.trained_classes and extractor.class_names is None:
-        raise ValueError(f'--trained-classes: {args.prefix} does not tell what it was trained on')
-    classes = extractor.class_names if args.trained_classes else None
-    samples = _part(args, classes)
-    pictures = isinstance(samples, Images)
-    if extractor.pictures not in (None, pictures):
-        kinds = {True: 'pictures in files, which are normalized', False: 'arrays, which are not'}
-        raise ValueError(
-            f'{args.data}: these are {kinds[pictures]}, but {args.prefix} was trained on '
-            f'{kinds[not pictures]}; its features would be of something else'
-        )
+    check_output(options.output, options.force, '.npz')
+    symbol, arg_params, aux_params = load_checkpoint(*prefix_and_epoch(options.prefix, options.epoch))
+    extractor = FeatureExtractor(symbol, arg_params, aux_params, options.layer, options.ctx[0])
+    if options.trained_classes and extractor.class_names is None:
+        raise ValueError(f'--trained-classes: {options.prefix} does not say what it was trained on')
+    samples = _samples(options, extractor.class_names if options.trained_classes else None)
+    _check_kind(options, samples, extractor.pictures)
     data = samples if isinstance(samples, Images) else samples.images
-    found = extractor.predict(data, args.batch_size, args.image_size, args.flip, progress=True)
-    centers, trained_on = find_centers(symbol, arg_params, aux_params), extractor.class_names
+    found = extractor.predict(data, options.batch_size, options.image_size, options.flip, progress=True)
     if found.ndim != 2:
-        raise ValueError(f'{args.layer} has shape {found.shape}; expected (N, D), a feature for each sample')
-    told = ''
-    of_these = args.layer == 'embedding_output' and not args.flip and trained_on is not None
+        raise ValueError(
+            f'{options.layer} has shape {found.shape}; expected (N, D), a feature for each sample'
+        )
+    centers, trained_on, without = find_centers(symbol, arg_params, aux_params), extractor.class_names, ''
+    of_these = options.layer == EMBEDDING_OUTPUT and not options.flip and trained_on is not None
     if centers is not None and not of_these:
-        centers, told = None, '; without the centers, which are of other features'
+        centers, without = None, '; without the centers, which are of other features'
     names = samples.names if isinstance(samples, Images) else None
     features = Features(found, samples.labels, samples.class_names, names, centers, trained_on)
-    save_features(args.output, features)
+    save_features(options.output, features)
     count = len(np.unique(samples.labels))
-    print(f'{args.output}: {len(found)} features of {found.shape[1]} dimensions, {count} classes{told}')
+    print(f'{options.output}: {len(found)} features of {found.shape[1]} dimensions, {count} classes{without}')
 
 
-def checkpoint(args: argparse.Namespace) -> tuple[str, int | None]:
-    """Prefix and epoch; the name of a .params file tells both."""
-    prefix = str(Path(args.prefix))
-    match = re.fullmatch(r'(.+)-(\d{4})\.params', prefix)
-    if match and args.epoch is None:
-        return match.group(1), int(match.group(2))
-    return prefix, args.epoch
+def _check_kind(options: EmbedOptions, samples: Samples, trained_on_pictures: bool | None) -> None:
+    pictures = isinstance(samples, Images)
+    if trained_on_pictures not in (None, pictures):
+        kinds = {True: 'pictures in files, which are normalized', False: 'arrays, which are not'}
+        raise ValueError(
+            f'{options.data}: these are {kinds[pictures]}, but {options.prefix} was trained on '
+            f'{kinds[not pictures]}; the features would mean nothing'
+        )
 
 
-def _part(args: argparse.Namespace, class_names: Sequence[str] | None) -> Samples:
-    """The samples to embed; of a source without parts, those that `train` has held out, or the others."""
-    if has_parts(args.data) or args.part is None:
-        part = args.part or ('test' if has_parts(args.data) else None)
-        return readable(load_samples(args.data, part, class_names), args.skip_bad)
-    path = Path(f'{checkpoint(args)[0]}-options.json')
+def _samples(options: EmbedOptions, class_names: Sequence[str] | None) -> Samples:
+    """Load the samples; of a source without parts, `--part` means what `train` trained on or held out."""
+    data, part = options.data, options.part
+    if has_parts(data) or part is None:
+        part = part or ('test' if has_parts(data) else None)
+        return readable(load_samples(data, part, class_names), options.skip_bad)
+    path = Path(f'{prefix_and_epoch(options.prefix, options.epoch)[0]}-options.json')
+    share, seed, skip_bad = _held_out(path, data, part)
+    samples = readable(load_samples(data, None, class_names), options.skip_bad or skip_bad)
+    return hold_out(samples, share, seed)[('train', 'test').index(part)]
+
+
+def _held_out(path: Path, data: str, part: str) -> tuple[float, int, bool]:
+    """Read which share `train` held out, with which seed, and whether it left out bad pictures."""
     try:
-        options = json.loads(path.read_text(encoding='utf-8'))
+        saved = json.loads(path.read_text(encoding='utf-8'))
         names = ('data', 'test', 'test_share', 'seed', 'skip_bad')
-        data, test, share, seed, skip_bad = (options[name] for name in names)
+        trained_on, test, share, seed, skip_bad = (saved[name] for name in names)
     except (OSError, KeyError, TypeError, ValueError):
-        raise ValueError(f'--part {args.part}: {path} does not tell what train has held out') from None
-    if Path(data).resolve() != Path(args.data).resolve() or test is not None or not share:
-        raise ValueError(f'--part {args.part}: {path} does not tell that a part of {args.data} was held out')
-    samples = readable(load_samples(args.data, None, class_names), args.skip_bad or skip_bad)
-    return hold_out(samples, share, seed)[('train', 'test').index(args.part)]
+        raise ValueError(f'--part {part}: {path} does not say what train has held out') from None
+    if Path(trained_on).resolve() != Path(data).resolve() or test is not None or not share:
+        raise ValueError(f'--part {part}: {path} does not say that a part of {data} was held out')
+    return share, seed, skip_bad
 
 
 def add_embed(commands: Any) -> None:
-    command = add_command(
-        commands, 'embed', embed, 'write the features of samples, with their classes',
+    """Add the command."""
+    summary, example = (
+        'write the features of samples, with their classes',
         'embed runs/digits digits -o digits.npz',
-    )  # fmt: skip
+    )
+    command = add_command(commands, 'embed', embed, EmbedOptions, summary, example)
     add = command.add_argument
     add_checkpoint(command)
     add('data', metavar='DATA', help=f'the samples: {SOURCE_HELP}')
@@ -92,14 +115,11 @@ def add_embed(commands: Any) -> None:
         help='of digits and of a folder of idx files (default: test); of another source, what train has '
         'trained on or held out (default: all)',
     )
-    add('--trained-classes', action='store_true',
-        help='labels of a .rec file, and classes, are those of the training')  # fmt: skip
-    add('--flip', action='store_true', help='append the feature of the mirrored sample')
     add(
-        '--image-size',
-        type=whole_number(1),
-        help='height and width of pictures (default: that of the training)',
+        '--trained-classes',
+        action='store_true',
+        help='number classes, and the labels of a .rec file, as in training',
     )
-    add('--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them')
-    add('--batch-size', type=whole_number(1), default=128, help='samples at a time')
-    add('--ctx', type=devices, default='cpu', help='device: cpu, gpu:0, ...')
+    add('--flip', action='store_true', help='append the feature of the mirrored sample')
+    add_pictures(command, 'that of the training')
+    add_batches(command, 128, 'samples at a time', 'device: cpu, gpu:0, ...')

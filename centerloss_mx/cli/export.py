@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from ..model import export_onnx
 from .arguments import add_checkpoint, add_command, add_output, data_shape
-from .embed import checkpoint
+from .checkpoint import prefix_and_epoch
 from .output import check_output
 
 
-def export(args: argparse.Namespace) -> None:
+class ExportOptions(NamedTuple):
+    """What `export` was given."""
+
+    prefix: str
+    epoch: int | None
+    layer: str
+    output: Path
+    force: bool
+    data_shape: tuple[int, ...] | None
+
+
+def export(options: ExportOptions) -> None:
     """Write a checkpoint's network up to a layer as ONNX."""
-    check_output(args.output, args.force, '.onnx')
-    export_onnx(*checkpoint(args), args.output, args.layer, args.data_shape)
-    print(f'{args.output}: {args.prefix} up to {args.layer}; ONNX Runtime computes from it what MXNet does')
+    check_output(options.output, options.force, '.onnx')
+    prefix, epoch = prefix_and_epoch(options.prefix, options.epoch)
+    export_onnx(prefix, epoch, options.output, options.layer, options.data_shape)
+    print(
+        f'{options.output}: {options.prefix}, output {options.layer} (verified: ONNX Runtime and MXNet agree)'
+    )
 
 
 def add_export(commands: Any) -> None:
-    command = add_command(
-        commands, 'export', export, 'write the network up to a layer as ONNX, checked in ONNX Runtime',
-        'export runs/digits -o digits.onnx',
-    )  # fmt: skip
+    """Add the command."""
+    summary = 'write the network up to a layer as ONNX, verified in ONNX Runtime'
+    example = 'export runs/digits -o digits.onnx'
+    command = add_command(commands, 'export', export, ExportOptions, summary, example)
     add_checkpoint(command)
     add_output(command, 'the .onnx file to write')
     command.add_argument(

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 from importlib import metadata
+from typing import Any, NamedTuple
 
 import mxnet as mx
 import numpy as np
 
 from .. import _compat
+from .arguments import add_command
+
+FEATURES = {'several machines': 'DIST_KVSTORE', 'pictures in files': 'OPENCV'}
+
+EXTRAS = {
+    'examples': ('scikit-learn', 'matplotlib', 'Pillow', 'tqdm'),
+    'onnx': ('onnx', 'onnxruntime'),
+}
 
 
-def info(args: argparse.Namespace) -> None:
-    """Print versions, and what there is and what is missing."""
+class InfoOptions(NamedTuple):
+    """`info` has no options."""
+
+
+def info(options: InfoOptions) -> None:
+    """Print versions, and what is available and what is missing."""
     features = mx.runtime.Features()
+    without_cuda = '' if features.is_enabled('CUDA') else ' (MXNet is built without CUDA)'
     rows = {
         'centerloss_mx': _compat.VERSION,
         'Python': f'{platform.python_version()} on {platform.system()} {platform.machine()}',
         'MXNet': mx.__version__,
         'NumPy': np.__version__,
         'processors': str(os.cpu_count()),
-        'GPUs': f'{mx.context.num_gpus()}'
-        + ('' if features.is_enabled('CUDA') else ' (MXNet is built without CUDA)'),
+        'GPUs': f'{mx.context.num_gpus()}{without_cuda}',
         'operator on the CPU': "NumPy on the arrays' own memory",
         'operator elsewhere': 'operators of mx.nd',
     }
     for title, feature in FEATURES.items():
-        there = features.is_enabled(feature)
-        rows[title] = 'available' if there else f'missing: this MXNet is built without {feature}'
+        available = features.is_enabled(feature)
+        rows[title] = 'available' if available else f'missing: this MXNet is built without {feature}'
     for extra, packages in EXTRAS.items():
         for package in packages:
             try:
@@ -40,9 +52,6 @@ def info(args: argparse.Namespace) -> None:
         print(f'{name:22} {value}')
 
 
-FEATURES = {'several machines': 'DIST_KVSTORE', 'pictures in files': 'OPENCV'}
-
-EXTRAS = {
-    'examples': ('scikit-learn', 'matplotlib', 'Pillow', 'tqdm'),
-    'onnx': ('onnx', 'onnxruntime'),
-}
+def add_info(commands: Any) -> None:
+    """Add the command."""
+    add_command(commands, 'info', info, InfoOptions, 'print versions, and what is available', 'info')

@@ -8,7 +8,7 @@
     centerloss-mx info
 
 `python -m centerloss_mx` is the same. Exit status: 0 done; 1 failed, with one line on standard error that
-says why; 2 called with arguments that cannot be used; 130 interrupted.
+says why; 2 called with invalid arguments; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import argparse
 from typing import Sequence
 
 from .. import _compat
-from .arguments import PROGRAM, Parser, add_command
+from .arguments import PROGRAM, Parser
 from .embed import add_embed
 from .evaluate import add_evaluate
 from .export import add_export
-from .info import info
+from .info import add_info
 from .plot import add_plot
 from .process import run
 from .train import add_train
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line's parser.
+    """Make the command line's parser.
 
     Returns
     -------
@@ -36,9 +36,9 @@ def parser() -> argparse.ArgumentParser:
     """
     top = Parser(
         prog=PROGRAM,
-        description='Train with center loss, and evaluate, draw and deploy what was learned.',
+        description='Train with center loss; evaluate, draw and deploy the features.',
         epilog=f'example: {PROGRAM} train digits -o runs/digits. Exit status: 0 done, 1 failed, 2 called '
-        'with arguments that cannot be used, 130 interrupted.',
+        'with invalid arguments, 130 interrupted.',
     )
     top.add_argument('--version', action='version', version=f'%(prog)s {_compat.VERSION}')
     commands = top.add_subparsers(dest='command', required=True, metavar='COMMAND')
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_plot(commands)
     add_export(commands)
-    add_command(commands, 'info', info, 'versions, and what is there and what is missing', 'info')
+    add_info(commands)
     return top
 
 
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser().parse_args(arguments)
     resumable = args.command == 'train'
     run(
-        lambda: args.function(args),
+        lambda: args.run(args),
         'interrupted; --resume with the same options goes on' if resumable else 'interrupted',
         PROGRAM,
         args.debug,

@@ -8,19 +8,22 @@ from typing import Any, Mapping
 
 
 def check_output(path: str | os.PathLike, force: bool, *endings: str) -> None:
-    """Before the work is done, see that its result can be written."""
+    """Check that a file can be written, before the work is done."""
     path = Path(path)
     if path.exists() and not path.is_file():
-        raise FileExistsError(f'{path} is no file, but {"a folder" if path.is_dir() else "a device or pipe"}')
+        raise FileExistsError(
+            f'{path} is {"a folder" if path.is_dir() else "a device or pipe"}; expected a file'
+        )
     if path.suffix.lower() not in endings:
         raise ValueError(f'{path}: expected a file that ends in {" or ".join(endings)}')
     if path.exists() and not force:
-        raise FileExistsError(f'{path} is there already; --force replaces it')
+        raise FileExistsError(f'{path} already exists; --force replaces it')
     if not path.parent.is_dir():
         raise FileNotFoundError(f'{path.parent} is not a folder; expected one to write {path.name} to')
 
 
 def print_table(title: str, rows: Mapping[str, Any]) -> None:
+    """Print a title and names with their values."""
     print(title)
     for name, value in rows.items():
         if value is None:

@@ -2,48 +2,73 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..model import load_features
-from .arguments import add_command, add_output, whole_number
+from ..model import Features, load_features
+from .arguments import add_command, add_output, random_seed, whole_number
 from .output import check_output
 
 
-def plot(args: argparse.Namespace) -> None:
+class PlotOptions(NamedTuple):
+    """What `plot` was given."""
+
+    features: list[str]
+    output: list[Path]
+    force: bool
+    projection: str
+    titles: list[str] | None
+    no_centers: bool
+    num_samples: int | None
+    seed: int
+
+
+def plot(options: PlotOptions) -> None:
     """Draw features side by side, in the plane."""
     from ..visualization import Panel, embedding_figure, save_figure
 
-    for path in args.output:
-        check_output(path, args.force, '.png', '.svg')
-    sets = [load_features(path) for path in args.features]
+    for path in options.output:
+        check_output(path, options.force, '.png', '.svg')
+    sets = [load_features(path) for path in options.features]
     names = list(dict.fromkeys(name for features in sets for name in features.class_names))
-    stems = [Path(path).stem for path in args.features]
-    titles = args.titles or (stems if len(set(stems)) == len(stems) else args.features)
-    if len(titles) != len(sets):
-        raise ValueError(f'--titles: {len(titles)} of them, for {len(sets)} files of features')
     panels = []
-    for title, features in zip(titles, sets):
-        rows = np.arange(len(features.labels))
-        if args.num_samples is not None and args.num_samples < len(rows):
-            rows = np.random.RandomState(args.seed).permutation(rows)[: args.num_samples]
+    for title, features in zip(_titles(options), sets):
+        rows = _rows(features, options.num_samples, options.seed)
         number_of = np.array([names.index(name) for name in features.class_names])
-        centers = None if args.no_centers else features.centers
+        centers = None if options.no_centers else features.centers
         panels.append(Panel(title, features.features[rows], number_of[features.labels[rows]], centers))
-    figure = embedding_figure(panels, projection=args.projection, class_names=names)
-    for path in args.output:
+    figure = embedding_figure(panels, projection=options.projection, class_names=names)
+    for path in options.output:
         save_figure(figure, path)
-    print(f'Look at {" and ".join(map(str, args.output))}')
+    print(f'Look at {" and ".join(map(str, options.output))}')
+
+
+def _titles(options: PlotOptions) -> list[str]:
+    """Return the titles given, or the files' names, with their folders where two files have one name."""
+    stems = [Path(path).stem for path in options.features]
+    titles = options.titles or (stems if len(set(stems)) == len(stems) else options.features)
+    if len(titles) != len(options.features):
+        raise ValueError(f'--titles: {len(titles)} of them, for {len(options.features)} files of features')
+    return titles
+
+
+def _rows(features: Features, num_samples: int | None, seed: int) -> np.ndarray:
+    """Select rows at random if there are more than `num_samples`."""
+    rows = np.arange(len(features.labels))
+    if num_samples is None or num_samples >= len(rows):
+        return rows
+    return np.random.RandomState(seed).permutation(rows)[:num_samples]
 
 
 def add_plot(commands: Any) -> None:
-    command = add_command(
-        commands, 'plot', plot, 'draw features in the plane, with the centers',
+    """Add the command."""
+    summary, example = (
+        'draw features in the plane, with the centers',
         'plot softmax.npz center_loss.npz -o both.png',
-    )  # fmt: skip
+    )
+    command = add_command(commands, 'plot', plot, PlotOptions, summary, example)
     add = command.add_argument
     add('features', nargs='+', metavar='FEATURES', help='.npz files, drawn side by side on one scale')
     add_output(command, 'a picture to write, .png or .svg; several may be given', action='append')
@@ -52,5 +77,5 @@ def add_plot(commands: Any) -> None:
     )
     add('--titles', nargs='+', metavar='TITLE', help="of the features (default: the files' names)")
     add('--no-centers', action='store_true', help='draw no centers')
-    add('--num-samples', type=whole_number(2), help='draw that many at most, taken at random (default: all)')
-    add('--seed', type=whole_number(0, 2**32 - 1), default=0, help='of which are drawn')
+    add('--num-samples', type=whole_number(2), help='number of samples to draw, at random (default: all)')
+    add('--seed', type=random_seed, default=0, help='of which samples are drawn')

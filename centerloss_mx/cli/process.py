@@ -1,4 +1,4 @@
-"""How a program ends: with a status and one sentence."""
+"""How a program ends: with an exit status and, after an error, one sentence."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from .._mxnet.custom_op import OperatorErrors
 def run(
     main: Callable[[], None], interrupted: str = 'interrupted', name: str | None = None, debug: bool = False
 ) -> None:
-    """Run a program; what ends it is one sentence.
+    """Run a program; print an error as one sentence.
 
     Parameters
     ----------
     main : callable
         The program.
     interrupted : str
-        What to say where somebody has interrupted it.
+        What to print after Ctrl-C.
     name : str or None
-        Of the program; None: that of its file.
+        Name of the program; None: that of its file.
     debug : bool
         Whether to show where an error comes from.
 
     Raises
     ------
     SystemExit
-        With status 1 and a sentence for what went wrong, 130 where it was interrupted.
+        With status 1 and the sentence of an error, or 130 after Ctrl-C.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def run(
     done
     """
     name = Path(sys.argv[0]).name if name is None else name
-    os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # what MXNet says of each network it binds
+    os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # a line for each network that is bound
     stdout = sys.stdout or StringIO()  # None: it is closed
     operator_errors = OperatorErrors(stdout)
     try:
@@ -51,7 +51,7 @@ def run(
     except KeyboardInterrupt:
         print(f'{name}: {interrupted}', file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:  # who reads what is printed has had enough
+    except BrokenPipeError:  # the reader of the output, such as `head`, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (OSError, ValueError, ImportError, MemoryError, MXNetError, RuntimeError) as error:

@@ -1,20 +1,21 @@
-"""Samples that can be read."""
+"""The samples of commands."""
 
 from __future__ import annotations
 
-from ..dataset import Samples
+from ..dataset import Samples, has_parts, hold_out, load_samples
 from ..io import Images, readable_images
+from .train_options import TrainOptions
 
 
 def readable(samples: Samples, skip_bad: bool) -> Samples:
-    """Where it is asked for, leave out pictures that cannot be decoded, and print which.
+    """Leave out pictures that cannot be decoded, and print their names.
 
     Parameters
     ----------
     samples : io.Images or dataset.Arrays
         The samples; arrays are all readable.
     skip_bad : bool
-        Whether to look. Else the first such picture will be an error.
+        Whether to decode all pictures. If not, the first such picture will be an error.
 
     Returns
     -------
@@ -29,3 +30,25 @@ def readable(samples: Samples, skip_bad: bool) -> Samples:
         if unreadable:
             print(f'{len(unreadable)} pictures left out, as they cannot be decoded: {", ".join(unreadable)}')
     return samples
+
+
+def held_out(source: object, samples: Samples, share: float, seed: int) -> tuple[Samples, Samples]:
+    """Hold out `--test-share` of the samples of a source."""
+    try:
+        return hold_out(samples, share, seed)
+    except ValueError as error:
+        raise ValueError(f'{source}: cannot hold out --test-share {share:g}: {error}') from None
+
+
+def train_and_test_samples(options: TrainOptions) -> tuple[Samples, Samples | None]:
+    """Load the samples to train with and those to test with; None: nothing is tested."""
+    samples = readable(load_samples(options.data, min_classes=2), options.skip_bad)
+    if options.test is not None:
+        part = 'test' if has_parts(options.test) else None
+        test = load_samples(options.test, part, samples.class_names, 2)
+        return samples, readable(test, options.skip_bad)
+    if has_parts(options.data):
+        return samples, load_samples(options.data, 'test', samples.class_names, 2)
+    if not options.test_share:
+        return samples, None
+    return held_out(options.data, samples, options.test_share, options.seed)

@@ -1,0 +1,148 @@
+"""The protocols of `centerloss-mx evaluate`: from options to numbers."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import evaluation
+from ..model import Features, load_features
+from .output import check_output
+
+
+class KnnOptions(NamedTuple):
+    """What `evaluate knn` was given."""
+
+    train: str
+    features: str
+    output: Path | None
+    force: bool
+    metric: str
+    num_neighbors: int
+
+
+def knn(options: KnnOptions) -> dict[str, Any]:
+    """Classify features by their nearest neighbors, the nearest class mean and the nearest center."""
+    known, unknown = load_features(options.train), load_features(options.features)
+    if os.path.samefile(options.train, options.features):
+        raise ValueError(
+            f'{options.features}: TRAIN and FEATURES are one file; each sample would find itself'
+        )
+    classes = unknown.classes
+    num_other = int((~np.isin(classes, known.classes)).sum())
+    if num_other == len(classes):
+        raise ValueError(
+            f'{options.features}: no sample is of a class in {options.train}; expected the same names'
+        )
+
+    def accuracy(predicted: np.ndarray) -> float:
+        return float((predicted == classes).mean())
+
+    voted = evaluation.knn_predict(
+        known.features, known.classes, unknown.features, options.num_neighbors, options.metric
+    )
+    mean_classes, means = evaluation.class_means(known.features, known.classes)
+    nearest = evaluation.nearest_center(unknown.features, means, options.metric)
+    results = {'knn_accuracy': accuracy(voted), 'nearest_mean_accuracy': accuracy(mean_classes[nearest])}
+    if unknown.centers is not None:
+        nearest = evaluation.nearest_center(unknown.features, unknown.centers, options.metric)
+        results['nearest_center_accuracy'] = accuracy(np.array(unknown.trained_on)[nearest])
+    return {**results, 'num_samples': len(classes), 'num_samples_of_other_classes': num_other}
+
+
+class RetrieveOptions(NamedTuple):
+    """What `evaluate retrieve` was given."""
+
+    features: str
+    output: Path | None
+    force: bool
+    metric: str
+
+
+def retrieve(options: RetrieveOptions) -> dict[str, Any]:
+    """Let every sample find the others of its class."""
+    features = load_features(options.features)
+    return evaluation.retrieval(features.features, features.labels, options.metric)._asdict()
+
+
+class ClusterOptions(NamedTuple):
+    """What `evaluate cluster` was given."""
+
+    features: str
+    output: Path | None
+    force: bool
+    seed: int
+
+
+def cluster(options: ClusterOptions) -> dict[str, Any]:
+    """Measure how tight clusters are, and how well k-means finds them."""
+    features = load_features(options.features)
+    ratio = evaluation.cluster_ratio(features.features, features.labels)
+    nmi = evaluation.clustering_nmi(features.features, features.labels, options.seed)
+    return {'nmi': nmi, **ratio._asdict()}
+
+
+class VerifyOptions(NamedTuple):
+    """What `evaluate verify` was given."""
+
+    features: str
+    output: Path | None
+    force: bool
+    metric: str
+    num_folds: int
+    num_pairs: int
+    num_components: int | None
+    seed: int
+    allow_trained: bool
+    roc: Path | None
+
+
+def verify(options: VerifyOptions) -> dict[str, Any]:
+    """Verify pairs by the LFW protocol."""
+    if options.roc is not None:
+        check_output(options.roc, options.force, '.png', '.svg')
+    features = load_features(options.features)
+    seen = _seen_in_training(options, features)
+    pairs = evaluation.verification_pairs(
+        features.classes, options.num_folds, options.num_pairs, options.seed
+    )
+    found = evaluation.verify(features.features, pairs, options.metric, options.num_components)
+    if options.roc is not None:
+        from ..visualization import roc_figure, save_figure
+
+        title = 'Verification' + (' of classes that were not trained on' if seen is False else '')
+        curves = {Path(options.features).stem: [(found.far, found.tar)]}
+        least = 10.0 ** -max(1, int(math.log10(found.num_impostor)))  # one impostor pair at least
+        save_figure(roc_figure(curves, least, title), options.roc)
+    # JSON has no NaN: null stands for a TAR that the impostor pairs are too few for.
+    tars = {f'tar_at_far_{one.far:g}': None if math.isnan(one.tar) else one.tar for one in found.tar_at_far}
+    return {
+        'accuracy': found.accuracy,
+        'standard_error': found.standard_error,
+        'auc': found.auc,
+        'eer': found.eer,
+        **tars,
+        'num_genuine': found.num_genuine,
+        'num_impostor': found.num_impostor,
+        'seen_in_training': seen,
+    }
+
+
+def _seen_in_training(options: VerifyOptions, features: Features) -> bool | None:
+    """Return whether the network was trained on one of the classes; None: the file does not say."""
+    if features.trained_on is None:
+        print(
+            f'{options.features} does not say what its network was trained on: not checked', file=sys.stderr
+        )
+        return None
+    if not options.allow_trained:
+        try:
+            evaluation.check_unseen(np.unique(features.classes), features.trained_on)
+        except ValueError as error:
+            raise ValueError(f'{error}; --allow-trained verifies them all the same') from None
+    return bool({*features.classes} & {*features.trained_on})

@@ -1,0 +1,79 @@
+"""The options of `centerloss-mx train`, and those that follow from others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mxnet.context import Context
+
+from ..dataset import Samples
+from ..io import Images
+from .optimizers import MOMENTA
+
+
+class TrainOptions(NamedTuple):
+    """What `train` was given; None: it was not given."""
+
+    data: str
+    test: str | None
+    test_share: float
+    image_size: int | None
+    rand_mirror: bool
+    skip_bad: bool
+    network: str | None
+    embedding_dim: int
+    layer: str
+    params: Path | None
+    loss: str
+    scale: float | None
+    alpha: float | None
+    update: str | None
+    lr_mult: float | None
+    inter_scale: float | None
+    delta: float | None
+    margin: float | None
+    covariance: str | None
+    optimizer: str
+    lr: float | None
+    lr_schedule: str
+    momentum: float | None
+    wd: float | None
+    batch_size: int
+    num_epochs: int
+    seed: int
+    ctx: list[Context]
+    kv_store: str
+    output: Path
+    force: bool
+    resume: bool
+
+
+_NOT_SAVED = ('output', 'force', 'resume')  # they do not change the numbers
+
+
+def with_defaults(options: TrainOptions, samples: Samples) -> TrainOptions:
+    """Fill in the image size and the learning rate, which depend on the samples and the optimizer.
+
+    Raises
+    ------
+    ValueError
+        An option for pictures in files, and the samples are arrays.
+    """
+    size, lr = options.image_size, options.lr
+    if isinstance(samples, Images):
+        size = size or 64
+    elif options.rand_mirror:
+        raise ValueError(
+            f'--rand-mirror: {options.data} holds arrays; only pictures in files can be mirrored'
+        )
+    elif size is not None:
+        raise ValueError(f'--image-size {size}: {options.data} holds arrays, which are not resized')
+    if lr is None:
+        lr = 0.05 if options.optimizer in MOMENTA else 0.001
+    return options._replace(image_size=size, lr=lr)
+
+
+def saved_options(options: TrainOptions) -> dict[str, Any]:
+    """Return the options that a resumed training must have, too."""
+    return {name: value for name, value in options._asdict().items() if name not in _NOT_SAVED}
