@@ -64,7 +64,7 @@ def test_every_command_has_help_with_an_example_that_can_be_parsed(command, caps
     (['train', 'digits', '-o', 'x', '--optimizer', 'centers'],
      '--optimizer: centers is not for training: it comes with --loss sync_center_loss'),
     (['train', 'digits', '-o', 'x', '--optimizer', 'nadam'], 'so a resumed training would differ'),
-    (['export', 'x', '-o', 'x.onnx', '--data-shape', '1,0'], '1,0: expected numbers > 0, separated by commas'),
+    (['export', 'x', '-o', 'x.onnx', '--data-shape', '1,0'], '1,0: expected numbers > 0, separated'),
     (['evaluate', 'verify', 'x.npz', '--num-folds', '1'], '--num-folds: 1: expected 2 or more'),
 ])  # fmt: skip
 def test_arguments_that_cannot_be_used_end_with_status_2(refused, arguments, message):
