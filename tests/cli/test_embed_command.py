@@ -124,9 +124,10 @@ def test_damaged_checkpoints_are_named(call, refused, data, tmp_path):
     params = Path('net-0002.params')
     params.write_bytes(params.read_bytes()[:1000])
     status, line = refused('embed', 'net', data / 'all.npz', '-o', 'x.npz')
-    assert status == 1 and 'net-0002.params: no parameters of MXNet; is the file whole?' in line
+    assert status == 1 and 'net-0002.params: not an MXNet parameter file, or it is truncated' in line
     Path('net-symbol.json').write_text('{"nodes": [')
     assert (
-        'net-symbol.json: no network of MXNet' in refused('embed', 'net', data / 'all.npz', '-o', 'x.npz')[1]
+        'net-symbol.json: not an MXNet symbol file'
+        in refused('embed', 'net', data / 'all.npz', '-o', 'x.npz')[1]
     )
     assert not Path('x.npz').exists()
