@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from centerloss_mx import reference
-from centerloss_mx.metric import Accuracy, CenterLossMetric
-from centerloss_mx.symbol import center_loss
+from centerloss_mx.metric import Accuracy, CenterLossMetric, for_network
+from centerloss_mx.symbol import center_loss, learned_center_loss
 
 import mxnet as mx
 import numpy as np
@@ -183,3 +183,24 @@ def test_a_missing_output_or_label_is_named_with_those_there_are(name, kind):
 def test_an_unknown_normalization_is_refused():
     with pytest.raises(ValueError, match="normalization='mean' is not one of null, batch, valid"):
         CenterLossMetric('mean')
+
+
+@pytest.mark.parametrize('normalization', ['null', 'batch', 'valid'])
+def test_the_metrics_of_a_network_have_its_names_normalization_and_ignored_label(normalization):
+    """Of two samples, one is ignored; the other is at distance 5 of its center at 0."""
+    label, data = mx.sym.Variable('other_label'), mx.sym.Variable('data')
+    options = {'use_ignore': True, 'ignore_label': -1, 'normalization': normalization}
+    loss = center_loss(data, label, 3, batchsize=2, name='far', **options)
+    softmax = mx.sym.SoftmaxOutput(data, mx.sym.Variable('softmax_label'), name='softmax')
+    learned = learned_center_loss(data, label, 3, 2, name='learned')
+    net = mx.sym.Group([softmax, loss, learned, mx.sym.MakeLoss(mx.sym.sum(data), name='sum')])
+    metrics = for_network(net)
+    assert [metric.name for metric in metrics.metrics] == ['accuracy', 'far', 'learned', 'sum']
+    module = mx.mod.Module(net, label_names=['softmax_label', 'other_label'])
+    module.bind([('data', (2, 2))], [('softmax_label', (2,)), ('other_label', (2,))])
+    module.init_params(mx.init.Zero())
+    batch = mx.io.DataBatch([mx.nd.array([[3, 4], [7, 8]])], [mx.nd.array([1, 0]), mx.nd.array([2, -1])])
+    module.forward(batch, is_train=True)
+    module.update_metric(metrics, batch.label)
+    found = dict(metrics.get_name_value())
+    assert (found['accuracy'], found['far'], found['sum']) == (0.5, 12.5, 22)
