@@ -17,13 +17,12 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# MXNet takes half of the processors unless it is told.
+# MXNet uses half of the processors unless this is set before it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx import cli
 from centerloss_mx.dataset import as_arrays
 from centerloss_mx.evaluation import ClusterRatio, cluster_ratio, knn_predict
-from centerloss_mx.io import load_mnist
 from centerloss_mx.model import write_whole
 from centerloss_mx.model_zoo import lenet
 from centerloss_mx.symbol import supervised
@@ -32,7 +31,7 @@ from centerloss_mx.visualization import Curve, CurvePanel, Panel, curve_figure, 
 
 import mxnet as mx
 import numpy as np
-from train_mnist import NUM_CLASS, Digits
+from common import NUM_CLASS, Digits, load_digits
 
 DIM = 2  # an embedding that can be drawn as it is
 SCALES = [0.0, 0.001, 0.01, 0.05, 0.1]
@@ -81,7 +80,7 @@ LOSSES = [
 
 
 class Result(NamedTuple):
-    """What one training came to; accuracies and ratio are of the test digits."""
+    """The result of one training; accuracies and ratio are of the test digits."""
 
     loss: str
     scale: str
@@ -101,18 +100,16 @@ def parse_args() -> argparse.Namespace:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument('--data-dir', help="folder of MNIST's idx files; without it, the package's digits")
-    parser.add_argument('--num-epochs', type=int, default=6, help='epochs of each training')
-    parser.add_argument('--batch-size', type=int, default=50, help='samples a batch')
-    parser.add_argument('--lr', type=float, default=0.05, help='learning rate after a warm-up of one epoch')
-    parser.add_argument('--seeds', type=int, default=3, help='trainings of each loss, with seeds 1, 2, ...')
-    parser.add_argument('--output', type=Path, default=Path('runs/compare_losses'), help='folder of results')
-    args = parser.parse_args()
-    for name in 'num_epochs', 'batch_size', 'seeds':
-        if getattr(args, name) < 1:
-            parser.error(f'--{name.replace("_", "-")} {getattr(args, name)}: expected 1 or more')
-    if not 0 < args.lr < float('inf'):
-        parser.error(f'--lr {args.lr}: expected a number > 0')
-    return args
+    add = parser.add_argument
+    some = cli.whole_number(1)
+    add('--num-epochs', type=some, default=6, help='epochs of each training')
+    add('--batch-size', type=some, default=50, help='samples a batch')
+    add(
+        '--lr', type=cli.number(0, above=True), default=0.05, help='learning rate after a warm-up of an epoch'
+    )
+    add('--seeds', type=some, default=3, help='trainings of each loss, with seeds 1, 2, ...')
+    add('--output', type=Path, default=Path('runs/compare_losses'), help='folder of results')
+    return parser.parse_args()
 
 
 def train(loss: Loss, digits: Digits, args: argparse.Namespace, seed: int) -> tuple[Training, float]:
@@ -254,7 +251,7 @@ def write_results(results: list[Result], path: Path) -> None:
 
 def main() -> None:
     args = parse_args()
-    digits = Digits(*load_mnist(args.data_dir))
+    digits = load_digits(args.data_dir)
     args.output.mkdir(parents=True, exist_ok=True)
     results, panels = [], []
     for loss in LOSSES:

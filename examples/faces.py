@@ -17,7 +17,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-# MXNet takes half of the processors unless it is told.
+# MXNet uses half of the processors unless this is set before it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx import cli
@@ -44,7 +44,7 @@ TITLES = {'softmax': 'softmax only', 'center_loss': 'center loss'}
 
 
 class Outcome(NamedTuple):
-    """What one network made of the people of one split."""
+    """The results of one network on the people of one split."""
 
     pairs: Pairs
     verification: Verification
@@ -59,28 +59,24 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'faces', help='folder of person folders, .rec or .npz file, or lfw or olivetti, which are downloaded'
     )
-    parser.add_argument('--num-train', type=int, help='people to train on (default: half)')
-    parser.add_argument('--num-splits', type=int, default=5, help='how many splits of the people')
-    parser.add_argument('--image-size', type=int, default=64, help='height and width of pictures in files')
-    parser.add_argument(
-        '--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them'
-    )
-    parser.add_argument('--embedding-dim', type=int, default=64, help='length of a feature')
-    parser.add_argument('--scale', type=float, default=0.01, help="the paper's lambda")
-    parser.add_argument('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
-    parser.add_argument('--lr', type=float, default=0.001, help='learning rate of Adam')
-    parser.add_argument('--batch-size', type=int, default=32, help='samples a batch')
-    parser.add_argument('--num-epochs', type=int, default=30, help='epochs of each training')
-    parser.add_argument('--num-folds', type=int, default=10, help='folds of the pairs to verify')
-    parser.add_argument('--num-pairs', type=int, default=300, help='genuine pairs a fold at most')
-    parser.add_argument('--flip', action='store_true', help='append the feature of the mirrored picture')
-    parser.add_argument('--num-components', type=int, help='project features on principal components')
-    parser.add_argument('--output', type=Path, default=Path('runs/faces'), help='folder of the results')
-    args = parser.parse_args()
-    for name in 'num_splits', 'image_size', 'embedding_dim', 'batch_size', 'num_epochs', 'num_pairs':
-        if getattr(args, name) < 1:
-            parser.error(f'--{name.replace("_", "-")} {getattr(args, name)}: expected 1 or more')
-    return args
+    add = parser.add_argument
+    some = cli.whole_number(1)
+    add('--num-train', type=some, help='people to train on (default: half)')
+    add('--num-splits', type=some, default=5, help='how many splits of the people')
+    add('--image-size', type=some, default=64, help='height and width of pictures in files')
+    add('--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them')
+    add('--embedding-dim', type=some, default=64, help='length of a feature')
+    add('--scale', type=float, default=0.01, help="the paper's lambda")
+    add('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
+    add('--lr', type=float, default=0.001, help='learning rate of Adam')
+    add('--batch-size', type=some, default=32, help='samples a batch')
+    add('--num-epochs', type=some, default=30, help='epochs of each training')
+    add('--num-folds', type=int, default=10, help='folds of the pairs to verify')
+    add('--num-pairs', type=some, default=300, help='genuine pairs a fold at most')
+    add('--flip', action='store_true', help='append the feature of the mirrored picture')
+    add('--num-components', type=int, help='project features on principal components')
+    add('--output', type=Path, default=Path('runs/faces'), help='folder of the results')
+    return parser.parse_args()
 
 
 def load_faces(source: str, image_size: int, skip_bad: bool = False) -> Arrays:
@@ -134,10 +130,12 @@ def evaluate(extractor: FeatureExtractor, samples: Arrays, split: int, args: arg
     return Outcome(pairs, verified, retrieval(features, samples.labels))
 
 
-def run_split(faces: Arrays, split: int, args: argparse.Namespace) -> tuple[dict[str, Outcome], Arrays]:
+def run_split(
+    faces: Arrays, split: int, num_train: int, args: argparse.Namespace
+) -> tuple[dict[str, Outcome], Arrays]:
     """Both losses on one split; the outcomes, and the faces that were verified."""
     people = np.random.RandomState(split).permutation(len(faces.class_names))
-    trained, others = (of_people(faces, np.sort(some)) for some in np.split(people, [args.num_train]))
+    trained, others = (of_people(faces, np.sort(some)) for some in np.split(people, [num_train]))
     check_unseen(others.class_names, trained.class_names)
     outcomes = {}
     for loss in TITLES:
@@ -180,7 +178,7 @@ def table(outcomes: dict[str, list[Outcome]]) -> str:
 
 
 def best_and_worst(faces: Arrays, outcome: Outcome) -> dict[str, list[tuple]]:
-    """The pairs that the network takes for the same, and for different, most surely."""
+    """The pairs of each kind that are most and least similar to the network."""
     pairs = outcome.pairs
     similar = outcome.verification.similarities
     order = np.argsort(similar, kind='stable')
@@ -207,20 +205,20 @@ def best_and_worst(faces: Arrays, outcome: Outcome) -> dict[str, list[tuple]]:
 def main() -> None:
     args = parse_args()
     faces = load_faces(args.faces, args.image_size, args.skip_bad)
-    args.num_train = args.num_train or len(faces.class_names) // 2
-    if not 2 <= args.num_train <= len(faces.class_names) - 2:
+    num_train = args.num_train or len(faces.class_names) // 2
+    if not 2 <= num_train <= len(faces.class_names) - 2:
         raise ValueError(
-            f'--num-train {args.num_train}: expected 2 to {len(faces.class_names) - 2}; two have to be left'
+            f'--num-train {num_train}: expected 2 to {len(faces.class_names) - 2}; two have to be left'
         )
     print(
-        f'{len(faces.labels)} pictures of {len(faces.class_names)} people; {args.num_train} to train on, '
+        f'{len(faces.labels)} pictures of {len(faces.class_names)} people; {num_train} to train on, '
         f'the others to verify, {args.num_splits} splits',
         flush=True,
     )
     args.output.mkdir(parents=True, exist_ok=True)
     outcomes: dict[str, list[Outcome]] = {loss: [] for loss in TITLES}
     for split in range(1, args.num_splits + 1):
-        of_split, verified_faces = run_split(faces, split, args)
+        of_split, verified_faces = run_split(faces, split, num_train, args)
         for loss, outcome in of_split.items():
             outcomes[loss].append(outcome)
         print(
@@ -230,7 +228,7 @@ def main() -> None:
         )
     verified = outcomes['softmax'][0].verification
     results = {
-        'options': vars(args),
+        'options': {**vars(args), 'num_train': num_train},
         'splits': {loss: [columns(one) for one in of_loss] for loss, of_loss in outcomes.items()},
     }
     text = json.dumps(results, default=str, indent=2)

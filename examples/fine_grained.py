@@ -16,11 +16,10 @@ import math
 import os
 from pathlib import Path
 
-# MXNet takes half of the processors unless it is told.
+# MXNet uses half of the processors unless this is set before it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
-from centerloss_mx.cli import Help, readable, run
-from centerloss_mx.dataset import hold_out
+from centerloss_mx.cli import Help, held_out, number, random_seed, readable, run, whole_number
 from centerloss_mx.evaluation import class_accuracies, confused_pairs
 from centerloss_mx.io import Images, list_images
 from centerloss_mx.model import write_whole
@@ -30,8 +29,8 @@ from centerloss_mx.training import IGNORE_LABEL, Training, contexts
 from centerloss_mx.visualization import class_accuracy_figure, save_figure
 
 import numpy as np
+from common import table
 from sklearn.metrics import confusion_matrix
-from train_mnist import table
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,44 +38,30 @@ def parse_args() -> argparse.Namespace:
         description='Train on your own classes of pictures without and with center loss, and compare.',
         formatter_class=Help,
     )
-    parser.add_argument(
-        'train', type=Path, help='folder of class folders, or .rec file with its .idx beside it'
-    )
-    parser.add_argument(
-        '--test',
-        type=Path,
-        help='the same for testing; without it, a share of the pictures is held out',
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    some = whole_number(1)
+    add('train', type=Path, help='folder of class folders, or .rec file with its .idx beside it')
+    add('--test', type=Path, help='the same for testing; without it, a share of the pictures is held out')
+    add(
         '--test-share',
-        type=float,
+        type=number(0, 1, above=True),
         default=0.2,
-        help='share of the pictures to hold out, spread over the classes, 0 to 1',
+        help='share of the pictures to hold out, spread over the classes, between 0 and 1',
     )
-    parser.add_argument('--network', default='resnet18_v2', help="a name in MXNet's gluon.model_zoo.vision")
-    parser.add_argument(
-        '--params', type=Path, help='.params file of that network to start from (Block.save_parameters)'
-    )
-    parser.add_argument(
-        '--image-size', type=int, default=64, help='height and width that pictures are brought to'
-    )
-    parser.add_argument(
-        '--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them'
-    )
-    parser.add_argument('--rand-mirror', action='store_true', help='mirror training pictures at random')
-    parser.add_argument('--embedding-dim', type=int, default=128, help='length of a feature')
-    parser.add_argument(
-        '--scale', type=float, default=0.001, help="the paper's lambda; 0 trains softmax only"
-    )
-    parser.add_argument('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
-    parser.add_argument('--lr', type=float, default=0.001, help='learning rate of Adagrad')
-    parser.add_argument('--batch-size', type=int, default=32, help='samples a batch, over all devices')
-    parser.add_argument('--num-epochs', type=int, default=20, help='epochs of each run')
-    parser.add_argument(
-        '--seed', type=int, default=1, help='of the held out share, weights and order of the samples'
-    )
-    parser.add_argument('--ctx', default='cpu', help='devices: cpu, gpu:0, cpu:0,cpu:1, ...')
-    parser.add_argument(
+    add('--network', default='resnet18_v2', help="a name in MXNet's gluon.model_zoo.vision")
+    add('--params', type=Path, help='.params file of that network to start from (Block.save_parameters)')
+    add('--image-size', type=some, default=64, help='height and width to which pictures are resized')
+    add('--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them')
+    add('--rand-mirror', action='store_true', help='mirror training pictures at random')
+    add('--embedding-dim', type=some, default=128, help='length of a feature')
+    add('--scale', type=float, default=0.001, help="the paper's lambda; 0 trains softmax only")
+    add('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
+    add('--lr', type=number(0, above=True), default=0.001, help='learning rate of Adagrad')
+    add('--batch-size', type=some, default=32, help='samples a batch, over all devices')
+    add('--num-epochs', type=some, default=20, help='epochs of each run')
+    add('--seed', type=random_seed, default=1, help='of the held out share, weights and order of the samples')
+    add('--ctx', default='cpu', help='devices: cpu, gpu:0, cpu:0,cpu:1, ...')
+    add(
         '--output',
         type=Path,
         default=Path('runs/fine_grained'),
@@ -91,18 +76,10 @@ def parse_args() -> argparse.Namespace:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Say which option is out of its range; make `ctx` the devices that it names."""
-    args.devices = contexts(args.ctx)
-    least = {'image_size': 1, 'embedding_dim': 1, 'batch_size': len(args.devices), 'num_epochs': 1}
-    for name, number in least.items():
-        if getattr(args, name) < number:
-            raise ValueError(f'--{name.replace("_", "-")} {getattr(args, name)}: expected {number} or more')
-    if not 0 < args.lr < math.inf:
-        raise ValueError(f'--lr {args.lr}: expected a number > 0')
-    if not 0 <= args.seed < 2**32:
-        raise ValueError(f'--seed {args.seed}: expected 0 to 2^32 - 1')
-    if not 0 < args.test_share < 1:
-        raise ValueError(f'--test-share {args.test_share}: expected a number between 0 and 1')
+    """Raise ValueError for options that do not go together."""
+    num_devices = len(contexts(args.ctx))
+    if args.batch_size < num_devices:
+        raise ValueError(f'--batch-size {args.batch_size}: expected {num_devices} or more')
     for images in filter(None, (args.train, args.test)):
         if args.output.resolve() in (images.resolve(), *images.resolve().parents):
             raise ValueError(
@@ -117,10 +94,7 @@ def read(args: argparse.Namespace) -> tuple[Images, Images]:
     train = readable(list_images(args.train), args.skip_bad)
     if args.test is not None:
         return train, readable(list_images(args.test, train.class_names), args.skip_bad)
-    try:
-        return hold_out(train, args.test_share, args.seed)
-    except ValueError as error:
-        raise ValueError(f'{args.train}: cannot hold out --test-share {args.test_share:g}: {error}') from None
+    return held_out(args.train, train, args.test_share, args.seed)
 
 
 class Run:
@@ -149,7 +123,7 @@ class Run:
             optimizer='adagrad',
             optimizer_params={'learning_rate': args.lr},
             seed=args.seed,
-            context=args.devices,
+            context=contexts(args.ctx),
             image_size=args.image_size,
             rand_mirror=args.rand_mirror,
             initializer=INITIALIZER,
@@ -203,7 +177,7 @@ def main() -> None:
     for each in runs:
         each.train()
     content = {
-        'options': {name: value for name, value in vars(args).items() if name != 'devices'},
+        'options': vars(args),
         'class_names': train.class_names,
         'train_pictures': len(train.labels),
         'test_pictures': len(test.labels),

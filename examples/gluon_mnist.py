@@ -13,22 +13,21 @@ import argparse
 import os
 from pathlib import Path
 
-# MXNet takes half of the processors unless it is told.
+# MXNet uses half of the processors unless this is set before it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx import cli
-from centerloss_mx.evaluation import cluster_ratio
 from centerloss_mx.gluon import CenterLoss
-from centerloss_mx.io import load_mnist
 from centerloss_mx.training import sgd
 
 import mxnet as mx
 import numpy as np
+from common import NUM_CLASS, accuracy_and_ratio, load_digits
 from mxnet import autograd, gluon
 from mxnet.gluon import nn
 from tqdm import tqdm
 
-NUM_CLASS, EMBEDDING_DIM = 10, 2
+EMBEDDING_DIM = 2
 
 
 class LeNet(gluon.HybridBlock):
@@ -75,9 +74,9 @@ def main() -> None:
     args = parse_args()
     mx.random.seed(args.seed)
     np.random.seed(args.seed)  # DataLoader shuffles with it
-    train_images, train_labels, test_images, test_labels = load_mnist()
-    train = batches(train_images[: args.num_digits], train_labels[: args.num_digits], args.batch_size, True)
-    test = batches(test_images, test_labels, args.batch_size, False)
+    digits = load_digits(num_train=args.num_digits)
+    train = batches(digits.train_images, digits.train_labels, args.batch_size, True)
+    test = batches(digits.test_images, digits.test_labels, args.batch_size, False)
 
     net, softmax_loss = LeNet(), gluon.loss.SoftmaxCrossEntropyLoss()
     center_loss = CenterLoss(NUM_CLASS, EMBEDDING_DIM, args.alpha, args.scale)
@@ -96,9 +95,7 @@ def main() -> None:
 
         outputs = [[array.asnumpy() for array in net(images)] for images, _ in test]
         features, logits = (np.concatenate(arrays) for arrays in zip(*outputs))
-        accuracy = (logits.argmax(axis=1) == test_labels).mean()
-        ratio = cluster_ratio(features, test_labels).ratio
-        print(f'epoch {epoch}: test accuracy {accuracy:.2%}, ratio {ratio:.3f}', flush=True)
+        print(f'epoch {epoch}: {accuracy_and_ratio(features, logits, digits.test_labels)}', flush=True)
 
     args.output.mkdir(parents=True, exist_ok=True)
     net.save_parameters(str(args.output / 'lenet.params'))

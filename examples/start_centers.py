@@ -1,10 +1,10 @@
-"""Centers that start at 0, or at the class means of the first batches: what becomes of the features.
+"""Centers that start at 0, or at the class means of the first batches, compared.
 
     python examples/start_centers.py
 
 Trains LeNet on the digits of the package four times with center loss: a fresh network, and one that softmax
-alone has trained before, whose features are large, each with both starts. Nothing here is gentle: the
-centers are slow (alpha 0.01) and the learning rate does not warm up. Prints what became of each.
+alone has trained before, whose features are large, each with both starts. The centers are slow (alpha 0.01)
+and the learning rate does not warm up, so that a bad start shows. Prints the result of each.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from __future__ import annotations
 import argparse
 import os
 
-# MXNet takes half of the processors unless it is told.
+# MXNet uses half of the processors unless this is set before it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx import cli
 from centerloss_mx.callback import ProgressBar
-from centerloss_mx.evaluation import cluster_ratio
-from centerloss_mx.io import load_mnist, mnist_iter
+from centerloss_mx.io import mnist_iter
 from centerloss_mx.model import FeatureExtractor, start_centers
 from centerloss_mx.model_zoo import lenet
 from centerloss_mx.module import Module
@@ -27,7 +26,7 @@ from centerloss_mx.training import sgd
 
 import mxnet as mx
 import numpy as np
-from train_mnist import NUM_CLASS, Digits
+from common import NUM_CLASS, Digits, accuracy_and_ratio, load_digits
 
 BATCH_SIZE = 50  # no rest in 10,000 and 2,000 digits
 
@@ -76,7 +75,7 @@ def fit(
 def train(
     digits: Digits, args: argparse.Namespace, checkpoint: tuple[dict, dict] | None, from_means: bool
 ) -> str:
-    """Train with center loss, fresh or from a checkpoint without centers, and say what came of it."""
+    """Train with center loss, fresh or from a checkpoint without centers; return the result in words."""
     mx.random.seed(args.seed)
     np.random.seed(args.seed)
     samples = mnist_iter(digits.train_images, digits.train_labels, BATCH_SIZE, shuffle=True)
@@ -97,17 +96,14 @@ def train(
         for layer in ('embedding_output', 'fc2_output')
     )
     try:
-        ratio = cluster_ratio(features, digits.test_labels).ratio
+        return accuracy_and_ratio(features, scores, digits.test_labels)
     except ValueError as error:
         return f'collapsed: {error}'
-    accuracy = float((scores.argmax(axis=1) == digits.test_labels).mean())
-    return f'test accuracy {accuracy:.2%}, ratio {ratio:.3f}'
 
 
 def main() -> None:
     args = parse_args()
-    train_images, train_labels, *test = load_mnist()
-    digits = Digits(train_images[: args.num_digits], train_labels[: args.num_digits], *test)
+    digits = load_digits(num_train=args.num_digits)
     mx.random.seed(args.seed)
     np.random.seed(args.seed)
     checkpoint = softmax_checkpoint(digits, args)

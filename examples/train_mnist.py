@@ -15,14 +15,12 @@ import argparse
 import logging
 import os
 from pathlib import Path
-from typing import NamedTuple
 
-# MXNet takes half of the processors unless it is told.
+# MXNet uses half of the processors unless this is set before it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
-from centerloss_mx.cli import Help, run
+from centerloss_mx.cli import Help, number, random_seed, run, save_options, whole_number
 from centerloss_mx.dataset import as_arrays
-from centerloss_mx.io import load_mnist
 from centerloss_mx.model import latest_checkpoint
 from centerloss_mx.model_zoo import NETWORKS
 from centerloss_mx.symbol import supervised
@@ -32,7 +30,6 @@ from centerloss_mx.training import (
     Training,
     check_workers,
     contexts,
-    keep_options,
     num_batches,
     sgd,
 )
@@ -40,19 +37,10 @@ from centerloss_mx.visualization import Panel, embedding_figure, save_animation,
 
 import mxnet as mx
 import numpy as np
+from common import NUM_CLASS, Digits, load_digits, table
 from sklearn.datasets import fetch_openml
 
-NUM_CLASS = 10
 LEARNING_RATES = {'lenet': 0.05, 'lenet++': 0.01}  # LeNet++ was seen to diverge at 0.045
-
-
-class Digits(NamedTuple):
-    """MNIST as `load_mnist` returns it."""
-
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
 
 
 def parse_args() -> argparse.Namespace:
@@ -60,92 +48,80 @@ def parse_args() -> argparse.Namespace:
         description='Train on MNIST without and with center loss, and compare the features.',
         formatter_class=Help,
     )
-    parser.add_argument(
+    add = parser.add_argument
+    some = whole_number(1)
+    add(
         '--data-dir',
         help='folder of the four MNIST idx files, gzipped or not; '
         'without it, 10,000 training and 2,000 test digits that come with the package',
     )
-    parser.add_argument(
-        '--full',
-        action='store_true',
-        help='all of MNIST by way of scikit-learn, which downloads and keeps it',
-    )
-    parser.add_argument(
-        '--network', choices=NETWORKS, default='lenet', help="the classic script's, or the paper's"
-    )
-    parser.add_argument('--embedding-dim', type=int, default=2, help='length of a feature, 2 at least')
-    parser.add_argument('--scale', type=float, default=0.1, help="the paper's lambda")
-    parser.add_argument('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
-    parser.add_argument(
-        '--batch-size', type=int, default=32, help='samples a batch, over all devices and workers'
-    )
-    parser.add_argument('--num-epochs', type=int, default=12, help='epochs of each of the two runs')
-    parser.add_argument(
+    add('--full', action='store_true', help="all of MNIST by scikit-learn's loader, which downloads it once")
+    add('--network', choices=NETWORKS, default='lenet', help="the classic script's, or the paper's")
+    add('--embedding-dim', type=whole_number(2), default=2, help='length of a feature')
+    add('--scale', type=float, default=0.1, help="the paper's lambda")
+    add('--alpha', type=float, default=0.5, help='step of the centers, 0 to 1')
+    add('--batch-size', type=some, default=32, help='samples a batch, over all devices and workers')
+    add('--num-epochs', type=some, default=12, help='epochs of each of the two runs')
+    add(
         '--lr',
-        type=float,
+        type=number(0, above=True),
         help='learning rate after a warm-up; it falls to 0 by a cosine (default: 0.05, for lenet++ 0.01)',
     )
-    parser.add_argument('--momentum', type=float, default=0.9, help='of SGD, 0 to 1')
-    parser.add_argument(
-        '--seed', type=int, default=1, help='of the initial weights and the order of the digits'
-    )
-    parser.add_argument('--ctx', default='cpu', help='devices: cpu, gpu:0, cpu:0,cpu:1, ...')
-    parser.add_argument(
-        '--kv-store',
-        choices=KV_STORES,
-        default='local',
-        help='dist_*: on several workers, see centerloss_mx.launch',
-    )
-    parser.add_argument(
+    add('--momentum', type=number(0, 1), default=0.9, help='of SGD')
+    add('--seed', type=random_seed, default=1, help='of the initial weights and the order of the digits')
+    add('--ctx', default='cpu', help='devices: cpu, gpu:0, cpu:0,cpu:1, ...')
+    add('--kv-store', choices=KV_STORES, default='local', help='dist_*: see centerloss_mx.launch')
+    add(
         '--centers',
         choices=['aux', 'kvstore'],
-        help='where they live: with each device, or on the KVStore (default: aux; kvstore with dist_*)',
+        help='where they are stored: on each device, or on the KVStore (default: aux; kvstore with dist_*)',
     )
-    parser.add_argument(
-        '--only', choices=['softmax', 'center_loss'], help='train one of the two (with dist_*: center_loss)'
-    )
-    parser.add_argument(
+    add('--only', choices=['softmax', 'center_loss'], help='train one of the two (with dist_*: center_loss)')
+    add(
         '--output',
         type=Path,
         default=Path('runs/mnist'),
         help='folder of the results; an earlier run in it is replaced',
     )
-    parser.add_argument('--resume', action='store_true', help='go on after the last whole epoch in --output')
+    add('--resume', action='store_true', help='go on after the last complete epoch in --output')
     args = parser.parse_args()
-    args.lr = LEARNING_RATES[args.network] if args.lr is None else args.lr
-    if args.full and args.data_dir:
-        parser.error(f'--full: the digits are in --data-dir {args.data_dir} already')
-    for name in 'embedding_dim', 'batch_size', 'num_epochs':
-        least = 2 if name == 'embedding_dim' else 1
-        if getattr(args, name) < least:
-            parser.error(f'--{name.replace("_", "-")} {getattr(args, name)}: expected {least} or more')
-    if not 0 < args.lr < float('inf'):
-        parser.error(f'--lr {args.lr}: expected a number > 0')
-    if not 0 <= args.seed < 2**32:
-        parser.error(f'--seed {args.seed}: expected 0 to 2^32 - 1')
-    if not 0 <= args.momentum < 1:
-        parser.error(f'--momentum {args.momentum}: expected 0 or more, and less than 1')
-    if args.kv_store.startswith('dist'):
-        if args.centers == 'aux':
-            # Every worker would move centers of its own: auxiliary states are never exchanged.
-            parser.error(f'--centers aux: they live in one process, and --kv-store is {args.kv_store}')
-        # A process has one such KVStore, and its keys are those of one network.
-        args.only = args.only or 'center_loss'
-        args.centers = 'kvstore'
-    args.centers = args.centers or 'aux'
     try:
-        args.contexts = contexts(args.ctx)
-    except ValueError as error:
-        parser.error(f'--ctx {args.ctx}: {error}')
-    try:
-        workers = check_workers(args.kv_store)
+        check(args)
     except ValueError as error:
         parser.error(str(error))
+    return with_defaults(args)
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raise ValueError for options that do not go together."""
+    if args.full and args.data_dir:
+        raise ValueError(f'--full: the digits are in --data-dir {args.data_dir} already')
+    if args.kv_store.startswith('dist') and args.centers == 'aux':
+        # Every worker would move centers of its own: auxiliary states are never exchanged.
+        raise ValueError(f'--centers aux: each process has its own, and --kv-store is {args.kv_store}')
+    try:
+        num_devices = len(contexts(args.ctx))
+    except ValueError as error:
+        raise ValueError(f'--ctx {args.ctx}: {error}') from None
+    workers = check_workers(args.kv_store)
     if args.batch_size % workers:
-        parser.error(f'--batch-size {args.batch_size}: expected a multiple of the {workers} workers')
-    if args.batch_size < workers * len(args.contexts):
-        parser.error(f'--batch-size {args.batch_size}: expected one sample or more for each of the devices')
-    return args
+        raise ValueError(f'--batch-size {args.batch_size}: expected a multiple of the {workers} workers')
+    if args.batch_size < workers * num_devices:
+        raise ValueError(
+            f'--batch-size {args.batch_size}: expected one sample or more for each of the devices'
+        )
+
+
+def with_defaults(args: argparse.Namespace) -> argparse.Namespace:
+    """The options with those that depend on others."""
+    distributed = args.kv_store.startswith('dist')
+    settled = {
+        'lr': LEARNING_RATES[args.network] if args.lr is None else args.lr,
+        # A process has one distributed KVStore, and its keys are those of one network.
+        'only': args.only or ('center_loss' if distributed else None),
+        'centers': 'kvstore' if distributed else args.centers or 'aux',
+    }
+    return argparse.Namespace(**{**vars(args), **settled})
 
 
 def full_mnist() -> Digits:
@@ -178,7 +154,7 @@ class Run:
             args.batch_size,
             args.num_epochs,
             seed=args.seed,
-            context=args.contexts,
+            context=contexts(args.ctx),
             kvstore=kvstore,
         )
 
@@ -209,7 +185,7 @@ class Run:
             save_animation(pictures, self.folder / 'epochs.gif')
 
     def _begin(self) -> int:
-        """Find the epoch to go on from, or clear away what an earlier run left."""
+        """Find the epoch to go on from, or remove the files of an earlier run."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.args.resume:
             epoch = latest_checkpoint(self.prefix) or 0
@@ -254,19 +230,7 @@ class Run:
         return Panel(title, features, training.test.labels, training.centers)
 
 
-def table(trainings: list[Training]) -> str:
-    lines = [f'{"":24} test accuracy       own   between   ratio   s/epoch']
-    for training in trainings:
-        last = training.history[-1]
-        seconds = np.median([row['seconds'] for row in training.history])
-        lines.append(
-            f'{training.title:24} {last["test_accuracy"]:13.2%} {last["own"]:9.3f} {last["between"]:9.3f} '
-            f'{last["ratio"]:7.3f} {seconds:9.1f}'
-        )
-    return '\n'.join(lines)
-
-
-# What decides the numbers: nobody may resume with others.
+# The options that decide the numbers: a resumed training must have the same.
 OPTIONS = [
     'data_dir', 'full', 'network', 'embedding_dim', 'scale', 'alpha', 'batch_size', 'num_epochs', 'lr',
     'momentum', 'seed', 'ctx', 'kv_store', 'centers', 'only',
@@ -275,7 +239,7 @@ OPTIONS = [
 
 def main() -> None:
     args = parse_args()
-    digits = full_mnist() if args.full else Digits(*load_mnist(args.data_dir))
+    digits = full_mnist() if args.full else load_digits(args.data_dir)
     kvstore = mx.kv.create(args.kv_store) if args.kv_store.startswith('dist') else args.kv_store
     runs = [
         Run(args, kvstore, digits, 'softmax only', 'softmax', None),
@@ -285,7 +249,7 @@ def main() -> None:
     leads = runs[0].training.leads
     args.output.mkdir(parents=True, exist_ok=True)
     options = {name: getattr(args, name) for name in OPTIONS}
-    keep_options(args.output / 'options.json', options, args.resume, leads)
+    save_options(args.output / 'options.json', options, args.resume, leads)
     for each in runs:
         each.train()
     if not leads:
@@ -296,4 +260,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run(main, 'interrupted; --resume with the same options goes on after the last whole epoch')
+    run(main, 'interrupted; --resume with the same options goes on after the last complete epoch')

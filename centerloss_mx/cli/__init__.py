@@ -4,12 +4,13 @@ from .arguments import Help, Parser, devices, number, random_seed, whole_number
 from .main import main
 from .process import run
 from .resume import save_options
-from .samples import readable
+from .samples import held_out, readable
 
 __all__ = [
     'Help',
     'Parser',
     'devices',
+    'held_out',
     'main',
     'number',
     'random_seed',

@@ -93,9 +93,9 @@ def test_every_loss_adds_a_gradient_of_its_own():
 
 
 @pytest.mark.parametrize('options, message', [
-    (['--seeds', '0'], '--seeds 0: expected 1 or more'),
-    (['--num-epochs', '0'], '--num-epochs 0: expected 1 or more'),
-    (['--lr', 'inf'], '--lr inf: expected a number > 0'),
+    (['--seeds', '0'], 'argument --seeds: 0: expected 1 or more'),
+    (['--num-epochs', '0'], 'argument --num-epochs: 0: expected 1 or more'),
+    (['--lr', 'inf'], 'argument --lr: inf: expected more than 0'),
     (['--data-dir', '/nowhere'], 'train-images-idx3-ubyte'),
 ])  # fmt: skip
 def test_bad_options_end_in_one_sentence(refused_by, tmp_path, options, message):

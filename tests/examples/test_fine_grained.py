@@ -210,14 +210,7 @@ def test_divergence_ends_in_one_sentence_that_says_what_to_lower(data, tmp_path)
     done = subprocess.run(command(data / 'train', *options), capture_output=True, text=True, timeout=300)
     assert done.returncode == 1 and 'Traceback' not in done.stderr
     assert 'softmax only, epoch 1: training diverged' in done.stderr
-    assert 'lower --lr (1e+30) or --scale' in done.stderr
-
-
-def test_an_error_ends_the_process_with_one_sentence(tmp_path):
-    done = subprocess.run(command(tmp_path / 'none'), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1
-    expected = 'not there; expected a folder of class folders, or a .rec file'
-    assert done.stderr == f'fine_grained.py: {tmp_path / "none"}: {expected}\n'
+    assert 'lower learning_rate (1e+30) or scale' in done.stderr
 
 
 @pytest.fixture
@@ -225,16 +218,21 @@ def refused(refused_by, tmp_path):
     return lambda *options: refused_by(*command(*options, '--output', tmp_path / 'output')[1:])
 
 
+def test_an_error_ends_in_one_sentence(refused, tmp_path):
+    expected = 'not there; expected a folder of class folders, or a .rec file'
+    assert refused(tmp_path / 'none') == f'fine_grained.py: {tmp_path / "none"}: {expected}'
+
+
 @pytest.mark.parametrize('options, message', [
     (['--network', 'resnet19'], 'Model resnet19 is not supported. Available options are alexnet densenet121'),
     (['--network', 'densenet121'], 'does not take samples of 3 x 36 x 36; it takes 224 x 224'),
-    (['--image-size', '0'], '--image-size 0: expected 1 or more'),
+    (['--image-size', '0'], 'argument --image-size: 0: expected 1 or more'),
     (['--batch-size', '1', '--ctx', 'cpu:0,cpu:1'], '--batch-size 1: expected 2 or more'),
     (['--batch-size', '1000'], '--batch-size 1000: more than the'),
     (['--ctx', 'tpu'], "'tpu' is not a device"),
-    (['--lr', 'inf'], '--lr inf: expected a number > 0'),
-    (['--seed', '-1'], '--seed -1: expected 0 to 2^32 - 1'),
-    (['--test-share', '1'], '--test-share 1.0: expected a number between 0 and 1'),
+    (['--lr', 'inf'], 'argument --lr: inf: expected more than 0'),
+    (['--seed', '-1'], 'argument --seed: -1: expected 0 or more'),
+    (['--test-share', '1'], 'argument --test-share: 1: expected more than 0, and less than 1'),
     (['--test-share', '0.001'], 'cannot hold out --test-share 0.001: The test_size = 1 should be greater'),
     (['--scale', '-1'], 'scale=-1.0 is not a finite number >= 0'),
     (['--alpha', '2'], 'alpha=2.0 is not a number in [0, 1]'),
@@ -271,11 +269,8 @@ def test_the_labels_of_a_rec_file_to_test_with_are_classes_of_the_training(data,
 
 
 @pytest.mark.parametrize('where', ['.', '..', 'results'])
-def test_results_are_not_written_among_the_pictures(data, where):
+def test_results_are_not_written_among_the_pictures(data, refused_by, where):
     folder = data / 'train'
     before = sorted(folder.rglob('*'))
-    done = subprocess.run(
-        command(folder, '--output', folder / where), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 2 and 'expected a folder of its own' in done.stderr
+    assert 'expected a folder of its own' in refused_by(*command(folder, '--output', folder / where)[1:])
     assert sorted(folder.rglob('*')) == before
