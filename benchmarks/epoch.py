@@ -13,7 +13,7 @@ import argparse
 import os
 import time
 
-# MXNet takes half of the processors unless it is told.
+# MXNet uses half of the processors unless this is set before it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx import reference

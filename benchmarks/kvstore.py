@@ -34,10 +34,10 @@ WARM_UP, STEPS = 10, 100
 MARK = 'measured: '
 
 
-def module(num_class: int, home: str = 'kvstore') -> cl.module.Module:
+def module(num_class: int, storage: str = 'kvstore') -> cl.module.Module:
     """The center loss alone, its features the module's data."""
     data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
-    if home == 'kvstore':
+    if storage == 'kvstore':
         loss = cl.symbol.sync_center_loss(data, label, num_class, DIM)
     else:
         loss = cl.symbol.center_loss(data, label, num_class, ALPHA, batchsize=BATCH, normalization='null')
@@ -156,10 +156,10 @@ def alone(num_class: int) -> dict[str, list[float]]:
     """Forward and backward in this process: of the operator, and of the symbol without a KVStore."""
     todo = batches(num_class, 0, WARM_UP + STEPS)
     times = {}
-    for home in 'aux', 'kvstore':
-        made = module(num_class, home)
+    for storage in 'aux', 'kvstore':
+        made = module(num_class, storage)
         milliseconds(made, todo[:WARM_UP])
-        times[home] = milliseconds(made, todo[WARM_UP:])
+        times[storage] = milliseconds(made, todo[WARM_UP:])
     return times
 
 

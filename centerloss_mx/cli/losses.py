@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..symbol import loss_options
 from ..training import IGNORE_LABEL
 from .arguments import number
-
-if TYPE_CHECKING:
-    from .train_options import TrainOptions
+from .train_options import TrainOptions
 
 # Name of an option of the losses: how argparse reads it.
 LOSS_ARGUMENTS: dict[str, dict[str, Any]] = {

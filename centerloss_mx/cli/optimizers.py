@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mxnet.optimizer import Optimizer
 
-if TYPE_CHECKING:
-    from .train_options import TrainOptions
+from .train_options import MOMENTA, TrainOptions
 
 _NOT_FOR_TRAINING = {
     'test': "MXNet's tests need it",
@@ -22,8 +21,6 @@ _NOT_FOR_TRAINING = {
 }
 
 OPTIMIZERS = sorted({*Optimizer.opt_registry} - {*_NOT_FOR_TRAINING})
-
-MOMENTA = ('sgd', 'nag')  # the optimizers that take a momentum
 
 
 def optimizer_name(text: str) -> str:

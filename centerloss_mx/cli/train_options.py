@@ -9,7 +9,8 @@ from mxnet.context import Context
 
 from ..dataset import Samples
 from ..io import Images
-from .optimizers import MOMENTA
+
+MOMENTA = ('sgd', 'nag')  # the optimizers that take a momentum
 
 
 class TrainOptions(NamedTuple):

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..io import Images
 from ..model import save_checkpoint
 from .hooks import Hook
-
-if TYPE_CHECKING:
-    from .training import Training
+from .state import TrainingState
 
 
 class Checkpoint(Hook):
@@ -27,7 +24,7 @@ class Checkpoint(Hook):
     def __init__(self, prefix: str | os.PathLike) -> None:
         self.prefix = prefix
 
-    def epoch_end(self, training: Training, epoch: int) -> None:
+    def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Save the network, with the classes that it was trained on."""
         notes = {'class_names': training.train.class_names, 'pictures': isinstance(training.train, Images)}
         save_checkpoint(training.module, self.prefix, epoch, notes)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .._files import write_whole
 from .hooks import Hook
-
-if TYPE_CHECKING:
-    from .training import Training
+from .state import TrainingState
 
 
 class HistoryFile(Hook):
@@ -25,7 +23,7 @@ class HistoryFile(Hook):
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = path
 
-    def epoch_end(self, training: Training, epoch: int) -> None:
+    def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Write all rows."""
 
         def write(name: str) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 from mxnet.model import BatchEndParam
 
 from ..callback import ProgressBar
-
-if TYPE_CHECKING:
-    from .training import Training
+from .state import TrainingState
 
 
 class Hook:
@@ -27,54 +25,54 @@ class Hook:
     >>> training = Training(net, train, test, hooks=[Ratios()])  # doctest: +SKIP
     """
 
-    def begin(self, training: Training, begin_epoch: int) -> None:
+    def begin(self, training: TrainingState, begin_epoch: int) -> None:
         """Prepare, before the first batch; `begin_epoch` epochs have been trained before.
 
         Parameters
         ----------
-        training : Training
+        training : TrainingState
             The training that begins.
         begin_epoch : int
             Number of epochs trained before, 0 or more.
         """
 
-    def epoch_begin(self, training: Training) -> None:
+    def epoch_begin(self, training: TrainingState) -> None:
         """Act before the first batch of each epoch.
 
         Parameters
         ----------
-        training : Training
+        training : TrainingState
             The training that runs.
         """
 
-    def batch_end(self, training: Training, param: BatchEndParam) -> None:
+    def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
         """Act after each batch.
 
         Parameters
         ----------
-        training : Training
+        training : TrainingState
             The training that runs.
         param : mxnet.model.BatchEndParam
             Epoch, number of the batch in it, metric, and the variables of `Module.fit`.
         """
 
-    def epoch_end(self, training: Training, epoch: int) -> None:
+    def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Act after each epoch; `training.history[-1]` is its row, if an earlier hook measures.
 
         Parameters
         ----------
-        training : Training
+        training : TrainingState
             The training that runs.
         epoch : int
             Number of epochs trained, 1 after the first.
         """
 
-    def end(self, training: Training) -> None:
+    def end(self, training: TrainingState) -> None:
         """Act after the last epoch; not called where the training fails.
 
         Parameters
         ----------
-        training : Training
+        training : TrainingState
             The training that has ended.
         """
 
@@ -85,27 +83,27 @@ class Hooks(Hook):
     def __init__(self, hooks: Sequence[Hook]) -> None:
         self.hooks = hooks
 
-    def begin(self, training: Training, begin_epoch: int) -> None:
+    def begin(self, training: TrainingState, begin_epoch: int) -> None:
         """Call `begin` of each."""
         for hook in self.hooks:
             hook.begin(training, begin_epoch)
 
-    def epoch_begin(self, training: Training) -> None:
+    def epoch_begin(self, training: TrainingState) -> None:
         """Call `epoch_begin` of each."""
         for hook in self.hooks:
             hook.epoch_begin(training)
 
-    def batch_end(self, training: Training, param: BatchEndParam) -> None:
+    def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
         """Call `batch_end` of each."""
         for hook in self.hooks:
             hook.batch_end(training, param)
 
-    def epoch_end(self, training: Training, epoch: int) -> None:
+    def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Call `epoch_end` of each."""
         for hook in self.hooks:
             hook.epoch_end(training, epoch)
 
-    def end(self, training: Training) -> None:
+    def end(self, training: TrainingState) -> None:
         """Call `end` of each."""
         for hook in self.hooks:
             hook.end(training)
@@ -117,7 +115,7 @@ class AfterFirstBatch(Hook):
     def __init__(self, function: Callable[[], None]) -> None:
         self.function: Callable[[], None] | None = function
 
-    def batch_end(self, training: Training, param: BatchEndParam) -> None:
+    def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
         """Call the function, the first time."""
         function, self.function = self.function, None
         if function is not None:
@@ -127,10 +125,10 @@ class AfterFirstBatch(Hook):
 class AfterEpoch(Hook):
     """Call a function after each epoch, with the training and the features of the test samples."""
 
-    def __init__(self, function: Callable[[Training, np.ndarray], None]) -> None:
+    def __init__(self, function: Callable[[Any, np.ndarray], None]) -> None:
         self.function = function
 
-    def epoch_end(self, training: Training, epoch: int) -> None:
+    def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Call the function."""
         self.function(training, training.test_features)
 
@@ -138,7 +136,7 @@ class AfterEpoch(Hook):
 class Log(Hook):
     """Write a line to the training's logger after each epoch."""
 
-    def epoch_end(self, training: Training, epoch: int) -> None:
+    def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Write the line."""
         training.logger.info('Epoch[%d] %s', epoch - 1, _line(training.history[-1]))
 
@@ -156,22 +154,22 @@ class Progress(Hook):
         self.lines = lines
         self.bar: ProgressBar | None = None
 
-    def begin(self, training: Training, begin_epoch: int) -> None:
+    def begin(self, training: TrainingState, begin_epoch: int) -> None:
         """Open the bar at the first batch to train."""
         total, done = training.num_batches * training.num_epoch, training.num_batches * begin_epoch
         self.bar = ProgressBar(total, training.title, initial=done)
 
-    def batch_end(self, training: Training, param: BatchEndParam) -> None:
+    def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
         """Advance the bar."""
         if self.bar is not None:
             self.bar(param)
 
-    def epoch_end(self, training: Training, epoch: int) -> None:
+    def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Print the line."""
         if self.lines and self.bar is not None:
             self.bar.write(f'{training.title}, epoch {epoch}: {_line(training.history[-1])}')
 
-    def end(self, training: Training) -> None:
+    def end(self, training: TrainingState) -> None:
         """Close the bar."""
         if self.bar is not None:
             self.bar.close()

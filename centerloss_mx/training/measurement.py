@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..evaluation import cluster_ratio
 from .hooks import Hook
-
-if TYPE_CHECKING:
-    from .training import Training
+from .state import TrainingState
 
 
 class Measurement(Hook):
@@ -24,11 +21,11 @@ class Measurement(Hook):
     def __init__(self) -> None:
         self.start = 0.0
 
-    def epoch_begin(self, training: Training) -> None:
+    def epoch_begin(self, training: TrainingState) -> None:
         """Take the time."""
         self.start = time.perf_counter()
 
-    def epoch_end(self, training: Training, epoch: int) -> None:
+    def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Measure, and append the row.
 
         Raises
@@ -50,14 +47,14 @@ class Measurement(Hook):
         training.history.append({**row, 'seconds': seconds})
 
 
-def _check_parameters(training: Training, epoch: int) -> None:
+def _check_parameters(training: TrainingState, epoch: int) -> None:
     for params in training.parameters():
         for name, value in params.items():
             if not np.isfinite(value.asnumpy()).all():
                 raise _diverged(training, epoch, f'{name} is not finite')
 
 
-def _diverged(training: Training, epoch: int, reason: object) -> ValueError:
+def _diverged(training: TrainingState, epoch: int, reason: object) -> ValueError:
     learning_rate = training.optimizer_params.get('learning_rate', 0.01)
     return ValueError(
         f'{training.title}, epoch {epoch}: training diverged ({reason}); '

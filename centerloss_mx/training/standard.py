@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Callable
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
@@ -11,16 +11,15 @@ from .checkpoints import Checkpoint
 from .history import HistoryFile
 from .hooks import AfterEpoch, AfterFirstBatch, Hook, Log, Progress
 from .measurement import Measurement
-
-if TYPE_CHECKING:
-    from .training import Training
+from .state import TrainingState
 
 
 def standard_hooks(
-    training: Training,
+    training: TrainingState,
+    own: Sequence[Hook],
     prefix: str | os.PathLike | None,
     history: str | os.PathLike | None,
-    on_epoch: Callable[[Training, np.ndarray], None] | None,
+    on_epoch: Callable[[Any, np.ndarray], None] | None,
     on_begin: Callable[[], None] | None,
 ) -> list[Hook]:
     """List the hooks of `Training.fit`, a user's own between measurement and checkpoint.
@@ -29,7 +28,7 @@ def standard_hooks(
     """
     hooks: list[Hook] = [Measurement()]
     hooks += [] if history is None else [HistoryFile(history)]
-    hooks += training.hooks
+    hooks += own
     hooks += [] if on_epoch is None else [AfterEpoch(on_epoch)]
     hooks += [] if prefix is None else [Checkpoint(prefix)]
     with_lines = training.test is not None or prefix is not None

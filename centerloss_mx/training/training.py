@@ -57,10 +57,8 @@ class Training:
         The devices.
     kvstore : str or KVStore
         As for `Module.fit`; a distributed one has to be created before.
-    image_size : int or None
-        Height and width that pictures in files get; arrays are served as they are.
-    rand_mirror : bool
-        Mirror pictures in files at random.
+    image_size, rand_mirror : int or None, bool
+        For pictures in files: height and width that they get, and whether they are mirrored at random.
     initializer : mxnet.init.Initializer or None
         None: `Xavier()`.
     arg_params, aux_params : mapping or None
@@ -185,7 +183,9 @@ class Training:
             self.symbol, self.train, self.batch_size, self.image_size, self.rand_mirror, self.kvstore
         )
         repeat_shuffles(data_iter, begin_epoch, self.seed, self.rand_mirror)
-        hooks = Hooks(standard_hooks(self, prefix, history, on_epoch, on_begin) if self.leads else [])
+        hooks = Hooks(
+            standard_hooks(self, self.hooks, prefix, history, on_epoch, on_begin) if self.leads else []
+        )
 
         def epoch_end(epoch: int, *_: Any) -> None:
             seed_epoch(self.seed, epoch + 1, self.rand_mirror)  # before the iterator shuffles
