@@ -46,7 +46,7 @@ class Loss(NamedTuple):
     settings: str
     name: str
     options: dict[str, Any]
-    lr_share: float = 1.0  # of the learning rate of the others
+    lr_share: float = 1.0  # factor of --lr
 
     def build(self, embedding: mx.sym.Symbol, batch_size: int) -> mx.sym.Symbol:
         """The network's end on an embedding."""
@@ -54,7 +54,7 @@ class Loss(NamedTuple):
         return supervised(embedding, NUM_CLASS, self.name, DIM, LABEL, LABEL, **self.options, **options)
 
 
-# Running centers have the usual weights. For each other loss a handful was tried, and the best taken by
+# Running centers have the usual weights. For each other loss a handful was tried, and the best chosen by
 # accuracy and ratio on 2,000 of the training digits, after training on the other 8,000 (seed 1).
 LOSSES = [
     Loss('softmax', '', 'softmax', {}),
@@ -68,7 +68,7 @@ LOSSES = [
         {'scale': 0.1, 'inter_scale': 1, 'lr_mult': 100},
     ),
     Loss('contrastive-center', 'λ = 10', 'contrastive_center_loss', {'scale': 10}),
-    # At the learning rate of the others its features were seen to collapse on one or two of three seeds.
+    # At the common learning rate its features were seen to collapse on one or two of three seeds.
     Loss(
         'L-GM',
         'λ = 0.1, margin 0.3, lr × 0.6',

@@ -233,17 +233,17 @@ def test_bad_options_end_in_one_sentence(refused_by, tmp_path, options, message)
 
 
 def test_all_of_mnist_comes_by_way_of_scikit_learn(monkeypatch):
-    images, labels = np.arange(70000 * 784).reshape(70000, 784) % 251, np.arange(70000) % 10
-    asked = []
+    images = np.resize(np.arange(251, dtype='uint8'), (70000, 784))
+    labels, names = np.arange(70000) % 10, []
 
     def fetch(name, **options):
-        asked.append(name)
+        names.append(name)
         return argparse.Namespace(data=images, target=labels.astype(str))
 
     full_mnist = runpy.run_path(SCRIPT[-1])['full_mnist']
     monkeypatch.setitem(full_mnist.__globals__, 'fetch_openml', fetch)
     digits = full_mnist()
-    assert asked == ['mnist_784']
+    assert names == ['mnist_784']
     assert digits.train_images.shape == (60000, 28, 28) and digits.test_images.shape == (10000, 28, 28)
     assert (
         digits.train_images.dtype == np.uint8
