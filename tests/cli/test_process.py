@@ -72,12 +72,11 @@ def test_an_error_in_the_operator_is_told_by_its_own_sentence(capsys):
     assert 'Error in CustomOp.forward: Traceback' in capsys.readouterr().out
 
 
-def test_a_closed_standard_output_is_no_error():
-    program = "from centerloss_mx.cli import run; run(lambda: print('x'))"
-    done = subprocess.run(
-        ['sh', '-c', f'{sys.executable} -c "$1" >&-', 'sh', program], stderr=subprocess.PIPE
-    )
-    assert done.returncode == 0 and done.stderr == b''
+def test_a_closed_standard_output_is_no_error(monkeypatch):
+    monkeypatch.setattr(sys, 'stdout', None)  # as Python does in a process that was started with >&-
+    called = []
+    run(lambda: called.append(print('x')), name='prog')
+    assert called
 
 
 def test_who_reads_half_of_the_output_sees_no_traceback():

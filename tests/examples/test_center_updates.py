@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -29,11 +28,10 @@ def test_each_step_leaves_the_share_of_the_way_that_the_formulas_say(count):
     assert list(steps.values()) == pytest.approx(expected, rel=1e-3)
 
 
-def test_it_draws_and_prints(tmp_path):
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), '--output', str(tmp_path / 'new' / 'updates.png')],
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
-    assert done.stdout.count('paper, α = 0.5') == 2 and 'n_j = 13' in done.stdout
+def test_it_draws_and_prints(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', [str(SCRIPT), '--output', str(tmp_path / 'new' / 'updates.png')])
+    runpy.run_path(str(SCRIPT), run_name='__main__')
+    printed = capsys.readouterr().out
+    assert printed.count('paper, α = 0.5') == 2 and 'n_j = 13' in printed
     with Image.open(tmp_path / 'new' / 'updates.png') as picture:
         assert picture.size[0] > 1000
