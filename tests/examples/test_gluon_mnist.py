@@ -40,4 +40,4 @@ def test_two_epochs_learn_digits_the_same_layer_by_layer_and_leave_all_parameter
 def test_divergence_ends_with_a_sentence_that_says_what_to_do(tmp_path):
     done = run(tmp_path, '--num-digits', 500, '--num-epochs', 1, '--lr', 100, '--scale', 100)
     assert done.returncode == 1 and done.stderr.splitlines()[-1].startswith('gluon_mnist.py: ')
-    assert 'A lower scale or learning rate keeps training from diverging' in done.stderr
+    assert 'If training diverges, lower the scale or the learning rate' in done.stderr
