@@ -23,6 +23,7 @@ class PlotOptions(NamedTuple):
     no_centers: bool
     num_samples: int | None
     seed: int
+    highlight: list[str] | None
 
 
 def plot(options: PlotOptions) -> None:
@@ -38,8 +39,19 @@ def plot(options: PlotOptions) -> None:
         rows = _rows(features, options.num_samples, options.seed)
         number_of = np.array([names.index(name) for name in features.class_names])
         centers = None if options.no_centers else features.centers
-        panels.append(Panel(title, features.features[rows], number_of[features.labels[rows]], centers))
-    figure = embedding_figure(panels, projection=options.projection, class_names=names)
+        center_labels = [names.index(name) if name in names else -1 for name in features.trained_on or ()]
+        panels.append(
+            Panel(
+                title,
+                features.features[rows],
+                number_of[features.labels[rows]],
+                centers,
+                None if centers is None else np.array(center_labels),
+            )
+        )
+    figure = embedding_figure(
+        panels, projection=options.projection, class_names=names, highlight=options.highlight
+    )
     for path in options.output:
         save_figure(figure, path)
     print(f'Look at {" and ".join(map(str, options.output))}')
@@ -76,6 +88,7 @@ def add_plot(commands: Any) -> None:
         '--projection', choices=('pca', 'tsne'), default='pca', help='of features of more than two dimensions'
     )
     add('--titles', nargs='+', metavar='TITLE', help="of the features (default: the files' names)")
+    add('--highlight', nargs='+', metavar='CLASS', help='draw only these classes in color, all others grey')
     add('--no-centers', action='store_true', help='draw no centers')
     add('--num-samples', type=whole_number(2), help='number of samples to draw, at random (default: all)')
     add('--seed', type=random_seed, default=0, help='of which samples are drawn')
