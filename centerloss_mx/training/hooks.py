@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Mapping
 
 import numpy as np
 from mxnet.model import BatchEndParam
@@ -75,38 +75,6 @@ class Hook:
         training : TrainingState
             The training that has ended.
         """
-
-
-class Hooks(Hook):
-    """Several hooks, each called in its turn."""
-
-    def __init__(self, hooks: Sequence[Hook]) -> None:
-        self.hooks = hooks
-
-    def begin(self, training: TrainingState, begin_epoch: int) -> None:
-        """Call `begin` of each."""
-        for hook in self.hooks:
-            hook.begin(training, begin_epoch)
-
-    def epoch_begin(self, training: TrainingState) -> None:
-        """Call `epoch_begin` of each."""
-        for hook in self.hooks:
-            hook.epoch_begin(training)
-
-    def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
-        """Call `batch_end` of each."""
-        for hook in self.hooks:
-            hook.batch_end(training, param)
-
-    def epoch_end(self, training: TrainingState, epoch: int) -> None:
-        """Call `epoch_end` of each."""
-        for hook in self.hooks:
-            hook.epoch_end(training, epoch)
-
-    def end(self, training: TrainingState) -> None:
-        """Call `end` of each."""
-        for hook in self.hooks:
-            hook.end(training)
 
 
 class AfterFirstBatch(Hook):

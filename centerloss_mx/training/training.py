@@ -21,7 +21,7 @@ from ..model import find_centers
 from ..module import Module
 from ..symbol.names import SOFTMAX_OUTPUT
 from .batches import label_names, num_batches, repeat_shuffles, training_iter
-from .hooks import Hook, Hooks
+from .hooks import Hook
 from .prediction import predict
 from .seeds import seed_epoch, seed_training
 from .standard import standard_hooks
@@ -183,23 +183,25 @@ class Training:
             self.symbol, self.train, self.batch_size, self.image_size, self.rand_mirror, self.kvstore
         )
         repeat_shuffles(data_iter, begin_epoch, self.seed, self.rand_mirror)
-        hooks = Hooks(
-            standard_hooks(self, self.hooks, prefix, history, on_epoch, on_begin) if self.leads else []
-        )
+        hooks = standard_hooks(self, self.hooks, prefix, history, on_epoch, on_begin) if self.leads else []
+
+        def call(event: str, *arguments: Any) -> None:
+            for hook in hooks:
+                getattr(hook, event)(self, *arguments)
 
         def epoch_end(epoch: int, *_: Any) -> None:
             seed_epoch(self.seed, epoch + 1, self.rand_mirror)  # before the iterator shuffles
-            hooks.epoch_end(self, epoch + 1)
+            call('epoch_end', epoch + 1)
             if epoch + 1 < self.num_epoch:
-                hooks.epoch_begin(self)
+                call('epoch_begin')
 
-        hooks.begin(self, begin_epoch)
+        call('begin', begin_epoch)
         if begin_epoch < self.num_epoch:
-            hooks.epoch_begin(self)
+            call('epoch_begin')
         module.fit(
             data_iter,
             eval_metric=self.metric,
-            batch_end_callback=partial(hooks.batch_end, self),
+            batch_end_callback=partial(call, 'batch_end'),
             epoch_end_callback=epoch_end,
             kvstore=self.kvstore,
             optimizer=self.optimizer,
@@ -212,7 +214,7 @@ class Training:
             begin_epoch=begin_epoch,
             num_epoch=self.num_epoch,
         )
-        hooks.end(self)
+        call('end')
         return module
 
     def predict(self, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
