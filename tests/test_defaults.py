@@ -117,7 +117,7 @@ DEFAULTS = {
         'test': None, 'title': 'training', 'batch_size': 32, 'num_epoch': 1, 'optimizer': 'sgd',
         'optimizer_params': {'learning_rate': 0.01}, 'seed': 0, 'context': (mx.cpu(),), 'kvstore':
         'local', 'image_size': None, 'rand_mirror': False, 'initializer': None, 'arg_params': None,
-        'aux_params': None, 'logger': None,
+        'aux_params': None, 'logger': None, 'hooks': (),
     },
     'training.Training.fit': {
         'prefix': None, 'history': None, 'begin_epoch': 0, 'on_epoch': None, 'on_begin': None,

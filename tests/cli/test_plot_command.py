@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,13 @@ def test_pictures_are_drawn_side_by_side(call, features, data):
     for told in 'left', 'right', 'c0', 'c4', 'center', 'principal component 1':
         assert f'<!-- {told}' in text, told
     call('plot', features, '-o', 'tsne.svg', '--projection', 'tsne', '--no-centers', '--num-samples', 30)
-    call('plot', features, features.parent / '.' / 'all.npz', '-o', 'same.svg')
-    assert f'<!-- {features} -->' in Path('same.svg').read_text()  # two files of one name
+    for folder in 'a', 'b':  # two files of one name are called by their paths
+        Path(folder).mkdir()
+        shutil.copy(features, folder)
+    call('plot', 'a/all.npz', 'b/all.npz', '-o', 'same.svg', '--highlight', 'c1', 'c3')
+    text = Path('same.svg').read_text()
+    assert '<!-- a/all.npz -->' in text and '<!-- b/all.npz -->' in text
+    assert '<!-- c1 -->' in text and '<!-- c2 -->' not in text and '<!-- 3 other classes -->' in text
     text = Path('tsne.svg').read_text()
     assert '<!-- t-SNE 1' in text and '<!-- center' not in text and f'<!-- {features.stem}' in text
 
