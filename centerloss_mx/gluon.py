@@ -6,29 +6,22 @@ from typing import Any
 
 import numpy as np
 from mxnet import autograd
-from mxnet.gluon import HybridBlock, Parameter
+from mxnet.gluon import HybridBlock
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from ._checks import check_size
-from ._mxnet.engine import wait_for_centers, wait_for_readers
+from ._mxnet.parameters import MovingParameter
 from .operator import CenterLossParam
 from .operator.labels import check_labels
 
 __all__ = ['CenterLoss']
 
 
-class _Centers(Parameter):
-    """The centers: reading them waits for the backward passes that move them."""
-
-    def _check_and_get(self, arr_list: Any, ctx: Any) -> Any:
-        found = super()._check_and_get(arr_list, ctx)
-        for array in found if ctx is list else [found]:
-            wait_for_readers(array)
-        return found
+class _Centers(MovingParameter):
+    """The centers: float32 at least."""
 
     def cast(self, dtype: Any) -> None:
-        wait_for_centers()  # MXNet copies from `_data` itself
         super().cast('float32' if np.dtype(dtype) == np.float16 else dtype)
 
 
@@ -145,7 +138,7 @@ class CenterLoss(HybridBlock):
             init='zeros',
             differentiable=False,
         )
-        self.center_bias.__class__ = _Centers  # ParameterDict makes, and shares, plain Parameters
+        self.center_bias.__class__ = _Centers
 
     def forward(self, embedding: NDArray | Symbol, label: NDArray | Symbol) -> NDArray | Symbol:
         """Return the losses.

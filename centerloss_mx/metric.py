@@ -7,11 +7,11 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 from mxnet import metric as mxmetric
 from mxnet import ndarray as nd
-from mxnet.executor_manager import _split_input_slice
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from ._checks import check_choice
+from ._mxnet.devices import device_slices
 from ._mxnet.engine import wait_for_centers
 from .operator.parameters import NORMALIZATIONS
 from .symbol.description import describe
@@ -170,7 +170,7 @@ class CenterLossMetric(mxmetric.EvalMetric):
             self._add(label.asnumpy(), losses.asnumpy())
 
     def _add(self, label: np.ndarray, losses: np.ndarray) -> None:
-        for loss, part in zip(losses, _split_input_slice(len(label), [1] * len(losses))):
+        for loss, part in zip(losses, device_slices(len(label), len(losses))):
             size = part.stop - part.start
             kept = size if self.ignore_label is None else int((label[part] != self.ignore_label).sum())
             divisor = {'null': 1, 'batch': size, 'valid': max(1, kept)}[self.normalization]

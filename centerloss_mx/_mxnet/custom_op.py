@@ -1,4 +1,10 @@
-"""Faults of MXNet's custom operators in Python."""
+"""Faults of custom operators in Python: errors that end the process or are lost, and a table that all share.
+
+One more fault has no function: **backward runs although forward failed**, once the error has been read. MXNet keeps
+the error for the reader and marks the operation as done. The operators of this package keep nothing of a batch that
+failed, so that its backward writes zero gradients and moves no center.
+https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom-inl.h#L114
+"""
 
 from __future__ import annotations
 
@@ -7,47 +13,100 @@ from typing import Any, TextIO
 from mxnet import operator as mxop
 from mxnet.ndarray import NDArray
 
-__all__ = ['Dependency', 'OperatorErrors', 'register']
+__all__ = ['OperatorErrors', 'register']
 
 
-# MXNet keeps the numbers of the backward inputs of the custom operator that was parsed last, for all of them,
-# and asks for the storage type of the arrays so numbered. One that takes no head gradient was never given
-# that array, and its backward fails.
-class Dependency(int):
-    # C++ reads the number; as no lookup finds it, MXNet asks other operators for nothing in our name.
-    __eq__ = object.__eq__
-    __hash__ = object.__hash__
+def register(name: str, prop: type[mxop.CustomOpProp]) -> None:
+    """Register an operator with MXNet, as `mx.operator.register(name)(prop)` does, but without two faults.
+
+    - An error in the constructor of `prop` ends the process: MXNet notices it, but cleans up with a callback that was
+      never set. Here the error is raised by `list_arguments`, which MXNet calls next, and whose errors it reports.
+      https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom.cc#L101
+    - MXNet keeps the numbers of the arrays that backward reads in one set for all operators, and the operator parsed
+      last overwrites it. The backward of an operator that reads other arrays then fails with "unknown storage type".
+      Here the numbers go into that set as objects that equal no number, so that other operators find none of ours;
+      and the arrays of our operators, all dense, are made without a look into the set.
+      https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/operator.py#L964
+      https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/operator.py#L1019
+
+    Parameters
+    ----------
+    name : str
+        The `op_type`.
+    prop : type
+        A subclass of `mxnet.operator.CustomOpProp` whose arrays are dense.
+    """
+    classes = mxop._ndarray_cls, mxop._np_ndarray_cls
+    mxop._ndarray_cls = mxop._np_ndarray_cls = _dense_array  # MXNet binds one of them while it registers
+    try:
+        mxop.register(name)(_registrable(prop))
+    finally:
+        mxop._ndarray_cls, mxop._np_ndarray_cls = classes
 
 
 def _dense_array(handle: Any, writable: bool = True, stype: Any = None) -> NDArray:
     return NDArray(handle, writable=writable)
 
 
-def register(name: str, prop: type[mxop.CustomOpProp]) -> None:
-    # All arrays of our operators are dense; nothing needs to be asked in the name of others.
-    asking = mxop._ndarray_cls, mxop._np_ndarray_cls
-    mxop._ndarray_cls = mxop._np_ndarray_cls = _dense_array
-    try:
-        mxop.register(name)(prop)
-    finally:
-        mxop._ndarray_cls, mxop._np_ndarray_cls = asking
+class _Number(int):
+    """A number that C++ reads, and that equals nothing else in a Python set."""
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+
+def _registrable(prop: type[mxop.CustomOpProp]) -> type[mxop.CustomOpProp]:
+    class Registrable(prop):
+        def __init__(self, /, **keywords: str) -> None:  # `/`: an attribute of a symbol may be called self
+            self._error: Exception | None = None
+            try:
+                super().__init__(**keywords)
+            except Exception as error:
+                self._error = error
+
+        def list_arguments(self) -> list[str]:
+            if self._error is not None:
+                raise self._error
+            return super().list_arguments()
+
+        def declare_backward_dependency(
+            self, out_grad: list[int], in_data: list[int], out_data: list[int]
+        ) -> list[int]:
+            return [_Number(n) for n in super().declare_backward_dependency(out_grad, in_data, out_data)]
+
+    return Registrable
 
 
 class OperatorErrors:
-    """Standard output without the tracebacks that MXNet prints of errors in custom operators.
+    """Standard output that keeps the errors of custom operators, which MXNet prints, and passes on everything else.
 
-    What MXNet then raises lacks the sentence; it is kept here.
+    MXNet prints the traceback of an error in a custom operator, and what it raises lacks the error's sentence.
+    Put this in the place of `sys.stdout`: the traceback is not printed, and the sentence is kept.
+
+    | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/operator.py#L1007 (prints)
+    | https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom.cc#L339 (raises)
+
+    Parameters
+    ----------
+    stream : file
+        Where everything else is written.
+
+    Attributes
+    ----------
+    sentence : str
+        The last error's message; '' if there was none.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self.stream, self.sentence, self._inside = stream, '', False
+        self.stream, self.sentence, self._in_error = stream, '', False
 
     def write(self, text: str) -> int:
+        """Write a text, or keep its last line if it is the traceback of an operator's error."""
         if text.startswith('Error in '):
             self.sentence = text.strip().splitlines()[-1].partition(': ')[2]
-        elif not (self._inside and text == '\n'):  # the end of the same print
+        elif not (self._in_error and text == '\n'):  # the end of the same print
             return self.stream.write(text)
-        self._inside = text != '\n'
+        self._in_error = text != '\n'
         return len(text)
 
     def __getattr__(self, name: str) -> Any:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from mxnet import io as mxio
 
+from .._mxnet.iterators import next_batch, rolls_over
+
 
 class CenterLossIter(mxio.DataIter):
     """Serve the label of a data iterator to both losses.
@@ -76,7 +78,7 @@ class CenterLossIter(mxio.DataIter):
         self.label_names = tuple(label_names)
         self.ignore_label = ignore_label
         self.current_batch: Any = None
-        self._pads = not _rolls_over(data_iter)
+        self._pads = not rolls_over(data_iter)
         if hasattr(data_iter, 'default_bucket_key'):
             self.default_bucket_key = data_iter.default_bucket_key
 
@@ -118,11 +120,8 @@ class CenterLossIter(mxio.DataIter):
 
     def iter_next(self) -> bool:
         """Move to the next batch; False at the end of the epoch."""
-        # Only next() will do: iter_next() of the C++ iterators stays on the first batch for ever, and their
-        # getdata() gives no list.
-        try:
-            batch = self.data_iter.next()
-        except StopIteration:
+        batch = next_batch(self.data_iter)
+        if batch is None:
             self.current_batch = None
             return False
         provide_label = getattr(batch, 'provide_label', None)
@@ -208,11 +207,3 @@ def _check_ignore_label(ignore_label: Any, dtype: Any) -> None:
             f'ignore_label {ignore_label} does not fit the label dtype {dtype}; '
             'let the iterator give float32 or int32 labels, or choose another value'
         )
-
-
-def _rolls_over(data_iter: mxio.DataIter) -> bool:
-    if isinstance(data_iter, mxio.ResizeIter):
-        return _rolls_over(data_iter.data_iter)
-    if isinstance(data_iter, mxio.PrefetchingIter):
-        return any(_rolls_over(inner) for inner in data_iter.iters)
-    return getattr(data_iter, 'last_batch_handle', None) == 'roll_over'

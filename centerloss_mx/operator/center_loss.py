@@ -10,7 +10,6 @@ from mxnet import operator as mxop
 from mxnet.context import Context
 from mxnet.ndarray import NDArray
 
-from .._mxnet.custom_op import Dependency
 from .._mxnet.engine import moving_centers
 from .device_rows import DeviceRows
 from .labels import check_labels, group_by_class
@@ -200,25 +199,10 @@ class CenterLossProp(mxop.CustomOpProp):
     def __init__(self, /, **keywords: Any) -> None:  # `/`: an attribute may be called self
         super().__init__(self._need_top_grad)
         self._bound_batch: int | None = None
-        self._error: ValueError | None = None
-        try:
-            self.parameters = CenterLossParam.parse(**keywords)
-        except ValueError as error:
-            # Raised here, the error would end the process, because MXNet then calls callbacks that were
-            # never set. list_arguments, which MXNet calls next, raises it.
-            # https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom.cc#L106
-            self._error = error
+        self.parameters = CenterLossParam.parse(**keywords)
 
     def list_arguments(self) -> list[str]:
-        """Return the inputs' names.
-
-        Raises
-        ------
-        ValueError
-            A parameter that the constructor refused.
-        """
-        if self._error is not None:
-            raise self._error
+        """Return the inputs' names."""
         return ['data', 'label']
 
     def list_outputs(self) -> list[str]:
@@ -284,12 +268,6 @@ class CenterLossProp(mxop.CustomOpProp):
             )
         wide = np.promote_types(data_type, np.float32).type
         return [data_type.type, label_type.type], [wide], [wide] * 3
-
-    def declare_backward_dependency(
-        self, out_grad: list[int], in_data: list[int], out_data: list[int]
-    ) -> list[int]:
-        """Return the numbers of the arrays that backward needs."""
-        return [Dependency(n) for n in super().declare_backward_dependency(out_grad, in_data, out_data)]
 
     def create_operator(self, ctx: Context, in_shapes: list[list[int]], in_dtypes: list[int]) -> CenterLoss:
         """Return the operator of one executor; without `batchsize`, its batch fixes the batch size."""

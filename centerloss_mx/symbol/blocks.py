@@ -8,6 +8,7 @@ from mxnet import symbol as mxsym
 from mxnet.symbol import Symbol
 
 from .._checks import check_flag, check_number, check_size, check_whole_number
+from .._mxnet.symbols import comparable, valid_or_zero
 from .description import center_loss_attribute
 
 __all__ = ['DTYPES', 'Rows', 'check_arguments', 'learned_centers', 'only_gradient', 'squared_length']
@@ -32,15 +33,13 @@ class Rows:
         self._given_label = label
         self.num_class = num_class
         self.ignored = ignore_label if use_ignore else None
-        # MXNet compares in the label's dtype, in which -1 can be 255.
-        label = mxsym.cast(mxsym.BlockGrad(label), dtype='float64')
+        label = comparable(label)
         self._valid = self._kept = (label >= 0) * (label <= num_class - 1) * (label % 1 == 0)
         if use_ignore:
             ignored = label == ignore_label
             self._valid = mxsym.maximum(self._valid, ignored)
             self._kept = self._kept * (1 - ignored)
-        # 0 in place of an invalid label: a sparse gradient fails on an index that is out of range.
-        self.label = mxsym.where(self._kept, label, mxsym.zeros_like(label))
+        self.label = valid_or_zero(label, self._kept)
 
     def keep(self, array: Symbol) -> Symbol:
         """Return zeros, without gradient, in rows that do not count, also where they hold NaN."""

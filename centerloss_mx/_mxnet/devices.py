@@ -1,0 +1,31 @@
+"""Faults of MXNet around devices: numbers that cost memory, and slices that have no public function."""
+
+from __future__ import annotations
+
+from mxnet.executor_manager import _split_input_slice
+
+__all__ = ['MOST_DEVICES', 'device_slices']
+
+MOST_DEVICES = 1024
+"""A bound for the number of a device, far above what a machine has.
+
+MXNet takes any number for a CPU, and memory for each number below it: `mx.cpu(10**9)` asks for gigabytes. Numbers from
+users are compared with this bound first.
+https://github.com/apache/mxnet/blob/1.9.1/src/common/lazy_alloc_array.h#L121
+"""
+
+
+def device_slices(batch_size: int, num_devices: int) -> list[slice]:
+    """Return which samples of a batch each device gets.
+
+    MXNet's `Module` splits a batch with a private function, and no public one says how. A metric has to know, to count
+    the samples behind each device's loss.
+
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/executor_manager.py#L30
+
+    Examples
+    --------
+    >>> device_slices(5, 2)
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+    return _split_input_slice(batch_size, [1] * num_devices)
