@@ -1,0 +1,111 @@
+"""`_mxnet.iterators`: each fault as plain MXNet has it. Ours: tests of `CenterLossIter` and `image_iter`."""
+
+from __future__ import annotations
+
+import random
+import struct
+import zlib
+
+from centerloss_mx._mxnet.iterators import next_batch, rolls_over, seed_shuffling
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def csv_iter(tmp_path):
+    np.savetxt(tmp_path / 'data.csv', np.arange(4))
+    return mx.io.CSVIter(data_csv=str(tmp_path / 'data.csv'), data_shape=(1,), batch_size=2)
+
+
+def test_mxnets_iterators_in_cpp_stay_on_the_first_batch(csv_iter):
+    for _ in range(5):
+        assert csv_iter.iter_next()  # there are two batches
+        assert csv_iter.getdata().asnumpy().tolist() == [[0], [1]]  # and no list of arrays
+
+
+def test_next_batch_walks_them_to_the_end(csv_iter):
+    for expected in [[0], [1]], [[2], [3]]:
+        assert next_batch(csv_iter).data[0].asnumpy().tolist() == expected
+    assert next_batch(csv_iter) is None
+    csv_iter.reset()
+    assert next_batch(csv_iter).data[0].asnumpy().tolist() == [[0], [1]]
+
+
+def samples(last_batch_handle='pad', **options):
+    return mx.io.NDArrayIter(
+        np.zeros((3, 1)), np.arange(3), 2, last_batch_handle=last_batch_handle, **options
+    )
+
+
+def test_mxnets_pad_counts_samples_at_the_front_where_they_roll_over():
+    rolling = samples('roll_over')
+    assert len(list(rolling)) == 1
+    rolling.reset()
+    first = rolling.next()
+    assert (first.pad, first.label[0].asnumpy().tolist()) == (1, [2, 0])  # neither is a repeat
+    padded = list(samples())[-1]
+    assert (padded.pad, padded.label[0].asnumpy().tolist()) == (1, [2, 0])  # the 0 is one
+
+
+def test_an_iterator_that_rolls_over_is_found_inside_others():
+    for handle in 'roll_over', 'pad':
+        for wrapped in (
+            samples(handle),
+            mx.io.ResizeIter(samples(handle), 2),
+            mx.io.PrefetchingIter(mx.io.ResizeIter(samples(handle), 2)),
+        ):
+            assert rolls_over(wrapped) == (handle == 'roll_over')
+
+
+def png(value):
+    """A picture of 8 x 8 grey points."""
+    chunks = [
+        (b'IHDR', struct.pack('>IIBBBBB', 8, 8, 8, 0, 0, 0, 0)),
+        (b'IDAT', zlib.compress(8 * bytes([0, *[value] * 8]))),
+        (b'IEND', b''),
+    ]
+    written = [
+        struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+        for kind, data in chunks
+    ]
+    return b'\x89PNG\r\n\x1a\n' + b''.join(written)
+
+
+def pictures(folder, count, **options):
+    for i in range(count):
+        (folder / f'{i}.png').write_bytes(png(100 + i))
+    listed = [(float(i), str(folder / f'{i}.png')) for i in range(count)]
+    return mx.image.ImageIter(
+        data_shape=(3, 8, 8), imglist=listed, path_root='', aug_list=[], dtype='float32', **options
+    )
+
+
+def test_mxnets_image_iter_leaves_rows_beyond_one_round_of_padding_empty(tmp_path):
+    batch = pictures(tmp_path, 2, batch_size=5).next()
+    assert batch.pad == 3  # where `NDArrayIter` would serve samples 0, 1, 0
+    assert batch.data[0].asnumpy().any(axis=(1, 2, 3)).tolist() == [True, True, True, True, False]
+
+
+def test_mxnets_iterators_shuffle_with_global_generators(tmp_path):
+    """They have no seed of their own: with the generators where they were, the order is the same."""
+    numpys, pythons = np.random.get_state(), random.getstate()
+    by_numpy = [samples(shuffle=True).idx.tolist() for _ in range(20)]
+    by_python = [pictures(tmp_path, 3, batch_size=1, shuffle=True).seq for _ in range(20)]
+    assert random.getstate() != pythons
+    np.random.set_state(numpys)
+    random.setstate(pythons)
+    assert [samples(shuffle=True).idx.tolist() for _ in range(20)] == by_numpy
+    assert [pictures(tmp_path, 3, batch_size=1, shuffle=True).seq for _ in range(20)] == by_python
+
+
+def test_a_seed_gives_the_order_of_both(tmp_path):
+    orders = []
+    for seed in 1, 1, 2:
+        seed_shuffling(seed)
+        orders.append(
+            [samples(shuffle=True).idx.tolist() for _ in range(9)]
+            + [pictures(tmp_path, 3, batch_size=1, shuffle=True).seq for _ in range(9)]
+        )
+    assert orders[0] == orders[1] != orders[2]
