@@ -1,18 +1,16 @@
-"""Faults of MXNet around devices: numbers that cost memory, and slices that have no public function."""
+"""Faults of MXNet around devices.
+
+One fault has no function: **the number of a device costs memory.** MXNet takes any number for a CPU, and allocates
+memory for each number below it: `mx.cpu(10**9)` asks for gigabytes. `training.contexts` refuses numbers that no machine
+has.
+https://github.com/apache/mxnet/blob/1.9.1/src/common/lazy_alloc_array.h#L121
+"""
 
 from __future__ import annotations
 
 from mxnet.executor_manager import _split_input_slice
 
-__all__ = ['MOST_DEVICES', 'device_slices']
-
-MOST_DEVICES = 1024
-"""A bound for the number of a device, far above what a machine has.
-
-MXNet takes any number for a CPU, and memory for each number below it: `mx.cpu(10**9)` asks for gigabytes. Numbers from
-users are compared with this bound first.
-https://github.com/apache/mxnet/blob/1.9.1/src/common/lazy_alloc_array.h#L121
-"""
+__all__ = ['device_slices']
 
 
 def device_slices(batch_size: int, num_devices: int) -> list[slice]:

@@ -1,18 +1,23 @@
 """Faults of MXNet's data iterators.
 
-One fault has no function: **`ImageIter` fills a batch with one round of the samples only**, and leaves the rest as
-the memory was. `io.image_iter` refuses a batch of more than all pictures.
-https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/image/image.py#L1546
+Two faults have no function here:
+
+- **`ImageIter` fills a batch with one round of the samples only**, and leaves the other rows as they were allocated.
+  `io.image_iter` refuses a batch size above the number of pictures.
+  https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/image/image.py#L1546
+- **Iterators have no seed.** They shuffle with the global generators of NumPy (`NDArrayIter`) and of Python
+  (`ImageIter`, which mirrors with it, too). `training.Training` seeds both.
+
+  | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/io/io.py#L803
+  | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/image/image.py#L1434
+  | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/image/image.py#L1150
 """
 
 from __future__ import annotations
 
-import random
-
-import numpy as np
 from mxnet import io as mxio
 
-__all__ = ['next_batch', 'rolls_over', 'seed_shuffling']
+__all__ = ['next_batch', 'rolls_over']
 
 
 def next_batch(data_iter: mxio.DataIter) -> mxio.DataBatch | None:
@@ -42,16 +47,3 @@ def rolls_over(data_iter: mxio.DataIter) -> bool:
     if isinstance(data_iter, mxio.PrefetchingIter):
         return any(rolls_over(inner) for inner in data_iter.iters)
     return getattr(data_iter, 'last_batch_handle', None) == 'roll_over'
-
-
-def seed_shuffling(seed: int) -> None:
-    """Seed the order of samples, for all iterators of this process.
-
-    MXNet's iterators have no seed: they shuffle with the global generators of NumPy (`NDArrayIter`) and of Python
-    (`ImageIter`). Here both are seeded.
-
-    | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/io/io.py#L803
-    | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/image/image.py#L1434
-    """
-    np.random.seed(seed)
-    random.seed(seed)

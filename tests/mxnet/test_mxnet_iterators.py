@@ -6,7 +6,7 @@ import random
 import struct
 import zlib
 
-from centerloss_mx._mxnet.iterators import next_batch, rolls_over, seed_shuffling
+from centerloss_mx._mxnet.iterators import next_batch, rolls_over
 
 import mxnet as mx
 import numpy as np
@@ -98,14 +98,3 @@ def test_mxnets_iterators_shuffle_with_global_generators(tmp_path):
     random.setstate(pythons)
     assert [samples(shuffle=True).idx.tolist() for _ in range(20)] == by_numpy
     assert [pictures(tmp_path, 3, batch_size=1, shuffle=True).seq for _ in range(20)] == by_python
-
-
-def test_a_seed_gives_the_order_of_both(tmp_path):
-    orders = []
-    for seed in 1, 1, 2:
-        seed_shuffling(seed)
-        orders.append(
-            [samples(shuffle=True).idx.tolist() for _ in range(9)]
-            + [pictures(tmp_path, 3, batch_size=1, shuffle=True).seq for _ in range(9)]
-        )
-    assert orders[0] == orders[1] != orders[2]
