@@ -6,9 +6,12 @@ Some faults have no function here, because all that can be done is to refuse, or
   as a parameter has more than 2^24 elements, and with `MXNET_UPDATE_ON_KVSTORE=0` always; each device then moves a copy
   of the centers of its own. The optimizer `centers` and `module.Module` refuse this.
   https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/model.py#L113
-- **Sparse gradients can be neither added up nor compressed.** An operator with `grad_req='add'` fails at the first
-  backward, and a compressed push at a server. `module.Module` refuses both before training begins.
+- **Sparse gradients can be neither accumulated nor compressed.** With `grad_req='add'`, the first backward fails; with
+  compression, a KVStore of one machine makes the centers dense, and a distributed one fails. `module.Module` refuses
+  both before training begins.
+
   | https://github.com/apache/mxnet/blob/1.9.1/src/operator/tensor/indexing_op.cc#L373
+  | https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/comm.h#L505
   | https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/kvstore_dist.h#L400
 - **A server that cannot load the optimizer goes on without it.** The error is raised in a callback of C++, where it gets
   lost; the server then adds up gradients, and the workers train on. `module.Module` looks in the first update whether
