@@ -1,0 +1,49 @@
+"""`_mxnet.pictures`: each fault as plain MXNet has it, and what the package does about it.
+
+There is no test of plain MXNet with a PNG of 4 to 23 bytes: the size that it takes is read from behind the end, and may
+ask for all memory.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from centerloss_mx._mxnet.pictures import decode
+
+import mxnet as mx
+import pytest
+
+
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
+HEADER = b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', 8, 8, 8, 0, 0, 0, 0))
+PNG = HEADER + chunk(b'IDAT', zlib.compress(8 * bytes([0, *[100] * 8]))) + chunk(b'IEND', b'')
+WIDE = PNG.replace(b'\0\0\0\x08', b'\0\0\0\x09', 1)  # the width, without another checksum
+
+
+def test_a_png_is_decoded():
+    assert (decode(PNG).asnumpy() == 100).all()
+
+
+@pytest.mark.parametrize(('content', 'width'), [(WIDE, 9), (HEADER, 8)], ids=['of another size', 'cut off'])
+def test_mxnet_returns_memory_for_a_png_that_it_cannot_decode(content, width, capfd):
+    picture = mx.image.imdecode(content)
+    picture.wait_to_read()  # no error, and nothing was written to this memory
+    assert picture.shape == (8, width, 3)
+    with pytest.raises(RuntimeError, match='not a complete PNG'):
+        decode(content)
+    capfd.readouterr()
+
+
+def test_mxnet_raises_the_error_of_a_picture_later(capfd):
+    broken = bytearray(PNG)
+    broken[len(HEADER) + 12] ^= 0xFF  # in the compressed pixels
+    picture = mx.image.imdecode(bytes(broken))  # no error
+    with pytest.raises(mx.MXNetError):
+        picture.wait_to_read()
+    with pytest.raises(RuntimeError):
+        decode(bytes(broken))
+    capfd.readouterr()
