@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Iterator
 
 from mxnet import ndarray as nd
 from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol, load_json
 
-__all__ = ['read_params', 'read_symbol']
+__all__ = ['naming_states', 'read_params', 'read_symbol']
 
 
 def read_symbol(path: str | os.PathLike) -> Symbol:
@@ -43,3 +45,30 @@ def read_params(path: str | os.PathLike) -> dict[str, NDArray]:
     if not isinstance(params, dict):
         raise ValueError(f'{path}: not an MXNet parameter file, or it is truncated')
     return params
+
+
+@contextmanager
+def naming_states(path: str | os.PathLike | None) -> Iterator[None]:
+    """Name the file where MXNet cannot read the states of an optimizer from it.
+
+    MXNet unpickles the file, and a damaged pickle raises errors of any kind, without the file's name. Here they become
+    a ValueError with it.
+
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/optimizer/optimizer.py#L2144
+
+    Parameters
+    ----------
+    path : path-like or None
+        The file that is read inside the context; None: no file is, and every error is passed on.
+
+    Raises
+    ------
+    ValueError
+        The file does not hold states of an optimizer, or it is truncated.
+    """
+    try:
+        yield
+    except Exception as error:  # the errors of a damaged pickle have no common base
+        if path is None or isinstance(error, (OSError, ValueError, MXNetError)):
+            raise
+        raise ValueError(f'{path}: not a file of optimizer states, or it is truncated') from error

@@ -6,7 +6,6 @@ import os
 from typing import Any
 
 import numpy as np
-from mxnet.base import MXNetError
 from mxnet.initializer import Uniform
 from mxnet.io import DataBatch
 from mxnet.module import Module as MXModule
@@ -15,6 +14,7 @@ from mxnet.symbol import Symbol
 
 from .._mxnet.arrays import with_all_rows
 from .._mxnet.engine import wait_for_centers
+from .._mxnet.files import naming_states
 from .._mxnet.kvstore import wait_for_workers_at_exit
 from ..model import latest_checkpoint, load_checkpoint
 from ..operator.labels import check_labels
@@ -210,13 +210,8 @@ class Module(MXModule):
             check_workers_share_centers(self._center_losses, getattr(kvstore, 'num_workers', num_workers))
             if self.params_initialized:
                 check_servers_can_hold(self._on_kvstore, self._arg_params)
-        states = self._preload_opt_states
-        try:
+        with naming_states(self._preload_opt_states):
             super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
-        except Exception as error:  # of what is no pickle; they have no common base
-            if states is None or isinstance(error, (OSError, ValueError, MXNetError)):
-                raise
-            raise ValueError(f'{states}: not a file of optimizer states, or it is truncated') from error
         if self._on_kvstore and self._kvstore and not self._update_on_kvstore:
             self.optimizer_initialized = False
             raise ValueError(

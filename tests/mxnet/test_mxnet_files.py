@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from centerloss_mx._mxnet.files import read_params, read_symbol
+import pickle
+
+from centerloss_mx._mxnet.files import naming_states, read_params, read_symbol
 
 import mxnet as mx
 import numpy as np
@@ -41,3 +43,15 @@ def test_mxnet_reads_a_list_where_arrays_have_no_names(tmp_path):
     assert isinstance(mx.nd.load(str(path)), list)
     with pytest.raises(ValueError, match='not an MXNet parameter file'):
         read_params(path)
+
+
+@pytest.mark.parametrize(('content', 'error'), [(b'', EOFError), (b'no pickle', pickle.UnpicklingError)])
+def test_mxnets_reader_of_optimizer_states_raises_errors_of_any_kind(content, error):
+    updater = mx.optimizer.get_updater(mx.optimizer.SGD())
+    with pytest.raises(error):
+        updater.set_states(content)
+    message = r'^net\.states: not a file of optimizer states, or it is truncated$'
+    with pytest.raises(ValueError, match=message), naming_states('net.states'):
+        updater.set_states(content)
+    with pytest.raises(error), naming_states(None):
+        updater.set_states(content)

@@ -1,7 +1,7 @@
 """`_mxnet.kvstore`: each fault as plain MXNet has it.
 
-Ours: test_module.py (what is refused), test_kvstore.py (servers without the optimizer, a worker that fails). There is
-no test of `MOST_BYTES`: an array of 2 GB, on a worker and a server, is too large for a test.
+Ours: test_module.py (what is refused), test_kvstore.py (servers without the optimizer, a worker that fails).
+There is no test of `MOST_BYTES`: an array of 2 GB, on a worker and a server, is too large for a test.
 """
 
 from __future__ import annotations
@@ -69,9 +69,11 @@ def test_a_server_of_mxnet_ends_inside_its_import(monkeypatch):
     library = SimpleNamespace(MXKVStoreIsWorkerNode=lambda is_worker: 0)  # it stays 0
     monkeypatch.setattr(kvstore_server, '_LIB', library)
     monkeypatch.setattr(kvstore_server, 'create', lambda kind: kind)
-    monkeypatch.setattr(
-        kvstore_server, 'KVStoreServer', lambda store: SimpleNamespace(run=lambda: served.append(store))
-    )
+
+    def server(store):
+        return SimpleNamespace(run=lambda: served.append(store))
+
+    monkeypatch.setattr(kvstore_server, 'KVStoreServer', server)
     with pytest.raises(SystemExit):
         kvstore_server._init_kvstore_server_module()
     assert served == ['dist']
@@ -85,7 +87,18 @@ def test_mxnet_cannot_save_the_optimizer_states_of_servers(tmp_path):
 
 def start_job(workers, program):
     program = f'import centerloss_mx\nimport mxnet as mx\nkv = mx.kv.create("dist_sync")\n{program}'
-    command = ['-m', 'centerloss_mx.launch', '-n', str(workers), '-s', '1', '--', sys.executable, '-c', program]
+    command = [
+        '-m',
+        'centerloss_mx.launch',
+        '-n',
+        str(workers),
+        '-s',
+        '1',
+        '--',
+        sys.executable,
+        '-c',
+        program,
+    ]
     return subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

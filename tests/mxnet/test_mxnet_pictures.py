@@ -1,7 +1,7 @@
 """`_mxnet.pictures`: each fault as plain MXNet has it, and what the package does about it.
 
-There is no test of plain MXNet with a PNG of 4 to 23 bytes: the size that it takes is read from behind the end, and may
-ask for all memory.
+There is no test of plain MXNet with a PNG of 4 to 23 bytes: the size that it takes is read from behind the
+end, and may ask for all memory.
 """
 
 from __future__ import annotations

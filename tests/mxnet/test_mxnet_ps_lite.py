@@ -22,7 +22,7 @@ REGISTERED = (
         (REGISTERED.replace(b'server', b'worker'), True, False),
         (b'Meta: request=1, timestamp=1\n', True, False),
         (b'[13:42:35] \n', True, False),
-        (b'[13:42:35] ../3rdparty/ps-lite/src/van.cc:291: Check failed: (my_node_.port) != (-1)\n', False, False),
+        (b'[13:42:35] ps-lite/src/van.cc:291: Check failed: (my_node_.port) != (-1)\n', False, False),
         (b'Traceback (most recent call last):\n', False, False),
     ],
 )
