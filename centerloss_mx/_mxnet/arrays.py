@@ -1,4 +1,4 @@
-"""Faults of MXNet's arrays: no writable view of their memory, writes that cost all rows, rows of zeros that get lost."""
+"""Faults of MXNet's arrays: copies where a view is needed, and rows of zeros that get lost."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ['host_view', 'row_numbers', 'set_rows', 'with_all_rows']
 def host_view(array: NDArray) -> np.ndarray:
     """Return the memory of a dense CPU array as a writable NumPy array, without a copy.
 
-    MXNet's way from an NDArray to NumPy, `asnumpy`, always copies: reading all centers of a million classes takes
-    seconds. Here the array's own memory is wrapped. The caller must hold `array` as long as the view is used.
+    `asnumpy` always copies, which takes seconds for the centers of a million classes. This function wraps the
+    array's own memory. The caller must keep `array` as long as it uses the view.
 
     https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/ndarray/ndarray.py#L2567
 
     Parameters
     ----------
     array : NDArray
-        Dense, in CPU memory; for any other device the pointer must not be followed.
+        Dense, and in CPU memory: on another device the pointer must not be followed.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def host_view(array: NDArray) -> np.ndarray:
 def row_numbers(values: np.ndarray, like: NDArray) -> NDArray:
     """Return row numbers as an int64 array on the device of `like`.
 
-    `nd.array` makes float32 of integers, and float32 holds integers exactly to 2^24 only. Here the dtype is given.
+    `nd.array` converts integers to float32, which is exact to 2^24 only. This function keeps them.
 
     https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/ndarray/ndarray.py#L3361
     """
@@ -53,9 +53,9 @@ def row_numbers(values: np.ndarray, like: NDArray) -> NDArray:
 def set_rows(array: NDArray, rows: NDArray, values: NDArray) -> None:
     """Write rows of an array in place, and wait until they are written.
 
-    MXNet's public operators for this, `scatter_nd` and `index_copy`, fill a new array: their cost grows with the number
-    of all rows. Here the operator runs that MXNet's own ``array[rows] = values`` calls. The engine does not order the
-    write of an auxiliary state in backward (see `engine`), so this function waits.
+    MXNet's operators for this, `scatter_nd` and `index_copy`, write all rows of a new array. This function
+    calls the private operator behind ``array[rows] = values``, whose cost does not grow with the number of
+    rows. It waits, because the engine does not order the write of a state in backward (see `engine`).
 
     https://github.com/apache/mxnet/blob/1.9.1/src/operator/tensor/indexing_op.h#L1447
 
@@ -75,8 +75,8 @@ def set_rows(array: NDArray, rows: NDArray, values: NDArray) -> None:
 def with_all_rows(array: NDArray) -> RowSparseNDArray:
     """Return a row_sparse array that has every row, rows of zeros too, as a KVStore needs centers.
 
-    Where MXNet makes an array sparse, it drops rows of zeros; and a server aborts when it is given an array without any
-    row. Here the rows are given by their numbers.
+    MXNet drops rows of zeros where it makes an array sparse, and a server aborts when it gets an array
+    without rows. This function gives MXNet the numbers of all rows.
 
     | https://github.com/apache/mxnet/blob/1.9.1/src/operator/tensor/cast_storage-inl.h#L93
     | https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/kvstore_dist_server.h#L533

@@ -1,8 +1,9 @@
-"""Faults of custom operators in Python: errors that end the process or are lost, and a table that all share.
+"""Faults of custom operators in Python: errors that end the process or get lost, and a set that all share.
 
-One more fault has no function: **backward runs although forward failed**, once the error has been read. MXNet keeps
-the error for the reader and marks the operation as done. The operators of this package keep nothing of a batch that
-failed, so that its backward writes zero gradients and moves no center.
+One fault has no function: **backward runs although forward has failed.** MXNet keeps the error until an
+output is read, and marks the operation as done. The operators of this package keep nothing of a batch that
+has failed: backward then writes zeros as gradients and moves no center.
+
 https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom-inl.h#L114
 """
 
@@ -17,15 +18,15 @@ __all__ = ['OperatorErrors', 'register']
 
 
 def register(name: str, prop: type[mxop.CustomOpProp]) -> None:
-    """Register an operator with MXNet, as `mx.operator.register(name)(prop)` does, but without two faults.
+    """Register an operator, as `mx.operator.register(name)(prop)` does, but without two faults.
 
-    - An error in the constructor of `prop` ends the process: MXNet notices it, but cleans up with a callback that was
-      never set. Here the error is raised by `list_arguments`, which MXNet calls next, and whose errors it reports.
+    - An error in the constructor of `prop` ends the process, because MXNet then calls a callback that was
+      never set. Here `list_arguments` raises that error. MXNet calls it next, and reports its errors.
       https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom.cc#L101
-    - MXNet keeps the numbers of the arrays that backward reads in one set for all operators, and the operator parsed
-      last overwrites it. The backward of an operator that reads other arrays then fails with "unknown storage type".
-      Here the numbers go into that set as objects that equal no number, so that other operators find none of ours;
-      and the arrays of our operators, all dense, are made without a look into the set.
+    - MXNet keeps one set, for all operators, of the arrays that backward reads. The operator that was parsed
+      last overwrites it, and the backward of another can fail with "unknown storage type". Here the numbers
+      of our arrays are objects that equal no number, so that other operators do not find them in the set. The
+      arrays of our operators are dense, and are made without the set.
       https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/operator.py#L964
       https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/operator.py#L1019
 
@@ -78,10 +79,10 @@ def _registrable(prop: type[mxop.CustomOpProp]) -> type[mxop.CustomOpProp]:
 
 
 class OperatorErrors:
-    """Standard output that keeps the errors of custom operators, which MXNet prints, and passes on everything else.
+    """Standard output that keeps the errors of custom operators and passes on everything else.
 
-    MXNet prints the traceback of an error in a custom operator, and what it raises lacks the error's sentence.
-    Put this in the place of `sys.stdout`: the traceback is not printed, and the sentence is kept.
+    MXNet prints the traceback of an error in a custom operator, and raises an MXNetError without its message.
+    As `sys.stdout`, this object does not print the traceback, and keeps the message.
 
     | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/operator.py#L1007 (prints)
     | https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom.cc#L339 (raises)
@@ -89,19 +90,19 @@ class OperatorErrors:
     Parameters
     ----------
     stream : file
-        Where everything else is written.
+        The standard output.
 
     Attributes
     ----------
     sentence : str
-        The last error's message; '' if there was none.
+        The message of the last error; '' before the first.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream, self.sentence, self._in_error = stream, '', False
 
     def write(self, text: str) -> int:
-        """Write a text, or keep its last line if it is the traceback of an operator's error."""
+        """Write a text; of an operator's traceback, keep the message instead."""
         if text.startswith('Error in '):
             self.sentence = text.strip().splitlines()[-1].partition(': ')[2]
         elif not (self._in_error and text == '\n'):  # the end of the same print

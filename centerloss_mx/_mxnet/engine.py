@@ -20,18 +20,18 @@ from mxnet.ndarray import NDArray
 __all__ = ['finish', 'moving_centers', 'wait_for_centers', 'wait_for_readers']
 
 moving_centers = threading.Lock()
-"""A lock for the time in which backward moves centers.
+"""A lock around the moves of centers.
 
-The engine takes two backward passes that share centers for readers, and may run both at a time. Without this lock, one
-of the two moves would be lost.
+The engine takes backward passes that share centers for readers, and may run two of them at the same time. One
+of the two moves could be lost. Each backward pass holds this lock while it moves centers.
 """
 
 
 def wait_for_centers() -> None:
     """Wait until all pending backward passes have moved their centers.
 
-    A read that follows backward is not ordered behind it: a copy of the centers can lack their last move. Here the
-    reader waits for everything that is pending.
+    The engine does not order a read behind backward: a copy of the centers can lack their last move. This
+    function waits for all pending operations.
     """
     nd.waitall()
 
@@ -39,8 +39,8 @@ def wait_for_centers() -> None:
 def wait_for_readers(array: NDArray) -> None:
     """Wait until all pending operations that read an array are done.
 
-    Backward of a custom operator counts as a reader of the centers that it moves. Here one array waits for its own
-    readers, where `wait_for_centers` would wait for everything.
+    To the engine, backward is a reader of the centers that it moves. This function waits for the readers of
+    one array, where `wait_for_centers` waits for all operations.
     """
     check_call(_LIB.MXNDArrayWaitToWrite(array.handle))
 
@@ -48,8 +48,9 @@ def wait_for_readers(array: NDArray) -> None:
 def finish() -> None:
     """Wait for pending custom operators before the process ends; registered with `atexit`.
 
-    MXNet's own handler stops the threads of custom operators first and waits for the engine afterwards. An operator
-    whose input comes later gets a new thread, which nobody joins: the process aborts, or hangs.
+    At exit, MXNet stops the threads of custom operators before it waits for the engine. An operator whose
+    input is ready later starts a new thread, which is never joined, and the process aborts or hangs. This
+    function waits for all operations first.
 
     | https://github.com/apache/mxnet/blob/1.9.1/src/c_api/c_api.cc#L1579
     | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/base.py#L595

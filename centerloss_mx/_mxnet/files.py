@@ -19,8 +19,9 @@ __all__ = ['naming_states', 'read_params', 'read_symbol']
 def read_symbol(path: str | os.PathLike) -> Symbol:
     """Read a network from a symbol file; ValueError for any other file.
 
-    MXNet's reader was seen to end the process on text that is not JSON, so Python parses the text first. For
-    a truncated file, it raises UnicodeDecodeError, because its message quotes the end of the file as a byte.
+    MXNet's reader accepts some texts that are not JSON, so Python parses the text first. For a truncated
+    file, it raises UnicodeDecodeError, because its message quotes the end of the file as a byte.
+
     https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/base.py#L227
     """
     try:
@@ -36,6 +37,7 @@ def read_params(path: str | os.PathLike) -> dict[str, NDArray]:
 
     MXNet's reader returns a list for a file without names. For a damaged one it raises MXNetError, or
     UnicodeDecodeError where the names are damaged.
+
     https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/ndarray/utils.py#L175
     """
     try:
@@ -49,22 +51,21 @@ def read_params(path: str | os.PathLike) -> dict[str, NDArray]:
 
 @contextmanager
 def naming_states(path: str | os.PathLike | None) -> Iterator[None]:
-    """Name the file where MXNet cannot read the states of an optimizer from it.
+    """Name a file of optimizer states that MXNet cannot read inside this context.
 
-    MXNet unpickles the file, and a damaged pickle raises errors of any kind, without the file's name. Here they become
-    a ValueError with it.
+    MXNet unpickles the file. A damaged pickle raises errors of any kind, which do not name the file.
 
     https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/optimizer/optimizer.py#L2144
 
     Parameters
     ----------
     path : path-like or None
-        The file that is read inside the context; None: no file is, and every error is passed on.
+        The file that MXNet reads; None: it reads none, and errors are passed on.
 
     Raises
     ------
     ValueError
-        The file does not hold states of an optimizer, or it is truncated.
+        The file does not hold optimizer states, or it is truncated.
     """
     try:
         yield

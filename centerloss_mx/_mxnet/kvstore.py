@@ -1,27 +1,35 @@
-"""Faults of MXNet's KVStore, above all the distributed one.
+"""Faults of MXNet's KVStore, above all of the distributed one.
 
-Some faults have no function here, because all that can be done is to refuse, or to use another call:
+Six faults have no function:
 
-- **Two ways of updating are silently replaced by a third.** With `'local'`, MXNet stops updating on the KVStore as soon
-  as a parameter has more than 2^24 elements, and with `MXNET_UPDATE_ON_KVSTORE=0` always; each device then moves a copy
-  of the centers of its own. The optimizer `centers` and `module.Module` refuse this.
+- A KVStore may not update. `'local'` stops updating if a parameter has more than 2^24 elements, and no
+  KVStore updates if MXNET_UPDATE_ON_KVSTORE is 0: each device then moves its own copy of the centers. The
+  optimizer `centers` and `module.Module` refuse this.
+
   https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/model.py#L113
-- **Sparse gradients can be neither accumulated nor compressed.** With `grad_req='add'`, the first backward fails; with
-  compression, a KVStore of one machine makes the centers dense, and a distributed one fails. `module.Module` refuses
-  both before training begins.
+- Sparse gradients can neither be accumulated nor compressed. With `grad_req='add'`, the first backward fails.
+  With compression, a distributed KVStore fails, and another one makes the centers dense. `module.Module`
+  refuses both before it trains.
 
   | https://github.com/apache/mxnet/blob/1.9.1/src/operator/tensor/indexing_op.cc#L373
-  | https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/comm.h#L505
   | https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/kvstore_dist.h#L400
-- **A server that cannot load the optimizer goes on without it.** The error is raised in a callback of C++, where it gets
-  lost; the server then adds up gradients, and the workers train on. `module.Module` looks in the first update whether
-  the centers have counted their samples.
+  | https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/comm.h#L505
+- A server that cannot load the optimizer trains without it. The error is raised in a callback of C++ and gets
+  lost; the server adds gradients to the parameters. `module.Module` checks after the first update that the
+  servers have counted its samples.
+
   https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/kvstore/kvstore_server.py#L56
-- **A server never returns from** ``import mxnet``, so that every module that it loads finds MXNet half imported. This
-  package therefore imports names from MXNet's submodules, and never uses them as attributes of `mxnet`.
+- A server never returns from ``import mxnet``, and every module that it loads finds MXNet half imported. This
+  package imports names from MXNet's submodules, and does not read them as attributes of `mxnet`.
+
   https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/kvstore/kvstore_server.py#L86
-- **The states of an optimizer on servers cannot be fetched.** `model.save_checkpoint` warns where this loses something.
+- The optimizer states of servers cannot be saved. `model.save_checkpoint` warns of states that get lost.
+
   https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/kvstore/kvstore.py#L653
+- After an update, a device has only those rows of sparse parameters that were pulled for a batch.
+  `module.Module` pulls the rows of each batch, in scoring too.
+
+  https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/module/module.py#L859
 """
 
 from __future__ import annotations
@@ -35,8 +43,9 @@ __all__ = ['MOST_BYTES', 'wait_for_workers_at_exit']
 MOST_BYTES = 2**31 - 1
 """The size of the largest array that a distributed KVStore can hold, in bytes.
 
-MXNet adds up the bytes of an array's rows in a 32-bit integer, whatever the number of servers. A larger array ends the
-servers at the first push, and no worker is notified; `module.Module` refuses it.
+MXNet sums the bytes of an array in a 32-bit integer, whatever the number of servers. At the first push of a
+larger array the servers end, and no worker is notified. `module.Module` refuses such centers.
+
 https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/kvstore_dist.h#L801
 """
 
@@ -44,8 +53,8 @@ https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/kvstore_dist.h#L801
 def wait_for_workers_at_exit(kvstore: Any, wait: bool) -> None:
     """Choose whether this process waits for the other workers when it ends.
 
-    MXNet always waits, also after an error. The other workers may be waiting for this one in a synchronous push, and
-    then no process ends. Here a worker that fails does not wait; it ends, and its job can be stopped.
+    MXNet always waits, after an error too. The other workers may wait for a gradient of this one, and then no
+    process ends. A worker that fails should not wait.
 
     https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/kvstore_dist.h#L65
 

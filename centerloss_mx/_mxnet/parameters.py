@@ -14,11 +14,11 @@ __all__ = ['MovingParameter']
 class MovingParameter(Parameter):
     """A Gluon parameter that backward of a custom operator moves: reading it waits for the move.
 
-    The engine does not order the read behind backward (see `engine`). `data`, `list_data` and all that is built on them
-    get the arrays from `_check_and_get`, which waits here; `cast` takes them directly, and waits for everything.
+    The engine does not order a read behind backward (see `engine`). Gluon reads a parameter through
+    `_check_and_get`, which waits here. Only `cast` reads the arrays without it, and waits by itself.
 
-    `ParameterDict.get` makes plain parameters, whatever the block would like, and shares them between blocks. So a block
-    gets its parameter there and then sets the `__class__` of it to this one.
+    `ParameterDict.get` can make parameters of this class only afterwards: it creates plain ones, or returns
+    those of another block. A block therefore sets `__class__` of the parameter that it gets.
 
     | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/gluon/parameter.py#L211 (reading)
     | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/gluon/parameter.py#L652 (cast)

@@ -1,7 +1,7 @@
-"""Faults of MXNet's symbols: comparisons in the label's dtype, and inference of shapes that prints.
+"""Faults of MXNet's symbols.
 
-One more limit has no function: **nothing in a symbol can raise.** The losses made of stock operators answer an invalid
-label with a loss of NaN, and `module.Module` checks the labels of a batch on the host.
+One limit has no function: nothing in a symbol can raise. The losses of stock operators become NaN for an
+invalid label, and `module.Module` checks the labels of a batch before the symbol runs.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ __all__ = ['comparable', 'infer_shapes', 'valid_or_zero']
 def comparable(label: Symbol) -> Symbol:
     """Return labels that can be compared with any number: float64, without a gradient.
 
-    MXNet converts the number to the dtype of the array: uint8 labels of 255 equal -1, and float16 labels of 2048 equal
-    2049. In float64 each label of each dtype has its own value, up to 2^53.
+    MXNet converts the number to the dtype of the labels: 255 in uint8 equals -1, and 2048 in float16 equals
+    2049. In float64, whole numbers are exact to 2^53.
 
     https://github.com/apache/mxnet/blob/1.9.1/src/operator/tensor/elemwise_binary_scalar_op.h#L317
     """
@@ -25,10 +25,10 @@ def comparable(label: Symbol) -> Symbol:
 
 
 def valid_or_zero(label: Symbol, valid: Symbol) -> Symbol:
-    """Return labels with 0 in place of invalid ones, as row numbers for a sparse `Embedding`.
+    """Return labels with 0 where `valid` is 0: row numbers for an `Embedding` with a sparse gradient.
 
-    With ``sparse_grad=True`` the backward of `Embedding` fails on a row number that is out of range, where the dense one
-    takes the nearest row. Here every number is in range; the caller masks the rows that do not count.
+    Its backward fails on a row number that is out of range, where that of a dense one takes the nearest row.
+    With this function all are in range. The caller masks the rows that are not valid.
 
     https://github.com/apache/mxnet/blob/1.9.1/src/operator/tensor/indexing_op.cc#L399
     """
@@ -38,8 +38,8 @@ def valid_or_zero(label: Symbol, valid: Symbol) -> Symbol:
 def infer_shapes(symbol: Symbol, **shapes: tuple[int, ...]) -> tuple[list, list, list] | None:
     """Return the shapes of arguments, outputs and auxiliary states; None if they cannot be inferred.
 
-    `Symbol.infer_shape` prints its arguments on standard output when it fails. `infer_shape_partial` does not, but it
-    leaves shapes open that it does not know; here that counts as failed.
+    `Symbol.infer_shape` prints its arguments on standard output before it raises. `infer_shape_partial` does
+    not print, but it returns incomplete shapes; this function returns None instead.
 
     https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/symbol/symbol.py#L1123
 

@@ -22,6 +22,14 @@ def test_mxnet_says_of_a_truncated_symbol_file_that_it_cannot_decode_its_own_mes
         read_symbol(path)
 
 
+def test_mxnet_reads_a_network_from_what_is_not_json(tmp_path):
+    path = tmp_path / 'net-symbol.json'
+    path.write_text(mx.sym.Variable('data').tojson() + ' and more')
+    assert mx.sym.load(str(path)).list_outputs() == ['data']
+    with pytest.raises(ValueError, match=r'net-symbol\.json: not an MXNet symbol file, or it is truncated'):
+        read_symbol(path)
+
+
 @pytest.mark.parametrize('damage, plain', [
     (lambda content: content[:30], mx.MXNetError),
     (lambda content: content.replace(b'weight', b'w\xffight'), UnicodeDecodeError),

@@ -50,6 +50,26 @@ def test_mxnet_cannot_compress_sparse_gradients():
         store.row_sparse_pull('weight', out=weight, row_ids=mx.nd.array([0], dtype='int64'))
 
 
+def test_a_device_of_mxnet_keeps_the_rows_that_it_has_not_pulled():
+    weight = mx.sym.Variable('weight', stype='row_sparse', init=mx.init.One())
+    net = mx.sym.Embedding(mx.sym.Variable('data'), weight, input_dim=3, output_dim=1, sparse_grad=True)
+    module = mx.mod.Module(mx.sym.MakeLoss(net), label_names=None, context=[mx.cpu(0), mx.cpu(1)])
+    module.bind([('data', (2,))])
+    module.init_params()
+    module.init_optimizer('device', optimizer_params={'learning_rate': 1})
+    batch = mx.io.DataBatch([mx.nd.array([0, 2])])
+
+    def first_device():
+        return module._exec_group.execs[0].arg_dict['weight'].asnumpy()[:, 0].tolist()
+
+    module.prepare(batch, lambda _: {'weight': mx.nd.array([0, 1, 2], dtype='int64')})
+    module.forward_backward(batch)
+    module.update()
+    assert first_device() == [1, 1, 1]  # rows 0 and 2 have moved on the KVStore
+    module.prepare(batch, lambda _: {'weight': mx.nd.array([0, 1, 2], dtype='int64')})
+    assert first_device() == [0.5, 1, 0.5]
+
+
 def run_as_server(body):
     """What a server does with the optimizer that a worker sends: called from C++, as MXNet does."""
     controller = kvstore_server.KVStoreServer(mx.kv.create('local'))._controller()
