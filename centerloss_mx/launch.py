@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import signal
 import socket
@@ -23,6 +22,7 @@ from contextlib import suppress
 from typing import IO, NamedTuple, Sequence, TextIO
 
 from ._checks import check_size
+from ._mxnet.ps_lite import VERBOSE, has_registered_server, is_log, with_rank
 
 __all__ = ['JobError', 'launch', 'main']
 
@@ -32,11 +32,6 @@ POLL_SECONDS = 0.1
 SERVER_EXIT_SECONDS = 5
 TERM_TO_KILL_SECONDS = 3
 _SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
-
-# What ps-lite says on the scheduler with PS_VERBOSE=2, by several threads at once, and of a server that has
-# come.
-_VERBOSE = re.compile(rb'ps-lite/src/\S+:(?!.*Check failed)|^\W*[\d:]*\W*$|Meta: request=|Barrier count for ')
-_REGISTERED = re.compile(rb'cmd=ADD_NODE, node={ role=server, ip=')
 
 
 class JobError(RuntimeError):
@@ -100,12 +95,11 @@ def launch(
         processes.append(_start(name, arguments, own, registered if role == 'scheduler' else None))
 
     try:
-        start('scheduler', SERVER, 'scheduler', PS_VERBOSE='2')
-        # ps-lite counts ranks by port, and PORT is the one it tries first.
+        start('scheduler', SERVER, 'scheduler', **VERBOSE)
         for i, own_port in enumerate(ports[:num_servers]):
-            start(f'server {i}', SERVER, 'server', PORT=str(own_port))
+            start(f'server {i}', SERVER, 'server', **with_rank(own_port))
         for i, own_port in enumerate(ports[num_servers:]):
-            start(f'worker {i}', command, 'worker', PORT=str(own_port))
+            start(f'worker {i}', command, 'worker', **with_rank(own_port))
         _watch(processes, registered, num_servers, timeout)
     finally:
         _stop(processes)
@@ -179,8 +173,8 @@ def _pass_on(name: str, source: IO[bytes], target: TextIO, registered: list[byte
     """Print each line behind the name of its process; keep the scheduler's lines about servers."""
     with source:
         for line in source:
-            if registered is not None and _VERBOSE.search(line):
-                if _REGISTERED.search(line):
+            if registered is not None and is_log(line):
+                if has_registered_server(line):
                     registered.append(line)
                 continue
             line = f'{name} | '.encode() + line.rstrip(b'\r\n') + b'\n'

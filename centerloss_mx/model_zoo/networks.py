@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 from mxnet import symbol as mxsym
-from mxnet.base import MXNetError
 from mxnet.gluon import HybridBlock
 from mxnet.gluon.model_zoo import vision
 from mxnet.initializer import Xavier
 from mxnet.symbol import Symbol
 
 from .._checks import check_size
+from .._mxnet.symbols import infer_shapes
 from ..model import internal_output, load_symbol
 from ..symbol.names import (
     CENTER_LABEL,
@@ -128,9 +128,5 @@ def _cut_off(symbol: Symbol, layer: str, path: str | os.PathLike) -> Symbol:
 
 def _output_shape(symbol: Symbol, data_shape: tuple[int, ...]) -> tuple[int, ...] | None:
     """With a batch of one; None if the network does not take such samples."""
-    try:
-        arguments, outputs, _ = symbol.infer_shape_partial(data=(1, *data_shape))  # infer_shape prints
-    except MXNetError:
-        return None
-    known = all(shape and all(size > 0 for size in shape) for shape in (*arguments, *outputs))
-    return outputs[0] if known else None
+    shapes = infer_shapes(symbol, data=(1, *data_shape))
+    return None if shapes is None else shapes[1][0]
