@@ -53,8 +53,8 @@ def test_mxnet_does_not_import_and_ends_or_swells_the_process():
 
 @pytest.mark.slow
 def test_mxnet_aborts_at_exit_while_an_operator_waits_for_its_input():
-    """In 10 of 10 runs; with `_mxnet.engine` imported, in none."""
+    """Not in every run, so there are several; with `_mxnet.engine` imported, no run does."""
     plain = PENDING_AT_EXIT.replace('import centerloss_mx._compat', 'import numpy\nnumpy.bool = bool')
-    assert run('-c', plain).returncode == -signal.SIGABRT
+    assert any(run('-c', plain).returncode == -signal.SIGABRT for _ in range(5))
     done = run('-c', f'{PENDING_AT_EXIT}\nimport centerloss_mx._mxnet.engine')
     assert done.returncode == 0, done.stderr
