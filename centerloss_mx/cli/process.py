@@ -13,6 +13,9 @@ from mxnet.base import MXNetError
 
 from .._mxnet.custom_op import OperatorErrors
 
+# MXNet prints a line for each network that it binds, unless this is set before the first one.
+os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')
+
 
 def run(
     main: Callable[[], None], interrupted: str = 'interrupted', name: str | None = None, debug: bool = False
@@ -41,7 +44,6 @@ def run(
     done
     """
     name = Path(sys.argv[0]).name if name is None else name
-    os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # a line for each network that is bound
     stdout = sys.stdout or StringIO()  # None: it is closed
     operator_errors = OperatorErrors(stdout)
     try:
