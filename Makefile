@@ -9,7 +9,14 @@ stop = $(if $1,$(error $1))
 
 FORMULAS = $(addprefix tests/,operator symbol test_gluon.py test_optimizer.py test_metric.py)
 
-.PHONY: help mnist quick test test-all test-versions lint bench clean
+# The documentation is built by a Python that both Sphinx (3.11 or newer) and MXNet run on.
+DOCS_PYTHON ?= $(shell for p in $(PYTHON) python3.11 python3.12; do \
+	$$p centerloss_mx/_compat.py >/dev/null 2>&1 && \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && { echo $$p; exit; }; done)
+DOCS_PROBLEM = $(if $(DOCS_PYTHON),,make docs needs Python 3.11 or 3.12 on PATH and found neither: \
+	install one, or name one, as in make docs DOCS_PYTHON=/opt/python3.11/bin/python3)
+
+.PHONY: help mnist quick test test-all test-versions lint docs bench clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -34,6 +41,10 @@ lint: .venv/lint  ## style, format and types
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 
+docs: .venv-docs/ready  ## the documentation in build/docs, without a network once .venv-docs is made
+	.venv-docs/bin/sphinx-build -W --keep-going --quiet -b html docs build/docs
+	@echo 'Open build/docs/index.html'
+
 bench: .venv/ready  ## time the operator, an epoch, and centers on the KVStore
 	.venv/bin/python -m benchmarks.operator
 	.venv/bin/python -m benchmarks.epoch
@@ -50,6 +61,13 @@ clean:  ## remove environments, builds and caches
 	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@.venv/bin/python centerloss_mx/_compat.py packages
+	@touch $@
+
+.venv-docs/ready: setup.py centerloss_mx/_compat.py
+	$(call stop,$(DOCS_PROBLEM))
+	@echo 'Making .venv-docs with $(DOCS_PYTHON); this takes a minute or two.'
+	@$(DOCS_PYTHON) -m venv --clear .venv-docs
+	@.venv-docs/bin/pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@touch $@
 
 .venv/lint: .venv/ready

@@ -36,6 +36,13 @@ setup(
             *(f'{one}; python_version >= "3.9"' for one in onnx),
         ],
         'lint': ['ruff>=0.12,<1', 'mypy>=1.14,<3'],
+        'docs': [  # Python 3.11 or newer; the reference needs every module to be importable
+            'sphinx>=9,<10',
+            'numpydoc>=1.11,<2',
+            'myst-parser>=5.2,<6',
+            'pydata-sphinx-theme>=0.24,<0.25',
+            *examples,
+        ],
     },
     classifiers=[
         'Intended Audience :: Science/Research',
