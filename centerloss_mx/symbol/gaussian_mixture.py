@@ -51,7 +51,8 @@ def large_margin_gaussian_mixture(
         alpha of the source, >= 0: training multiplies the distance to the own center by 1 + margin. With 1, a
         learning rate that suits softmax may collapse all features; start with 0.3 or a smaller rate.
     covariance : {'identity', 'diagonal'}
-        S_k: the identity, or the diagonal matrix exp(`<name>_log_variance_bias`[k]), which is learned.
+        S_k: the identity, or the diagonal matrix exp(v_k) with the learned parameter v,
+        `<name>_log_variance_bias`.
     lr_mult : float
         Multiplies the learning rate of centers and covariances, >= 0. They have no weight decay.
     use_ignore : bool

@@ -33,7 +33,12 @@ def blocks(page):
 
 def commands(page):
     """(arguments, expected output) of each `centerloss-mx` in console blocks, in order."""
-    return [found for kind, text in FENCE.findall(read(page)) if kind == 'console' for found in COMMAND.findall(text)]
+    return [
+        found
+        for kind, text in FENCE.findall(read(page))
+        if kind == 'console'
+        for found in COMMAND.findall(text)
+    ]
 
 
 def some(pages):
@@ -108,7 +113,9 @@ def anchors(page):
     return {re.sub(r'[^\w -]', '', heading).lower().replace(' ', '-') for heading in headings}
 
 
-@pytest.mark.parametrize('page', some(PAGES + [REPOSITORY / f'{name}/README.md' for name in ('examples', 'benchmarks')]))
+@pytest.mark.parametrize(
+    'page', some(PAGES + [REPOSITORY / f'{name}/README.md' for name in ('examples', 'benchmarks')])
+)
 def test_the_pictures_pages_and_headings_it_links_to_are_there(page):
     for link in re.findall(r'\]\((?!http)([^)]+)\)', FENCE.sub('', read(page))):
         path, _, anchor = link.partition('#')
@@ -134,7 +141,9 @@ def test_every_page_is_reached_from_a_table_of_contents():
 
 def test_the_reference_has_a_page_for_each_public_module():
     package = REPOSITORY / 'centerloss_mx'
-    modules = {path.stem for path in package.iterdir() if path.name[0] != '_' and path.name not in ('cli', 'data')}
+    modules = {
+        path.stem for path in package.iterdir() if path.name[0] != '_' and path.name not in ('cli', 'data')
+    }
     modules -= {'reference', 'py'}
     pages = {path.stem for path in (REPOSITORY / 'docs' / 'reference').glob('*.md')} - {'index'}
     assert pages == modules
