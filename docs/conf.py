@@ -28,6 +28,7 @@ autosummary_generate = False
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 add_module_names = False
+toc_object_entries_show_parents = 'hide'
 
 html_title = 'centerloss_mx'
 html_theme = 'pydata_sphinx_theme'
@@ -52,6 +53,13 @@ def skip_field(app, what, name, member, skip, options):
     return True if (member.__doc__ or '').startswith('Alias for field number') else None
 
 
+def without_type(app, what, name, member, options, lines):
+    """Leave the docstring of a constant's type out: the page describes the constant."""
+    if what == 'data':
+        lines.clear()
+
+
 def setup(app):
     """Connect what autodoc calls."""
     app.connect('autodoc-skip-member', skip_field)
+    app.connect('autodoc-process-docstring', without_type)
