@@ -65,7 +65,9 @@ def test_every_block_runs_and_prints_what_the_page_says(page, tmp_path):
     for actual, shown in zip(printed, expected):
         if shown is not None:
             assert NUMBER.sub('#', actual) == NUMBER.sub('#', shown)
-            close = pytest.approx([float(number) for number in NUMBER.findall(SECONDS.sub('', shown))], rel=0.05)
+            close = pytest.approx(
+                [float(number) for number in NUMBER.findall(SECONDS.sub('', shown))], rel=0.05
+            )
             assert [float(number) for number in NUMBER.findall(SECONDS.sub('', actual))] == close
 
 
