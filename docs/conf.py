@@ -39,6 +39,7 @@ html_css_files = ['site.css']
 html_copy_source = html_show_sourcelink = False
 html_theme_options = {
     'navigation_with_keys': False,
+    'shorten_urls': False,  # the links of faults name file and line
     'show_toc_level': 2,
     'navbar_center': [],
     'navbar_end': ['theme-switcher'],
@@ -55,11 +56,12 @@ def skip_field(app, what, name, member, skip, options):
 
 def without_type(app, what, name, member, options, lines):
     """Leave the docstring of a constant's type out: the page describes the constant."""
-    if what == 'data':
+    of_type = (type(member).__doc__ or '').strip().splitlines()
+    if what == 'data' and lines[:1] == of_type[:1]:
         lines.clear()
 
 
 def setup(app):
     """Connect what autodoc calls."""
     app.connect('autodoc-skip-member', skip_field)
-    app.connect('autodoc-process-docstring', without_type)
+    app.connect('autodoc-process-docstring', without_type, priority=100)

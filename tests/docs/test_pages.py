@@ -150,3 +150,11 @@ def test_the_reference_has_a_page_for_each_public_module():
     modules -= {'reference', 'py'}
     pages = {path.stem for path in (REPOSITORY / 'docs' / 'reference').glob('*.md')} - {'index'}
     assert pages == modules
+
+
+def test_the_page_of_faults_has_each_module_of_faults():
+    modules = {path.stem for path in (REPOSITORY / 'centerloss_mx' / '_mxnet').glob('[a-z]*.py')}
+    shown = re.findall(
+        r'automodule:: centerloss_mx\._mxnet\.(\w+)', read(REPOSITORY / 'docs' / 'mxnet-faults.md')
+    )
+    assert set(shown) == modules
