@@ -1,4 +1,4 @@
-"""One forward and backward of the operator, against a custom operator that does nothing.
+"""One forward and backward of the operator, against one that does nothing and one with loops over samples.
 
     python -m benchmarks.operator
 
@@ -17,17 +17,19 @@ from centerloss_mx.operator.numpy_rows import HostRows
 import mxnet as mx
 import numpy as np
 
-from . import nothing  # noqa: F401  registers the operator
+from . import classic, nothing  # noqa: F401  they register operators
 
 SIZES = [(64, 2, 10), (128, 512, 10_000), (128, 512, 1_000_000), (256, 512, 100_000), (512, 512, 1_000_000)]
-WAYS = ['nothing', 'host rows', 'device rows']
-ROUNDS, STEPS = 15, 10
+WAYS = ['nothing', 'host rows', 'device rows', 'classic']
+ROUNDS, STEPS = 10, 5
 
 
 def bind(way: str, n: int, dim: int, num_class: int) -> mx.executor.Executor:
     data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
     if way == 'nothing':
         loss = mx.sym.Custom(data, label, op_type='nothing')
+    elif way == 'classic':
+        loss = mx.sym.Custom(data, label, op_type='classic', num_class=num_class, name='c')
     else:
         loss = mx.sym.Custom(data, label, op_type='centerloss', num_class=num_class, batchsize=n, name='c')
     pick = center_loss.rows_for
