@@ -1,7 +1,7 @@
 """A training from samples to checkpoints, as the command line and the examples run it."""
 
+from ..model import remove_checkpoints
 from .batches import IGNORE_LABEL, num_batches
-from .checkpoints import remove_checkpoints
 from .devices import KV_STORES, check_workers, contexts
 from .hooks import Hook
 from .options import OtherOption, keep_options

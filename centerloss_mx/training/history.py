@@ -7,8 +7,7 @@ import os
 from typing import Any
 
 from .._files import write_whole
-from .hooks import Hook
-from .state import TrainingState
+from .hooks import Hook, TrainingState
 
 
 class HistoryFile(Hook):

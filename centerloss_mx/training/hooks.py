@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Mapping
+import logging
+from typing import Any, Callable, Mapping, Protocol
 
 import numpy as np
+from mxnet.metric import EvalMetric
 from mxnet.model import BatchEndParam
+from mxnet.ndarray import NDArray
 
 from ..callback import ProgressBar
-from .state import TrainingState
+from ..dataset import Samples
+from ..module import Module
+
+
+class TrainingState(Protocol):
+    """The attributes and methods of `Training` that hooks use; its docstring describes them."""
+
+    title: str
+    train: Samples
+    test: Samples | None
+    num_epoch: int
+    num_batches: int
+    optimizer_params: dict[str, Any]
+    logger: logging.Logger
+    metric: EvalMetric
+    module: Module | None
+    history: list[dict[str, Any]]
+    test_features: np.ndarray
+
+    def predict(self, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+        """Compute features, (N, D), and classes, (N,)."""
+
+    def parameters(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+        """Return parameters and auxiliary states."""
 
 
 class Hook:
     """Something to do during a training; a subclass defines the methods that it needs.
 
-    `Training.fit` calls the hooks in the order of its list, in the process of rank 0 only. An exception in a
-    hook ends the training.
+    `Training.fit` calls the hooks in the order of its list, in the process of rank 0 only, and passes itself. An
+    exception in a hook ends the training.
 
     Examples
     --------
@@ -26,55 +52,19 @@ class Hook:
     """
 
     def begin(self, training: TrainingState, begin_epoch: int) -> None:
-        """Prepare, before the first batch; `begin_epoch` epochs have been trained before.
-
-        Parameters
-        ----------
-        training : TrainingState
-            The training that begins.
-        begin_epoch : int
-            Number of epochs trained before, 0 or more.
-        """
+        """Prepare, before the first batch; `begin_epoch` epochs have been trained before."""
 
     def epoch_begin(self, training: TrainingState) -> None:
-        """Act before the first batch of each epoch.
-
-        Parameters
-        ----------
-        training : TrainingState
-            The training that runs.
-        """
+        """Act before the first batch of each epoch."""
 
     def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
-        """Act after each batch.
-
-        Parameters
-        ----------
-        training : TrainingState
-            The training that runs.
-        param : mxnet.model.BatchEndParam
-            Epoch, number of the batch in it, metric, and the variables of `Module.fit`.
-        """
+        """Act after each batch; `param` has epoch, batch number and metric, as in MXNet's callbacks."""
 
     def epoch_end(self, training: TrainingState, epoch: int) -> None:
-        """Act after each epoch; `training.history[-1]` is its row, if an earlier hook measures.
-
-        Parameters
-        ----------
-        training : TrainingState
-            The training that runs.
-        epoch : int
-            Number of epochs trained, 1 after the first.
-        """
+        """Act after each epoch, 1 for the first; `training.history[-1]` is its row."""
 
     def end(self, training: TrainingState) -> None:
-        """Act after the last epoch; not called where the training fails.
-
-        Parameters
-        ----------
-        training : TrainingState
-            The training that has ended.
-        """
+        """Act after the last epoch; not called if the training fails."""
 
 
 class AfterFirstBatch(Hook):

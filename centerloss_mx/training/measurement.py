@@ -7,8 +7,7 @@ import time
 import numpy as np
 
 from ..evaluation import cluster_ratio
-from .hooks import Hook
-from .state import TrainingState
+from .hooks import Hook, TrainingState
 
 
 class Measurement(Hook):

@@ -9,9 +9,8 @@ import numpy as np
 
 from .checkpoints import Checkpoint
 from .history import HistoryFile
-from .hooks import AfterEpoch, AfterFirstBatch, Hook, Log, Progress
+from .hooks import AfterEpoch, AfterFirstBatch, Hook, Log, Progress, TrainingState
 from .measurement import Measurement
-from .state import TrainingState
 
 
 def standard_hooks(
