@@ -40,8 +40,8 @@ class TrainingState(Protocol):
 class Hook:
     """Something to do during a training; a subclass defines the methods that it needs.
 
-    `Training.fit` calls the hooks in the order of its list, in the process of rank 0 only, and passes itself. An
-    exception in a hook ends the training.
+    `Training.fit` calls the hooks in the order of its list, in the process of rank 0 only. An exception
+    in a hook ends the training.
 
     Examples
     --------
