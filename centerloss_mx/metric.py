@@ -223,7 +223,13 @@ def for_network(symbol: Symbol) -> mxmetric.CompositeEvalMetric:
             metrics.append(mxmetric.Loss(name, output_names=[output], label_names=[]))
         else:
             metrics.append(
-                CenterLossMetric(info.normalization, info.name, [output], [info.label], info.ignored)
+                CenterLossMetric(
+                    normalization=info.normalization,
+                    name=info.name,
+                    output_names=[output],
+                    label_names=[info.label],
+                    ignore_label=info.ignored,
+                )
             )
     return mxmetric.CompositeEvalMetric(metrics)
 
