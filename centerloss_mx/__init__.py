@@ -32,12 +32,17 @@ __all__ = [
     'training',
 ]
 
+_NOT_IMPORTED = ('cli', 'launch', 'visualization')  # they need optional packages, or are programs
+
 
 def __getattr__(name: str) -> Any:
     """Import a module on first use: a server, with MXNet half imported, could not import them all."""
     if name in __all__:
         return import_module(f'{__name__}.{name}')
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    hint = (
+        f'; import it, as in `from {__name__} import {name}`' if name in ('launch', 'visualization') else ''
+    )
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}{hint}')
 
 
 def __dir__() -> List[str]:

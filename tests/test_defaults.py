@@ -64,7 +64,8 @@ DEFAULTS = {
     },
     'model_zoo.get_model': {'layer': 'embedding_output', 'thumbnail': None},
     'model_zoo.load_params': {'data_shape': (3, 224, 224)},
-    'module.Module.load': {'load_optimizer_states': False, 'batchsize': None},
+    'module.Module.bind': {'label_shapes': None, 'for_training': True},
+    'module.Module.load': {'epoch': None, 'load_optimizer_states': False, 'batchsize': None},
     'module.Module.init_params': {
         'initializer': '["uniform", {"scale": 0.01}]', 'arg_params': None, 'aux_params': None,
         'allow_missing': False, 'force_init': False, 'allow_extra': False,

@@ -16,6 +16,7 @@ from ..symbol import CenterLossInfo
 __all__ = [
     'check_centers_are_counted',
     'check_gradients',
+    'check_labels_are_served',
     'check_optimizer',
     'check_outputs_and_labels',
     'check_servers_can_hold',
@@ -38,6 +39,25 @@ def check_outputs_and_labels(
             raise ValueError(
                 f'label_names={list(label_names)} lack {info.label!r}: Module needs this label to pull the '
                 f'rows of {info.centers} that a batch needs'
+            )
+
+
+def check_labels_are_served(
+    losses: Iterable[CenterLossInfo], arguments: Sequence[str], names: Sequence[str], served: Sequence[str]
+) -> None:
+    """Refuse a label that Module would take for a parameter, or that would stay at 0 without an error."""
+    for info in losses:
+        if info.label not in arguments:  # another operator computes it
+            continue
+        if info.label not in names:
+            raise ValueError(
+                f'label_names lack {info.label!r}, which {info.name} reads: add it, as in '
+                f"label_names=['softmax_label', {info.label!r}]"
+            )
+        if info.label not in served:
+            raise ValueError(
+                f'the iterator serves no {info.label!r}, which {info.name} reads; it serves '
+                f'{", ".join(served)}. Wrap it in io.CenterLossIter'
             )
 
 

@@ -22,6 +22,7 @@ from ..symbol import describe
 from .checks import (
     check_centers_are_counted,
     check_gradients,
+    check_labels_are_served,
     check_optimizer,
     check_outputs_and_labels,
     check_servers_can_hold,
@@ -94,7 +95,7 @@ class Module(MXModule):
     @staticmethod
     def load(
         prefix: str,
-        epoch: int | None,
+        epoch: int | None = None,
         load_optimizer_states: bool = False,
         batchsize: int | None = None,
         **kwargs: Any,
@@ -125,6 +126,27 @@ class Module(MXModule):
         if load_optimizer_states:
             module._preload_opt_states = f'{prefix}-{epoch:04d}.states'
         return module
+
+    def bind(
+        self, data_shapes: Any, label_shapes: Any = None, for_training: bool = True, *args: Any, **kwargs: Any
+    ) -> None:
+        """Bind executors as `mx.mod.Module` does; for training, every label of a center loss must be there.
+
+        Parameters
+        ----------
+        data_shapes, label_shapes, for_training, *args, **kwargs
+            As for `mx.mod.Module.bind`.
+
+        Raises
+        ------
+        ValueError
+            A label that a center loss reads is not in `label_names`, or the iterator does not serve it.
+        """
+        if for_training:
+            served = [desc[0] for desc in (*data_shapes, *(label_shapes or ()))]
+            names = [*self._data_names, *self._label_names]
+            check_labels_are_served(self._center_losses, self._symbol.list_arguments(), names, served)
+        super().bind(data_shapes, label_shapes, for_training, *args, **kwargs)
 
     def fit(self, *args: Any, **kwargs: Any) -> None:
         """Train as `mx.mod.Module.fit` does; after an error this process does not wait for other workers.
@@ -306,8 +328,8 @@ class Module(MXModule):
             if not np.isfinite(values).all():
                 raise self._failure(
                     ValueError,
-                    f'{loss.output} is {sum(values)}; expected finite features (nothing was pushed). A lower '
-                    'scale or learning rate keeps training from diverging',
+                    f'{loss.output} is {sum(values)}, expected a finite loss; nothing was pushed. If '
+                    'training diverges, lower the scale or the learning rate',
                 )
 
     def _counted_samples(self) -> dict[str, np.ndarray]:

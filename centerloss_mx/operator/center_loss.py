@@ -132,9 +132,10 @@ class CenterLoss(mxop.CustomOp):
         squares = self.rows.squares(diff)
         divisor = self._divisor(len(data), kept)
         loss = 0.5 * self.rows.total(squares) / divisor
-        if is_train and not loss <= np.finfo(diff.dtype).max:
+        dtype = np.dtype(diff.dtype)
+        if is_train and not loss <= np.finfo(dtype).max:
             raise ValueError(
-                f'centerloss: the loss of this batch is {loss}; expected finite features (no center moved). '
+                f'centerloss: the loss of this batch, {loss:.3g}, is not finite in {dtype}; no center moved. '
                 'If training diverges, lower the scale or the learning rate'
             )
         return _Batch(diff, squares, classes, kept, divisor, loss)

@@ -268,7 +268,7 @@ def test_workers_that_see_no_checkpoint_do_not_resume(data, refused, monkeypatch
     (['DATA', '--image-size', 24], '--image-size 24: '),
     (['DATA', '--rand-mirror'], 'only pictures in files can be mirrored'),
     (['DATA', '--kv-store', 'dist_sync'], 'this process is not a worker (DMLC_ROLE is not set)'),
-    (['DATA', '--lr', '1e30'], 'expected finite features'),
+    (['DATA', '--lr', '1e30'], 'is not finite in float32'),
     (['DATA', '--loss', 'softmax', '--lr', '1e30'], 'softmax, epoch 1: training diverged'),
     (['DATA', '-o', 'file/net'], 'centerloss-mx: --output file/net: file is not a folder'),
 ])  # fmt: skip

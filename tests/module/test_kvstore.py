@@ -299,7 +299,7 @@ def test_bad_and_ignored_labels_and_bad_features_leave_the_servers_centers_as_th
     assert job.returncode == 0, job.stdout + job.stderr
     printed = job.stdout.splitlines()
     assert 'worker 1 | worker 1: center_label: label 77 at row 5 is outside 0..29 (num_class=30)' in printed
-    assert any('worker 1: center_loss_output is nan; expected finite features' in line for line in printed)
+    assert any('worker 1: center_loss_output is nan, expected a finite loss' in line for line in printed)
     assert sum(line.endswith('| done') for line in printed) == 2
 
 

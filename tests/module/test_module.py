@@ -230,7 +230,7 @@ def test_what_is_bad_leaves_centers_on_the_kvstore_as_they_were_and_training_goe
     message = 'center_label: label 5 at row 3 is outside 0..4'
     if bad == 'features':
         data.data[0][3, 1] = np.nan
-        message = 'center_loss_output is nan; expected finite features'
+        message = 'center_loss_output is nan, expected a finite loss'
     with pytest.raises(ValueError, match=message):
         net.step(data)
     assert all((before[name] == value).all() for name, value in numbers(net.module).items())
@@ -315,7 +315,7 @@ def test_the_loss_is_looked_at_under_any_name():
     net.init_optimizer()
     data = batch([0, 1, 2, 3])
     data.data[0][3, 1] = np.nan
-    with pytest.raises(ValueError, match='net_center_loss_output is nan; expected finite features'):
+    with pytest.raises(ValueError, match='net_center_loss_output is nan, expected a finite loss'):
         net.step(data)
 
 
@@ -459,3 +459,32 @@ def test_plain_module_with_the_row_id_function_trains_the_same_numbers():
         modules.append(numbers(net.module))
     ours, plain = modules
     assert all((plain[name] == value).all() for name, value in ours.items())
+
+
+@pytest.mark.parametrize('centers', ['aux', 'kvstore'])
+def test_a_label_that_the_iterator_does_not_serve_is_refused_before_training(centers):
+    """MXNet warns and leaves the label at 0: every sample would pull the center of class 0."""
+    net = joint_supervision(mx.sym.Variable('data'), NUM_CLASS, 0.1, centers=centers, embedding_dim=DIM)
+    plain = mx.io.NDArrayIter(np.zeros((4, DIM)), np.zeros(4), 4)
+    mod = Module(net, label_names=['softmax_label', 'center_label'])
+    with pytest.raises(
+        ValueError, match="the iterator serves no 'center_label', which center_loss reads; it s"
+    ):
+        mod.fit(plain, num_epoch=1)
+    assert not mod.binded
+
+
+def test_a_label_that_module_would_take_for_a_parameter_is_refused():
+    net = joint_supervision(mx.sym.Variable('data'), NUM_CLASS, 0.1)
+    samples = CenterLossIter(mx.io.NDArrayIter(np.zeros((4, DIM)), np.zeros(4), 4))
+    with pytest.raises(
+        ValueError, match=r"label_names lack 'center_label', .*\['softmax_label', 'center_label'\]"
+    ):
+        Module(net).fit(samples, num_epoch=1)
+
+
+def test_labels_may_come_as_data_and_scoring_needs_none():
+    net = joint_supervision(mx.sym.Variable('data'), NUM_CLASS, 0.1)
+    shapes = [('data', (4, DIM)), ('center_label', (4,))]
+    Module(net, ['data', 'center_label']).bind(shapes, [('softmax_label', (4,))])  # must not raise
+    Module(net, label_names=None).bind([('data', (4, DIM))], for_training=False)  # must not raise
