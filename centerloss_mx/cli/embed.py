@@ -8,11 +8,13 @@ from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 from mxnet.context import Context
+from mxnet.ndarray import NDArray
+from mxnet.symbol import Symbol
 
 from ..dataset import Samples, has_parts, hold_out, load_samples
 from ..io import Images
 from ..model import FeatureExtractor, Features, find_centers, load_checkpoint, save_features
-from ..symbol.names import EMBEDDING_OUTPUT
+from ..symbol import describe
 from .arguments import SOURCE_HELP, add_batches, add_checkpoint, add_command, add_output, add_pictures
 from .checkpoint import prefix_and_epoch
 from .output import check_output
@@ -52,15 +54,32 @@ def embed(options: EmbedOptions) -> None:
         raise ValueError(
             f'{options.layer} has shape {found.shape}; expected (N, D), a feature for each sample'
         )
-    centers, trained_on, without = find_centers(symbol, arg_params, aux_params), extractor.class_names, ''
-    of_these = options.layer == EMBEDDING_OUTPUT and not options.flip and trained_on is not None
-    if centers is not None and not of_these:
-        centers, without = None, '; without the centers, which are of other features'
+    trained_on = extractor.class_names
+    centers, without = _centers(options, symbol, arg_params, aux_params, trained_on)
     names = samples.names if isinstance(samples, Images) else None
     features = Features(found, samples.labels, samples.class_names, names, centers, trained_on)
     save_features(options.output, features)
     count = len(np.unique(samples.labels))
     print(f'{options.output}: {len(found)} features of {found.shape[1]} dimensions, {count} classes{without}')
+
+
+def _centers(
+    options: EmbedOptions,
+    symbol: Symbol,
+    arg_params: dict[str, NDArray],
+    aux_params: dict[str, NDArray],
+    trained_on: Sequence[str] | None,
+) -> tuple[np.ndarray | None, str]:
+    """Find the centers of the features of a layer, or say why there are none."""
+    losses = describe(symbol)
+    of_layer = [info.name for info in losses if info.feature == options.layer]
+    if not losses:
+        return None, ''
+    if len(of_layer) > 1:
+        return None, f'; without centers, because {len(of_layer)} losses have some'
+    if not of_layer or options.flip or trained_on is None:
+        return None, '; without the centers, which are of other features'
+    return find_centers(symbol, arg_params, aux_params, of_layer[0]), ''
 
 
 def _check_kind(options: EmbedOptions, samples: Samples, trained_on_pictures: bool | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 from mxnet import cpu
@@ -104,6 +105,7 @@ class FeatureExtractor:
         ctx: Context | None = None,
         data_name: str = 'data',
     ) -> None:
+        ctx = ctx[0] if isinstance(ctx, (list, tuple)) else ctx  # as Module takes them
         self.symbol, self.ctx, self.data_name = internal_output(symbol, layer), ctx or cpu(), data_name
         shape = noted(self.symbol, 'data_shape', list, data_name)
         self.data_shape: tuple[int, ...] | None = None if shape is None else tuple(shape)
@@ -117,8 +119,18 @@ class FeatureExtractor:
             raise ValueError(f'there is no parameter {missing[0]}, which {layer} needs')
         self.arg_params = {name: arg_params[name].copy() for name in arguments}
         self.aux_params = {name: aux_params[name].copy() for name in states}
+        self._prepare()
+
+    def _prepare(self) -> None:
         params = {**self.arg_params, **self.aux_params}
-        self._compute = without_fusion(self.symbol, data_name, params, self.ctx)
+        self._compute = without_fusion(self.symbol, self.data_name, params, self.ctx)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != '_compute'}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._prepare()
 
     def predict(
         self,

@@ -14,6 +14,7 @@ from .._mxnet.arrays import with_all_rows
 from ..operator.labels import check_labels, group_by_class
 from ..operator.numpy_rows import HostRows
 from ..symbol.description import CenterLossInfo, find_center_loss
+from ..symbol.names import CENTER_LABEL
 from .extractor import FeatureExtractor
 
 
@@ -78,6 +79,8 @@ def start_centers(
         feature=output or info.feature,
     )
     label_names = [desc[0] for desc in data_iter.provide_label]
+    if label_name is None and info.label not in label_names and CENTER_LABEL in label_names:
+        info = info._replace(label=CENTER_LABEL)  # the network computes its label, from this one as a rule
     if info.label not in label_names:
         raise ValueError(f'the iterator has no label {info.label!r}; it has {", ".join(label_names)}')
     in_state = info.storage == 'auxiliary state'

@@ -9,7 +9,7 @@ from mxnet.symbol import Symbol
 
 from .._checks import check_flag, check_number, check_size, check_whole_number
 from .._mxnet.symbols import comparable, valid_or_zero
-from .description import center_loss_attribute
+from .description import center_loss_attribute, input_attribute
 
 __all__ = ['DTYPES', 'Rows', 'check_arguments', 'learned_centers', 'only_gradient', 'squared_length']
 
@@ -17,23 +17,27 @@ DTYPES = ('float32', 'float64')
 
 
 class Rows:
-    """The rows of a batch that count for a loss: those whose label is valid and not ignored.
+    """The features and labels of a batch, and the rows that count: their label is valid and not ignored.
 
     Parameters
     ----------
-    label : Symbol
-        Labels, shape (N,), any numeric dtype.
+    name : str
+        Name of the loss.
+    data, label : Symbol
+        Features, and labels, shape (N,), any numeric dtype.
     num_class : int
         Number of classes.
     use_ignore, ignore_label
         Whether rows with the label `ignore_label` are ignored.
     """
 
-    def __init__(self, label: Symbol, num_class: int, use_ignore: bool, ignore_label: float) -> None:
-        self._given_label = label
-        self.num_class = num_class
+    def __init__(
+        self, name: str, data: Symbol, label: Symbol, num_class: int, use_ignore: bool, ignore_label: float
+    ) -> None:
+        self.name, self.num_class = name, num_class
         self.ignored = ignore_label if use_ignore else None
-        label = comparable(label)
+        self.data = mxsym.identity(data, attr=input_attribute(name, 'feature'))
+        label = comparable(mxsym.identity(label, attr=input_attribute(name, 'label')))
         self._valid = self._kept = (label >= 0) * (label <= num_class - 1) * (label % 1 == 0)
         if use_ignore:
             ignored = label == ignore_label
@@ -60,20 +64,18 @@ class Rows:
         zeros = mxsym.zeros_like(values)
         return mxsym.where(self._valid, zeros, zeros * math.nan)
 
-    def make_loss(self, values: Symbol, grad_scale: float, name: str, data: Symbol) -> Symbol:
+    def make_loss(self, values: Symbol, grad_scale: float) -> Symbol:
         """Return the loss of each row, (N,): 0 where ignored, NaN where the label is invalid."""
         values = mxsym.where(self._kept, values, self.nan_where_invalid(values))
-        attributes = self.describe(name, data, storage='parameter', normalization=None)
-        return mxsym.MakeLoss(values, grad_scale=grad_scale, name=name, attr=attributes)
+        attributes = self.describe(storage='parameter', normalization=None)
+        return mxsym.MakeLoss(values, grad_scale=grad_scale, name=self.name, attr=attributes)
 
-    def describe(self, name: str, data: Symbol, storage: str, normalization: str | None) -> dict[str, str]:
+    def describe(self, storage: str, normalization: str | None) -> dict[str, str]:
         """Return the attribute that describes the loss of these rows."""
         return center_loss_attribute(
-            name,
-            data,
-            self._given_label,
+            name=self.name,
             storage=storage,
-            centers=f'{name}_center_weight',
+            centers=f'{self.name}_center_weight',
             num_class=int(self.num_class),  # JSON knows no numbers of NumPy
             ignored=self.ignored if self.ignored is None else float(self.ignored),
             normalization=normalization,

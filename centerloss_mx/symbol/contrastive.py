@@ -84,13 +84,13 @@ def contrastive_center_loss(
     weights = {'scale': scale, 'lr_mult': lr_mult}
     check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, weights, least_class=2)
     check_number(f'{name}: ', 'delta', delta, above=True)
-    rows = Rows(label, num_class, use_ignore, ignore_label)
+    rows = Rows(name, data, label, num_class, use_ignore, ignore_label)
     centers = learned_centers(name, num_class, embedding_dim, lr_mult)
-    feature = rows.keep(data)
+    feature = rows.keep(rows.data)
     own = squared_length(feature - mxsym.take(centers, rows.label))
 
     mean = mxsym.mean(centers, axis=0, keepdims=True)  # (1, D)
     spread = mxsym.sum(squared_length(mxsym.broadcast_sub(centers, mean)))  # (1,)
     total = mxsym.broadcast_add(squared_length(mxsym.broadcast_sub(feature, mean)) * num_class, spread)
     others = mxsym.maximum(total - own, 0)  # rounding can take it below 0, and delta with it
-    return rows.make_loss(0.5 * own / (others + delta), scale, name, data)
+    return rows.make_loss(0.5 * own / (others + delta), scale)

@@ -8,11 +8,12 @@ it. The operator `centerloss` needs no such attribute, because its own parameter
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any, Iterator, NamedTuple
 
 from mxnet.symbol import Symbol, load_json
 
-from .._checks import check_size
+from .._checks import check_choice, check_size
 from ..operator import CenterLossParam
 from .names import EMBEDDING_OUTPUT
 
@@ -22,10 +23,12 @@ __all__ = [
     'centers_attribute',
     'describe',
     'find_center_loss',
+    'input_attribute',
     'kvstore_centers',
     'with_batchsize',
 ]
 
+STORAGES = ('auxiliary state', 'kvstore', 'parameter')
 _OPERATORS = ('centerloss', '_centerloss_per_sample')
 _LOSS = '__center_loss__'  # of a MakeLoss node: its description
 _CENTERS = '__centers__'  # of a Variable: it holds centers on the KVStore
@@ -93,15 +96,14 @@ def describe(symbol: Symbol) -> list[CenterLossInfo]:
     graph = json.loads(symbol.tojson())
     nodes = graph['nodes']
     outputs = dict(zip((head[0] for head in graph['heads']), symbol.list_outputs()))
-    losses = []
+    losses: list[CenterLossInfo] = []
     for number, node in enumerate(nodes):
-        attributes = node.get('attrs', {})
         if _is_operator(node):
             losses.append(_of_operator(nodes, number, outputs))
-        elif _LOSS in attributes:
-            losses.append(CenterLossInfo(**json.loads(attributes[_LOSS]), output=outputs.get(number)))
-        elif '__num_class__' in attributes:
-            losses.append(_without_description(nodes, number, outputs))
+        elif _LOSS in node.get('attrs', {}):
+            losses.append(_of_factory(nodes, number, outputs))
+        elif node['op'] == 'BlockGrad' and '__num_class__' in node.get('attrs', {}):
+            losses += _without_description(nodes, number, outputs)
     return losses
 
 
@@ -113,7 +115,7 @@ def find_center_loss(symbol: Symbol, name: str | None = None) -> CenterLossInfo:
     symbol : Symbol
         The network.
     name : str or None
-        Name of the loss; None: the network has one.
+        Name of the loss; None: the only one, or of several the one with the default name, `center_loss`.
 
     Returns
     -------
@@ -125,17 +127,25 @@ def find_center_loss(symbol: Symbol, name: str | None = None) -> CenterLossInfo:
         There is no such loss, or several and no name; the message lists those that there are.
     """
     losses = describe(symbol)
-    found = [info for info in losses if name in (None, info.name)]
+    wanted = 'center_loss' if name is None and len(losses) > 1 else name
+    found = [info for info in losses if wanted in (None, info.name)]
     if len(found) != 1:
         names = ', '.join(info.name for info in losses) or 'none'
         raise ValueError(f'name={name!r}: expected the name of a center loss in the network; it has {names}')
     return found[0]
 
 
-def center_loss_attribute(name: str, data: Symbol, label: Symbol, **facts: Any) -> dict[str, str]:
+def center_loss_attribute(**facts: Any) -> dict[str, str]:
     """Return the attribute of a MakeLoss node that describes its loss by fields of `CenterLossInfo`."""
-    described = {'name': name, 'feature': data.list_outputs()[0], 'label': label.list_outputs()[0], **facts}
-    return {_LOSS: json.dumps(described)}
+    return {_LOSS: json.dumps(facts)}
+
+
+def input_attribute(name: str, field: str) -> dict[str, str]:
+    """Return the attribute of the node whose input is the 'label' or the 'feature' of a loss.
+
+    The graph has the input's name. Another symbol may take its place when the loss is composed.
+    """
+    return {f'__center_loss_{field}__': name}
 
 
 def centers_attribute(name: str) -> dict[str, str]:
@@ -203,22 +213,41 @@ def _output_name(nodes: list[dict[str, Any]], entry: list[int]) -> str:
     return f'{node["name"]}_output{index or ""}'
 
 
-def _without_description(nodes: list[dict[str, Any]], number: int, outputs: dict[int, str]) -> CenterLossInfo:
+def _of_factory(nodes: list[dict[str, Any]], number: int, outputs: dict[int, str]) -> CenterLossInfo:
+    """Describe the loss of a MakeLoss node by its attribute, and its inputs by the nodes that are marked."""
+    node = nodes[number]
+    try:
+        facts = dict(json.loads(node['attrs'][_LOSS]))
+        for field in 'label', 'feature':
+            attribute = input_attribute(facts['name'], field)
+            marked = next(other for other in nodes if attribute.items() <= other.get('attrs', {}).items())
+            facts[field] = _output_name(nodes, marked['inputs'][0])
+        check_choice('', 'storage', facts['storage'], STORAGES)
+        facts['output'] = outputs.get(number)
+        # A later version may have written more facts.
+        return CenterLossInfo(**{name: facts[name] for name in CenterLossInfo._fields if name in facts})
+    except (KeyError, TypeError, ValueError, StopIteration):
+        raise ValueError(f'{node["name"]}: attribute {_LOSS} does not describe a center loss') from None
+
+
+def _without_description(
+    nodes: list[dict[str, Any]], number: int, outputs: dict[int, str]
+) -> Iterator[CenterLossInfo]:
     """Describe a loss in a network saved before losses had descriptions: its label node has attributes."""
     attributes = nodes[number]['attrs']
     on_kvstore = _CENTERS in attributes
-    loss, name = next(_losses_behind(nodes, number))
-    return CenterLossInfo(
-        name=name,
-        storage='kvstore' if on_kvstore else 'parameter',
-        centers=f'{name}_center_weight',
-        num_class=int(attributes['__num_class__']),
-        ignored=float(attributes['__ignore_label__']) if '__ignore_label__' in attributes else None,
-        normalization='null' if on_kvstore else None,
-        label=_output_name(nodes, nodes[number]['inputs'][0]),
-        feature=EMBEDDING_OUTPUT,
-        output=outputs.get(loss),
-    )
+    for loss, name in islice(_losses_behind(nodes, number), 1):
+        yield CenterLossInfo(
+            name=name,
+            storage='kvstore' if on_kvstore else 'parameter',
+            centers=f'{name}_center_weight',
+            num_class=int(attributes['__num_class__']),
+            ignored=float(attributes['__ignore_label__']) if '__ignore_label__' in attributes else None,
+            normalization='null' if on_kvstore else None,
+            label=_output_name(nodes, nodes[number]['inputs'][0]),
+            feature=EMBEDDING_OUTPUT,
+            output=outputs.get(loss),
+        )
 
 
 def _losses_behind(nodes: list[dict[str, Any]], label: int) -> Iterator[tuple[int, str]]:

@@ -90,7 +90,7 @@ def large_margin_gaussian_mixture(
     weights = {'scale': scale, 'margin': margin, 'lr_mult': lr_mult}
     check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, weights)
     check_choice(f'{name}: ', 'covariance', covariance, ('identity', 'diagonal'))
-    rows = Rows(label, num_class, use_ignore, ignore_label)
+    rows = Rows(name, data, label, num_class, use_ignore, ignore_label)
     centers = learned_centers(name, num_class, embedding_dim, lr_mult)
     log_variance = None
     if covariance == 'diagonal':
@@ -102,15 +102,15 @@ def large_margin_gaussian_mixture(
     def minus(distance: Symbol) -> Symbol:
         return -distance if log_variance is None else -mxsym.broadcast_add(distance, half_log_det)
 
-    distance = _mahalanobis(rows.keep(data), centers, log_variance)  # (N, C)
+    distance = _mahalanobis(rows.keep(rows.data), centers, log_variance)  # (N, C)
     own = mxsym.one_hot(rows.label, depth=num_class)
     with_margin = mxsym.where(own, distance * (1 + margin), distance)
     classification = -mxsym.pick(mxsym.log_softmax(minus(with_margin)), rows.label)
     likelihood = -mxsym.pick(minus(distance), rows.label)
-    loss = rows.make_loss(classification + likelihood * scale, 1.0, name, data)
+    loss = rows.make_loss(classification + likelihood * scale, 1.0)
 
     # Of all rows, also ignored ones: scoring without labels needs probabilities.
-    posterior = mxsym.softmax(minus(_mahalanobis(data, centers, log_variance)))
+    posterior = mxsym.softmax(minus(_mahalanobis(rows.data, centers, log_variance)))
     return mxsym.Group([mxsym.BlockGrad(posterior, name='softmax'), loss])
 
 

@@ -92,9 +92,9 @@ def island_loss(
     """
     weights = {'scale': scale, 'inter_scale': inter_scale, 'lr_mult': lr_mult}
     check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, weights)
-    rows = Rows(label, num_class, use_ignore, ignore_label)
+    rows = Rows(name, data, label, num_class, use_ignore, ignore_label)
     centers = learned_centers(name, num_class, embedding_dim, lr_mult)
-    own = 0.5 * squared_length(rows.keep(data - mxsym.take(centers, rows.label)))
+    own = 0.5 * squared_length(rows.keep(rows.data - mxsym.take(centers, rows.label)))
 
     length = squared_length(centers)  # (C,)
     directed = length > 1e-12
@@ -103,4 +103,4 @@ def island_loss(
     unit = mxsym.where(directed, unit, mxsym.zeros_like(unit))
     cosines = mxsym.sum(mxsym.square(mxsym.sum(unit, axis=0))) - mxsym.sum(directed)
     pairs = cosines + num_class * (num_class - 1)  # (1,)
-    return rows.make_loss(mxsym.broadcast_add(own, pairs * inter_scale), scale, name, data)
+    return rows.make_loss(mxsym.broadcast_add(own, pairs * inter_scale), scale)

@@ -96,7 +96,7 @@ def learned_center_loss(
         name, num_class, embedding_dim, use_ignore, ignore_label, {'scale': scale, 'lr_mult': lr_mult}
     )
     check_choice(f'{name}: ', 'dtype', dtype, DTYPES)
-    rows = Rows(label, num_class, use_ignore, ignore_label)
+    rows = Rows(name, data, label, num_class, use_ignore, ignore_label)
     centers = mxsym.Embedding(
         rows.label,
         learned_centers(name, num_class, embedding_dim, lr_mult),
@@ -106,5 +106,5 @@ def learned_center_loss(
         sparse_grad=sparse_grad,
         name=f'{name}_center',
     )
-    square = squared_length(rows.keep(data - centers))
-    return rows.make_loss(square, scale / 2, name, data)
+    square = squared_length(rows.keep(rows.data - centers))
+    return rows.make_loss(square, scale / 2)

@@ -101,7 +101,7 @@ def sync_center_loss(
         wd_mult=0,
         attr=centers_attribute(name),
     )
-    rows = Rows(label, num_class, use_ignore, ignore_label)
+    rows = Rows(name, data, label, num_class, use_ignore, ignore_label)
     looked_up = mxsym.Embedding(
         rows.label,
         centers,
@@ -114,7 +114,7 @@ def sync_center_loss(
     looked_up = rows.keep(looked_up)
     center = mxsym.slice_axis(looked_up, axis=1, begin=0, end=embedding_dim)
     seen = mxsym.slice_axis(looked_up, axis=1, begin=embedding_dim, end=embedding_dim + 1)
-    feature = rows.keep(mxsym.cast(data, dtype=dtype))
+    feature = rows.keep(mxsym.cast(rows.data, dtype=dtype))
 
     def half_squares(x: Symbol, c: Symbol) -> Symbol:
         return 0.5 * squared_length(x - c)  # (N,)
@@ -126,5 +126,5 @@ def sync_center_loss(
     # Forward: the loss. In backward the gradients to the features and to the centers, which do not share a
     # weight.
     loss = mxsym.BlockGrad(loss) + only_gradient(to_features) + only_gradient(to_centers)
-    attributes = rows.describe(name, data, storage='kvstore', normalization=normalization)
+    attributes = rows.describe(storage='kvstore', normalization=normalization)
     return mxsym.MakeLoss(loss, name=name, attr=attributes)

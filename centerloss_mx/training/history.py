@@ -27,7 +27,8 @@ class HistoryFile(Hook):
 
         def write(name: str) -> None:
             with open(name, 'w', newline='') as file:
-                writer = csv.DictWriter(file, list(training.history[-1]))
+                columns = dict.fromkeys(name for row in training.history for name in row)
+                writer = csv.DictWriter(file, list(columns), restval='nan')
                 writer.writeheader()
                 writer.writerows(training.history)
 

@@ -21,13 +21,14 @@ def standard_hooks(
     on_epoch: Callable[[Any, np.ndarray], None] | None,
     on_begin: Callable[[], None] | None,
 ) -> list[Hook]:
-    """List the hooks of `Training.fit`, a user's own between measurement and checkpoint.
+    """List the hooks of `Training.fit`, a user's own between measurement and history.
 
-    The checkpoint comes after the hooks that write files, because `resume` takes its epoch for complete.
+    A hook may add to the row of the history. The checkpoint comes after the hooks that write files, because a
+    resumed training takes its epoch for complete.
     """
     hooks: list[Hook] = [Measurement()]
-    hooks += [] if history is None else [HistoryFile(history)]
     hooks += own
+    hooks += [] if history is None else [HistoryFile(history)]
     hooks += [] if on_epoch is None else [AfterEpoch(on_epoch)]
     hooks += [] if prefix is None else [Checkpoint(prefix)]
     with_lines = training.test is not None or prefix is not None

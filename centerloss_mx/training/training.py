@@ -19,6 +19,7 @@ from ..dataset import Samples
 from ..metric import for_network
 from ..model import find_centers
 from ..module import Module
+from ..symbol import describe
 from ..symbol.names import SOFTMAX_OUTPUT
 from .batches import label_names, num_batches, repeat_shuffles, training_iter
 from .hooks import Hook
@@ -66,7 +67,7 @@ class Training:
     logger : logging.Logger or None
         Where `fit` logs; None: that of this module.
     hooks : sequence of Hook
-        Called in this order, after the measurement and before the checkpoint is saved.
+        Called in this order, after the measurement and before history and checkpoint are written.
 
     Attributes
     ----------
@@ -247,5 +248,6 @@ class Training:
 
     @property
     def centers(self) -> np.ndarray | None:
-        """The centers, (num_class, D); None: the network has none."""
-        return find_centers(self.symbol, *self.parameters())
+        """The centers of the first center loss, (num_class, D); None: the network has none."""
+        losses = describe(self.symbol)
+        return find_centers(self.symbol, *self.parameters(), losses[0].name) if losses else None

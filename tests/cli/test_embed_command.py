@@ -7,7 +7,10 @@ from pathlib import Path
 
 from centerloss_mx.dataset import load_arrays
 from centerloss_mx.model import FeatureExtractor, load_checkpoint, load_features
+from centerloss_mx.symbol import island_loss, learned_center_loss
+from centerloss_mx.training import Training
 
+import mxnet as mx
 import numpy as np
 import pytest
 from cli_data import CLASSES, TRAIN
@@ -131,3 +134,20 @@ def test_damaged_checkpoints_are_named(call, refused, data, tmp_path):
         in refused('embed', 'net', data / 'all.npz', '-o', 'x.npz')[1]
     )
     assert not Path('x.npz').exists()
+
+
+def test_centers_of_several_losses_are_left_out_and_it_says_so(call, data, tmp_path):
+    labels = mx.sym.Variable('center_label')
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=3, name='embedding')
+    net = mx.sym.Group([
+        mx.sym.SoftmaxOutput(mx.sym.FullyConnected(embedding, num_hidden=5), name='softmax'),
+        learned_center_loss(embedding, labels, 5, 3, name='a'),
+        island_loss(embedding, labels, 5, 3, name='b'),
+    ])  # fmt: skip
+    samples = load_arrays(data / 'all.npz')
+    training = Training(net, samples, batch_size=10)
+    training.fit(tmp_path / 'both')
+    assert training.centers.shape == (5, 3)
+    printed = call('embed', tmp_path / 'both', data / 'all.npz', '-o', 'both.npz')
+    assert 'without centers, because 2 losses have some' in printed
+    assert load_features('both.npz').centers is None

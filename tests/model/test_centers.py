@@ -107,9 +107,9 @@ def test_the_centers_are_found_wherever_they_are_stored(net, arg_params, aux_par
 
 def test_among_several_losses_the_name_finds_the_centers():
     assert find_centers(mx.sym.SoftmaxOutput(FEATURES, LABEL), {}, {}) is None
-    net = mx.sym.Group([center_loss(FEATURES, LABEL, 2), island_loss(FEATURES, LABEL, 2, 3)])
+    net = mx.sym.Group([center_loss(FEATURES, LABEL, 2, name='first'), island_loss(FEATURES, LABEL, 2, 3)])
     arg_params = {'island_loss_center_weight': mx.nd.array(ROWS)}
     np.testing.assert_array_equal(find_centers(net, arg_params, {}, 'island_loss'), ROWS)
     for name in None, 'other':
-        with pytest.raises(ValueError, match=rf'name={name!r}: .* it has center_loss, island_loss'):
+        with pytest.raises(ValueError, match=rf'name={name!r}: .* it has first, island_loss'):
             find_centers(net, arg_params, {}, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 
 from centerloss_mx.io import list_images
 from centerloss_mx.model import FeatureExtractor, feature_extractor, save_checkpoint
@@ -193,3 +194,14 @@ def test_a_missing_parameter_is_named(module):
     arg_params = {name: value for name, value in arg_params.items() if name != 'conv_bias'}
     with pytest.raises(ValueError, match='there is no parameter conv_bias, which embedding_output needs'):
         FeatureExtractor(module.symbol, arg_params, aux_params)
+
+
+def test_an_extractor_can_be_pickled_and_takes_a_list_of_devices_as_module_does():
+    net = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=2, name='embedding')
+    params = {'embedding_weight': mx.nd.ones((2, 3)), 'embedding_bias': mx.nd.ones(2)}
+    extractor = FeatureExtractor(net, params, {}, ctx=[mx.cpu(1), mx.cpu(0)])
+    assert extractor.ctx == mx.cpu(1)
+    samples = np.arange(6).reshape(2, 3)
+    again = pickle.loads(pickle.dumps(extractor))
+    np.testing.assert_array_equal(again.predict(samples), extractor.predict(samples))
+    np.testing.assert_array_equal(again.predict(samples), [[4, 4], [13, 13]])

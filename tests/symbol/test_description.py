@@ -152,3 +152,49 @@ def test_another_capacity_changes_the_shape_of_the_differences_only():
         if old != new
     ]
     assert changed == [('center_loss__diff_bias', (8, DIM), (64, DIM))]
+
+
+@pytest.mark.parametrize('loss', FACTORIES)
+def test_inputs_that_are_composed_later_are_described(loss):
+    given = mx.sym.Variable('x'), mx.sym.Variable('y')
+    factory = getattr(symbol, loss)
+    dim = {} if loss == 'center_loss' else {'embedding_dim': DIM}
+    net = factory(*given, num_class=NUM_CLASS, **dim)(x=embedding(), y=mx.sym.Variable('late'))
+    info = symbol.describe(net)[0]
+    assert (info.label, info.feature) == ('late', 'embedding_output')
+
+
+def changed(change, old='"storage": "parameter"'):
+    """An island loss whose description is changed in its JSON."""
+    text = network('island_loss').tojson()
+    escaped = old.replace('"', '\\"')
+    assert escaped in text
+    return mx.sym.load_json(text.replace(escaped, change.replace('"', '\\"')))
+
+
+def test_facts_that_a_later_version_adds_are_passed_over():
+    assert symbol.describe(changed('"storage": "parameter", "newer": [1]')) == [expected_of('island_loss')]
+
+
+@pytest.mark.parametrize('change', ['"storage": ', '"stored": "parameter"', '"storage": "moon"'])
+def test_a_damaged_description_is_named(change):
+    with pytest.raises(
+        ValueError, match='island_loss: attribute __center_loss__ does not describe a center loss'
+    ):
+        symbol.describe(changed(change))
+
+
+def test_attributes_of_the_users_own_are_no_center_loss():
+    net = mx.sym.BlockGrad(mx.sym.Variable('y', attr={'__num_class__': '7'}), attr={'__num_class__': '7'})
+    assert symbol.describe(net) == []
+    cut = mx.sym.load(str(FILES / 'island_loss.json')).get_internals()['embedding_output']
+    assert symbol.describe(cut) == []
+
+
+def test_of_several_losses_the_one_with_the_default_name_is_meant():
+    label = mx.sym.Variable('y')
+    net = mx.sym.Group([
+        symbol.center_loss(embedding(), label, NUM_CLASS),
+        symbol.island_loss(embedding(), label, NUM_CLASS, DIM),
+    ])  # fmt: skip
+    assert find_center_loss(net).name == 'center_loss'

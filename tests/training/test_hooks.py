@@ -12,6 +12,7 @@ from centerloss_mx.model import latest_checkpoint
 from centerloss_mx.model_zoo import lenet
 from centerloss_mx.symbol import supervised
 from centerloss_mx.training import Hook, Training
+from centerloss_mx.training.history import read_history
 
 import numpy as np
 import pytest
@@ -137,3 +138,16 @@ def test_each_epoch_prints_and_logs_its_row(capsys, caplog, tmp_path):
     assert capsys.readouterr().out == f'one, epoch 1: {line}\n'
     training(num_epoch=1, test=False).fit()
     assert capsys.readouterr().out == ''  # there is nothing to show but the training's own accuracy
+
+
+class Column(Hook):
+    def epoch_end(self, training, epoch):
+        if epoch > 1:
+            training.history[-1]['extra'] = epoch / 2
+
+
+def test_a_hook_may_add_a_column_to_the_history(tmp_path):
+    path = tmp_path / 'history.csv'
+    training(hooks=[Column()], num_epoch=2).fit(history=path)
+    rows = read_history(path)
+    assert np.isnan(rows[0]['extra']) and rows[1]['extra'] == 1
