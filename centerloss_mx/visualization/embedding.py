@@ -88,9 +88,10 @@ def embedding_figure(
         for panel in panels
     ]
     _check_labels(panels, class_names)
+    planes = [in_plane(panel, projection) for panel in panels]
     classes = np.unique(np.concatenate([panel.labels for panel in panels])).tolist()
     key = class_key(classes, class_names, highlight, max(len(panel.labels) for panel in panels))
-    drawn = [_in_color(in_plane(panel, projection), key) for panel in panels]
+    drawn = [_in_color(plane, key) for plane in planes]
     limit = max(map(_extent, drawn)) if limit is None else limit
     with rc_context(STYLE):
         figure, grid = _panels(

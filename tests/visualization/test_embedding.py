@@ -340,3 +340,10 @@ def test_a_users_settings_change_no_picture(panel_of, tmp_path):
     save_figure(embedding_figure([panel_of(3)]), tmp_path / 'plain.png')
     with Image.open(tmp_path / 'user.png') as user, Image.open(tmp_path / 'plain.png') as plain:
         assert user.size == plain.size and user.tobytes() == plain.tobytes()
+
+
+def test_a_panel_without_samples_is_named():
+    with pytest.raises(
+        ValueError, match=r"panel 'none': features of shape \(0, 2\); expected \(N, D\), N > 0"
+    ):
+        embedding_figure([Panel('none', np.zeros((0, 2)), np.zeros(0, int))])
