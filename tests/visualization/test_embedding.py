@@ -343,7 +343,5 @@ def test_a_users_settings_change_no_picture(panel_of, tmp_path):
 
 
 def test_a_panel_without_samples_is_named():
-    with pytest.raises(
-        ValueError, match=r"panel 'none': features of shape \(0, 2\); expected \(N, D\), N > 0"
-    ):
+    with pytest.raises(ValueError, match=r"panel 'none': features of shape \(0, 2\); expected"):
         embedding_figure([Panel('none', np.zeros((0, 2)), np.zeros(0, int))])
