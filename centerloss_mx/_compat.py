@@ -95,7 +95,7 @@ def _release(version: str) -> Tuple[int, ...]:
 
 
 def _mxnet_version() -> Optional[str]:
-    # Read from its source: in a server MXNet is half imported, and a wheel may be called mxnet-cu112.
+    # Read from its source: in a server MXNet is partly imported, and a wheel may be called mxnet-cu112.
     spec = importlib.util.find_spec('mxnet')
     if spec is None or not spec.origin:
         return None
