@@ -30,7 +30,7 @@ def knn_predict(
     Returns
     -------
     numpy.ndarray
-        Shape (N,): the predicted labels. Of classes with equally many votes, the first in order wins.
+        Shape (N,): the predicted labels. Of classes with equally many votes, the smallest label wins.
 
     Raises
     ------

@@ -80,7 +80,7 @@ class Verification(NamedTuple):
 def verify(
     features: np.ndarray, pairs: Pairs, metric: str = 'cosine', num_components: int | None = None
 ) -> Verification:
-    """Verify pairs by the LFW protocol: each fold with the threshold that is best on all other folds.
+    """Verify pairs by the LFW protocol: the threshold of each fold is the best one on all other folds.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def verify(
     Returns
     -------
     Verification
-        Accuracy with its standard error, ROC curve, and what follows from them.
+        Accuracy with its standard error, ROC curve, AUC, EER and TAR at FAR.
 
     Raises
     ------

@@ -110,8 +110,8 @@ def centers_to_aux(
     -------
     arg_params, aux_params : dict of str to NDArray
         For the same network with `center_loss`: the state `<name>__center_bias` (num_class, D) in place of
-        the parameter `<name>_center_weight`. The operator's other states hold nothing learned:
-        `Module.init_params(..., allow_missing=True)` makes them.
+        the parameter `<name>_center_weight`. The operator's other states are buffers, which
+        `Module.init_params(..., allow_missing=True)` creates.
 
     Raises
     ------

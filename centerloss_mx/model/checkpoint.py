@@ -27,10 +27,10 @@ def save_checkpoint(
     """Save the network, its parameters with the centers, and the optimizer states.
 
     The files are those of `Module.save_checkpoint`, written in this order: `<prefix>-symbol.json`,
-    `<prefix>-NNNN.states`, `<prefix>-NNNN.params`. Each is complete or not there, so that a checkpoint with
-    parameters has the other two files. `load_checkpoint`, `mx.model.load_checkpoint` and `Module.load` read
+    `<prefix>-NNNN.states`, `<prefix>-NNNN.params`. Each is written completely or not at all: if the parameter
+    file exists, the other two do, too. `load_checkpoint`, `mx.model.load_checkpoint` and `Module.load` read
     them. In the symbol file, the data input has attributes for `FeatureExtractor`: `__data_shape__`, the
-    shape of a sample, and one for each of `notes`.
+    shape of a sample, and one for each entry of `notes`.
 
     In distributed training, only the worker of rank 0 writes. It writes no optimizer states, because MXNet
     cannot read them back from its parameter servers. SGD without momentum has none, and a resumed training
@@ -45,8 +45,8 @@ def save_checkpoint(
     epoch : int
         Number of epochs trained, 0..9999.
     notes : mapping of str to object or None
-        More facts about the data, which JSON can hold: `class_names`, the names of the classes, and
-        `pictures`, whether the samples were pictures as `io.image_iter` serves them.
+        Entries for the symbol file, JSON values: `class_names`, the names of the classes, and `pictures`,
+        whether the samples were pictures as `io.image_iter` serves them.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def save_checkpoint(
     Warns
     -----
     UserWarning
-        The optimizer has states, and they stay on the parameter servers.
+        The optimizer has states, and they stay on the parameter servers: they are not saved.
 
     Examples
     --------
@@ -129,13 +129,13 @@ def load_checkpoint(
     """
     last = latest_checkpoint(prefix)
     if epoch is None and last is None:
-        raise FileNotFoundError(f'{prefix}-NNNN.params: there is no checkpoint of this prefix')
+        raise FileNotFoundError(f'no checkpoint {prefix}-NNNN.params (NNNN: the epoch)')
     epoch = last if epoch is None else epoch
     symbol = load_symbol(f'{prefix}-symbol.json')
     path = Path(f'{prefix}-{epoch:04d}.params')
     if not path.is_file():
         hint = '' if last is None else f'; the last checkpoint is of epoch {last}'
-        raise FileNotFoundError(f'{path} is not there{hint}')
+        raise FileNotFoundError(f'{path} does not exist{hint}')
     arg_params, aux_params = _read_parameters(path)
     if batchsize is not None:
         symbol = with_batchsize(symbol, batchsize)

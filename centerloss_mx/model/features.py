@@ -45,7 +45,7 @@ class Features(NamedTuple):
 
 
 def save_features(path: str | os.PathLike, features: Features) -> None:
-    """Write features to an .npz file, without pickled objects. The file is complete or not there.
+    """Write features to an .npz file, without pickled objects, completely or not at all.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ def load_symbol(path: str | os.PathLike) -> Symbol:
     >>> symbol = load_symbol('runs/lenet-symbol.json')  # doctest: +SKIP
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'{path} is not there')
+        raise FileNotFoundError(f'{path} does not exist')
     return read_symbol(path)
 
 

@@ -20,14 +20,14 @@ def with_notes(module: Module, notes: Mapping[str, Any]) -> Symbol:
 
 
 def noted(symbol: Symbol, name: str, kind: type, data_name: str = 'data') -> Any:
-    """Read what `save_checkpoint` has recorded of the data.
+    """Read a note about the data that `save_checkpoint` has recorded.
 
     Parameters
     ----------
     symbol : Symbol
         The network.
     name : str
-        Such as ``'class_names'``.
+        Name of the note, such as ``'class_names'``.
     kind : type
         The expected type of the value.
     data_name : str

@@ -31,8 +31,8 @@ def export_onnx(
 ) -> None:
     """Write the feature extractor of a checkpoint to an ONNX file that computes batches of any size.
 
-    The file is written only if ONNX Runtime computes the features from it that MXNet computes, for random
-    samples in batches of 1 and 3: to 1e-5 of the largest feature, or of 1 if that is smaller.
+    The file is written only if ONNX Runtime and MXNet compute the same features for random samples in batches
+    of 1 and 3, with an error of at most 1e-5 * max(1, largest feature).
 
     Parameters
     ----------

@@ -37,22 +37,22 @@ _INITIALIZER = Uniform(0.01)  # MXNet's own default
 
 
 class Module(MXModule):
-    """`mx.mod.Module` that validates what networks with center loss need; it trains the same numbers.
+    """`mx.mod.Module` that validates what networks with center loss need; it trains to the same numbers.
 
     Module makes four promises beyond MXNet's:
 
     - Labels are validated on the host before the batch runs. An invalid label raises ValueError with its row,
       its value and the worker's rank, and leaves all devices and servers unchanged. The same holds for a
-      `sync_center_loss` that is not finite. A label that passes another operator on its way to the loss is
-      not validated here: the operator `centerloss` raises an MXNetError for it, other losses become NaN.
-    - `init_optimizer` refuses combinations of KVStore, devices and optimizer with which MXNet would move
-      centers wrong without an error.
+      `sync_center_loss` that is not finite. A label that another operator computes is not
+      validated here: the operator `centerloss` raises an MXNetError for it, other losses become NaN.
+    - `init_optimizer` refuses combinations of KVStore, devices and optimizer with which MXNet would compute
+      wrong centers without an error.
     - Servers that do not run the optimizer `centers` are detected in the first step.
     - Parameters are read from the devices only after pending center updates, in `fit`, `get_params` and
       `save_checkpoint`.
 
     Centers on the KVStore (`sync_center_loss`) need no `sparse_row_id_fn`: each `forward` pulls the rows of
-    its batch, in scoring too. From `init_optimizer` on, the centers are those on the KVStore.
+    its batch, in scoring too. After `init_optimizer`, `get_params` reads the centers from the KVStore.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class Module(MXModule):
 
     References
     ----------
-    Keeps every update of Wen et al. 2016, Eq. 4.
+    The centers follow Eq. 4 of Wen et al. 2016; no update is lost.
 
     Examples
     --------
@@ -221,7 +221,7 @@ class Module(MXModule):
         Raises
         ------
         ValueError
-            As the class says. The module has no optimizer then.
+            See `Module`. After this error the module has no optimizer.
         """
         check_optimizer(self._on_kvstore, optimizer)
         if self.binded:
@@ -250,7 +250,7 @@ class Module(MXModule):
         data_batch : mxnet.io.DataBatch
             Data and labels.
         is_train : bool or None
-            None: as bound.
+            None: the value of `for_training` in `bind`.
 
         Raises
         ------

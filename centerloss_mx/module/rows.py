@@ -16,9 +16,10 @@ __all__ = ['batch_labels', 'row_ids', 'sparse_row_id_fn']
 
 
 def sparse_row_id_fn(module: MXModule) -> Callable[[DataBatch], dict[str, NDArray]]:
-    """Tell plain `mx.mod.Module` which rows of the centers on the KVStore a batch needs.
+    """Make the `sparse_row_id_fn` that plain `mx.mod.Module` needs for `sync_center_loss`.
 
-    `module.Module` needs no such function.
+    It gives the rows of the centers on the KVStore that a batch needs. `module.Module` needs no such
+    function.
 
     Parameters
     ----------

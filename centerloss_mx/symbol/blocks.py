@@ -1,4 +1,4 @@
-"""What the losses made of stock symbols share: rows that count, learned centers, checks of arguments."""
+"""What the losses made of standard operators share: rows that count, learned centers, checks of arguments."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ def center_loss(
     | gradient: scale * (x_i - c_{y_i}) / z                        to the features        (Eq. 3)
     | backward: c_j += alpha * sum_{i: y_i = j} (x_i - c_j) / (1 + n_j)                   (Eq. 4)
 
-    z is N, 1 or max(1, samples not ignored), as `normalization` says. `scale` multiplies the gradient, not
-    the output. It is the paper's lambda only with `normalization='null'`: Module already divides gradients by
-    the batch size N, so 'batch', the default of the classic script, divides twice (use scale = lambda * N
-    there).
+    z is N for 'batch', 1 for 'null', and max(1, samples not ignored) for 'valid'. `scale` multiplies the
+    gradient, not the output. It is the paper's lambda only with `normalization='null'`. Module already
+    divides gradients by the batch size N; 'batch', the default of the classic script, divides by N again (use
+    scale = lambda * N there).
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def center_loss(
     scale : float
         Weight of the gradient, >= 0.
     batchsize : int or None
-        The largest batch that one device runs; None: every batch must have the size that was bound first.
+        The largest batch that one device runs; None: every batch must have the size of the first bound batch.
     normalization : {'batch', 'null', 'valid'}
         Divide loss and gradient by N, by 1, or by max(1, samples not ignored), of the device's slice.
     use_ignore : bool
@@ -55,7 +55,7 @@ def center_loss(
     ignore_label : float
         A whole number.
     update : {'paper', 'moving_average'}
-        'moving_average' divides by n_j instead of 1 + n_j: momentum 1 - alpha.
+        'moving_average' divides by n_j instead of 1 + n_j; this is an average with momentum 1 - alpha.
     name : str
         Name of the MakeLoss node; the operator's node is `<name>_`.
 

@@ -23,18 +23,18 @@ def contrastive_center_loss(
     ignore_label: float = -1,
     name: str = 'contrastive_center_loss',
 ) -> Symbol:
-    """Contrastive-center loss: the distance to the own center over those to all others; learned centers.
+    """Contrastive-center loss, with learned centers: near the own center, far from all other centers.
 
     | output:    1/2 ||x_i - c_{y_i}||^2 / (sum_{j != y_i} ||x_i - c_j||^2 + delta)     per sample
     | gradients: scale * d(sum of the output)
 
-    `scale` is lambda of L = L_S + lambda * L_ct-c. The sum over all centers is C ||x_i - m||^2 + sum_j ||c_j
-    - m||^2, with m the mean of the centers, so there is no N x C matrix. In float32 that sum less the own
-    distance is exact to some 1e-7 of the squared distances: choose delta well above this where a sample may
-    lie on the center of another class.
+    The output is the squared distance to the sample's center, divided by the sum of those to all other
+    centers. `scale` is lambda of L = L_S + lambda * L_ct-c. The sum over all centers is C ||x_i - m||^2 +
+    sum_j ||c_j - m||^2, with m the mean of the centers, so there is no N x C matrix. In float32 the
+    denominator has an error of about 1e-7 of the squared distances; choose a much larger delta.
 
-    The source moves the centers along this gradient with a rate of their own. Here the base optimizer moves
-    them, with its learning rate times `lr_mult`, the weight `scale` and its momentum, and every step touches
+    The paper moves the centers along this gradient with a separate learning rate. Here the base optimizer
+    moves them, with its learning rate times `lr_mult`, the weight `scale` and its momentum. Every step moves
     all centers.
 
     Parameters
@@ -50,7 +50,7 @@ def contrastive_center_loss(
     scale : float
         lambda, >= 0: weight of all gradients. The output is not scaled.
     delta : float
-        Keeps the quotient finite where all other centers coincide with the feature, > 0; the source uses 1.
+        Keeps the quotient finite where all other centers coincide with the feature, > 0; the paper uses 1.
     lr_mult : float
         Multiplies the learning rate of the centers, >= 0. They have no weight decay.
     use_ignore : bool

@@ -45,7 +45,8 @@ class CenterLossInfo(NamedTuple):
         Where the centers are stored and what moves them: the operator in its auxiliary state, the optimizer
         `centers` on the KVStore, or the base optimizer as any other parameter.
     centers : str
-        Name of that auxiliary state or parameter. On the KVStore its last column counts samples.
+        Name of the auxiliary state or parameter with the centers. On the KVStore its last column counts
+        samples.
     num_class : int
         Number of classes.
     ignored : float or None
@@ -57,9 +58,9 @@ class CenterLossInfo(NamedTuple):
     feature : str
         Name of the internal output, or of the Variable, with the features.
     output : str or None
-        Name of the loss's output; None: it is no output of the network.
+        Name of the loss's output; None: the loss is not an output of the network.
     batch_states : tuple of str
-        Names of the auxiliary states that hold values of the last batch only, the differences first.
+        Names of the auxiliary states that hold values of the last batch only; the first is the buffer `diff`.
     """
 
     name: str
@@ -124,7 +125,8 @@ def find_center_loss(symbol: Symbol, name: str | None = None) -> CenterLossInfo:
     Raises
     ------
     ValueError
-        There is no such loss, or several and no name; the message lists those that there are.
+        There is no such loss, or there are several and `name` is None; the message lists the losses of the
+        network.
     """
     losses = describe(symbol)
     wanted = 'center_loss' if name is None and len(losses) > 1 else name

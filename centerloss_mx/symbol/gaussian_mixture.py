@@ -31,9 +31,9 @@ def large_margin_gaussian_mixture(
     | `softmax_output`: softmax(-d_k - 1/2 log|S_k|), the posterior, without margin
 
     L_GM = L_cls + lambda * L_lkd with classes of equal prior. `scale` is lambda and weights the likelihood
-    term only, which is the center loss when S_k is the identity. The source trains means and covariances by
-    gradient, as here. Here the parameter is the logarithm of the covariance, so that no step can make it
-    negative; constants of L_lkd are left out.
+    term only, which is the center loss when S_k is the identity. The paper trains means and covariances by
+    their gradient, as here. Here the parameter is the logarithm of the covariance, so that no step can make
+    the covariance negative. The output omits the constants of L_lkd.
 
     Parameters
     ----------
@@ -48,8 +48,9 @@ def large_margin_gaussian_mixture(
     scale : float
         lambda, >= 0: weight of the likelihood term; with 0 only the margin keeps features near their centers.
     margin : float
-        alpha of the source, >= 0: training multiplies the distance to the own center by 1 + margin. With 1, a
-        learning rate that suits softmax may collapse all features; start with 0.3 or a smaller rate.
+        alpha of the paper, >= 0: training multiplies the distance to the own center by 1 + margin. With
+        margin 1 and a learning rate that suits softmax, all features may collapse to one point; start with
+        0.3 or a smaller rate.
     covariance : {'identity', 'diagonal'}
         S_k: the identity, or the diagonal matrix exp(v_k) with the learned parameter v,
         `<name>_log_variance_bias`.

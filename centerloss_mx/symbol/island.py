@@ -22,20 +22,20 @@ def island_loss(
     ignore_label: float = -1,
     name: str = 'island_loss',
 ) -> Symbol:
-    """Island loss: center loss, and the cosines between all centers; learned centers.
+    """Island loss, with learned centers: center loss plus the cosines between all pairs of centers.
 
     | P = sum over pairs j != k of (cos(c_j, c_k) + 1) = ||sum_j u_j||^2 + C^2 - 2C,  u_j = c_j / ||c_j||
     | output:    1/2 ||x_i - c_{y_i}||^2 + inter_scale * P                     per sample
     | gradients: scale * d(sum of the output)
 
-    `scale` is lambda of L = L_S + lambda * L_IL, `inter_scale` is lambda_1. P has no sum over samples. Here
-    every sample carries it, so that the step under Module is that of mean_i(1/2 ||x_i - c_{y_i}||^2) +
-    lambda_1 * P for any batch and any number of devices. The source adds P once to a sum over the batch: its
-    lambda_1 is N times this one.
+    `scale` is lambda of L = L_S + lambda * L_IL, `inter_scale` is lambda_1. P does not depend on the sample.
+    It is added to the loss of every sample, so that the step under Module is that of mean_i(1/2 ||x_i -
+    c_{y_i}||^2) + lambda_1 * P for any batch and any number of devices. The paper adds P once to a sum over
+    the batch: its lambda_1 is N times this one.
 
-    The source moves the centers by a rule of its own: by alpha times the sum of the step of Wen et al., Eq.
-    4, and lambda_1 / (C - 1) times the gradient of the cosines. Here the base optimizer moves them along the
-    gradient, and every step touches all centers.
+    The paper moves the centers by alpha times (the step of Eq. 4 of Wen et al. + lambda_1 / (C - 1) times the
+    gradient of the cosines). Here the base optimizer moves them along the gradient. Every step moves all
+    centers.
 
     P grows with C^2: from about a thousand classes on, the float32 output no longer shows the first term
     beside it. The gradients stay exact.

@@ -61,19 +61,20 @@ def joint_supervision(
 
     Under Module's default `rescale_grad` = 1/batch_size, `scale` is the paper's lambda: both losses sum over
     the batch (`normalization='null'`), and Module divides the sum of both once. Weight the center loss with
-    `scale` only: both losses ignore incoming gradients, so that a factor behind them has no effect.
+    `scale` only: both losses ignore incoming gradients, so multiplying their outputs has no effect.
 
     Parameters
     ----------
     embedding : Symbol
         Features x, shape (N, D), float32, or float64 with labels of that dtype. Cast float16 features to
-        float32: MXNet's `SoftmaxOutput` takes data and labels of one dtype only.
+        float32: MXNet's `SoftmaxOutput` needs data and labels of the same dtype.
     num_class : int
         Number of classes, > 0.
     scale : float
         The paper's lambda, >= 0. 0.1 and below suits MNIST; 1 was seen to diverge there.
     alpha : float or None
-        Step of the centers, in [0, 1]; None: 0.5. With `centers='kvstore'` it belongs to `optimizer_params`.
+        Step of the centers, in [0, 1]; None: 0.5. With `centers='kvstore'`, pass it in `optimizer_params` of
+        `fit` instead.
     softmax_label, center_label : Symbol or None
         Labels y, shape (N,), for each loss; None: Variables `softmax_label` and `center_label`.
     centers : {'aux', 'kvstore'}
@@ -83,15 +84,15 @@ def joint_supervision(
     embedding_dim : int or None
         D, the length of a feature, > 0; required with `centers='kvstore'`.
     batchsize : int or None
-        The largest batch that one device runs; None: every batch must have the size that was bound first.
+        The largest batch that one device runs; None: every batch must have the size of the first bound batch.
         With `centers='kvstore'` any batch runs.
     use_ignore : bool
         Whether both losses ignore rows with the label `ignore_label`.
     ignore_label : float
         A whole number.
     update : {'paper', 'moving_average'} or None
-        The rule that moves the centers, see `center_loss`; None: 'paper'. With `centers='kvstore'` it belongs
-        to `optimizer_params`.
+        The rule that moves the centers, see `center_loss`; None: 'paper'. With `centers='kvstore'`, pass it
+        in `optimizer_params` of `fit` instead.
 
     Returns
     -------
@@ -166,8 +167,8 @@ def supervised(
     Returns
     -------
     Symbol
-        `softmax_output` (N, num_class), probabilities, and `<loss>_output`, which `sync_center_loss` calls
-        `center_loss_output`, and `large_margin_gaussian_mixture` `gaussian_mixture_output`.
+        `softmax_output` (N, num_class), probabilities, and `<loss>_output`; for `sync_center_loss`:
+        `center_loss_output`; for L-GM: `gaussian_mixture_output`. With 'softmax', only the first.
 
     Raises
     ------

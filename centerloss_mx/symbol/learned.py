@@ -36,9 +36,9 @@ def learned_center_loss(
     Learned centers are much slower than running centers. One step of plain SGD under Module, with learning
     rate eta and batches of N, moves c_j by eta * lr_mult * scale / N times sum(x_i - c_j); the paper's rule
     moves it by alpha / (1 + n_j) times that sum. They agree for lr_mult = alpha * N / (eta * scale * (1 +
-    n_j)): 914 for eta = 0.05, scale = 0.1, N = 128, n_j = 13 and alpha = 0.5. Momentum mu multiplies the way
-    in the long run by 1 / (1 - mu). Adam and optimizers like it step by about eta * lr_mult whatever the
-    distance.
+    n_j)): 914 for eta = 0.05, scale = 0.1, N = 128, n_j = 13 and alpha = 0.5. Momentum mu multiplies the
+    total distance by 1 / (1 - mu). Adam moves each coordinate by about eta * lr_mult, however far the feature
+    is.
 
     Parameters
     ----------
@@ -54,8 +54,7 @@ def learned_center_loss(
         The paper's lambda, >= 0: weight of the gradients to features and centers. The output is not scaled.
         0.1 and below suits MNIST; 1 was seen to diverge there.
     lr_mult : float
-        Multiplies the learning rate of the centers, >= 0; 0 keeps them where they are. They have no weight
-        decay.
+        Multiplies the learning rate of the centers, >= 0; with 0 they do not move. They have no weight decay.
     dtype : {'float32', 'float64'}
         Of features and centers.
     sparse_grad : bool

@@ -32,10 +32,11 @@ def sync_center_loss(
     | gradients: scale * (x_i - c_{y_i}) / z                       to the features        (Eq. 3)
     |            [sum_{i: y_i = j} (c_j - x_i), -n_j]              to row j of the centers
 
-    z is 1, N or max(1, samples not ignored), as `normalization` says. The centers are a parameter. The
-    KVStore sums its gradient, which nothing scales, over devices and workers. The optimizer `centers` then
-    moves the centers by alpha * sum(x_i - c_j) / (1 + n_j): pass `optimizer='centers'` to `fit`, with `alpha`
-    and `update` in `optimizer_params`. Within an epoch only the rows of a batch's classes travel.
+    z is 1 for 'null', N for 'batch', and max(1, samples not ignored) for 'valid'. The centers are a
+    parameter. The KVStore sums its gradient, which neither `scale` nor `rescale_grad` multiplies, over
+    devices and workers. The optimizer `centers` then moves the centers by alpha * sum(x_i - c_j) / (1 + n_j):
+    pass `optimizer='centers'` to `fit`, with `alpha` and `update` in `optimizer_params`. Within an epoch only
+    the rows of the batch's classes are sent.
 
     `scale` is the paper's lambda with `normalization='null'` and Module's default `rescale_grad`, 1 /
     (samples of all devices and synchronous workers). The other normalizations count one device's slice of the

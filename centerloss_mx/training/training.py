@@ -32,7 +32,7 @@ from .start import Params, load_history, load_module, new_module
 class Training:
     """The training of a network with softmax, alone or beside a center loss.
 
-    `fit` seeds the global random generators (module `seeds` says which and why), then runs `Module.fit` with
+    `fit` seeds the global random generators, NumPy's, Python's and MXNet's. Then it runs `Module.fit` with
     hooks that measure, write the history, save the checkpoint, log, and show the progress.
 
     Parameters
@@ -143,7 +143,7 @@ class Training:
         on_epoch: Callable[[Training, np.ndarray], None] | None = None,
         on_begin: Callable[[], None] | None = None,
     ) -> Module:
-        """Train from the beginning, or go on from a checkpoint to the numbers of an uninterrupted training.
+        """Train from the beginning, or resume; the numbers are then those of an uninterrupted training.
 
         Parameters
         ----------
