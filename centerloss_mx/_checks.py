@@ -1,4 +1,4 @@
-"""Checks of arguments that many functions take: each has one sentence for what it refuses."""
+"""Checks of arguments that many functions have, and parts of their messages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import math
 import numbers
 from typing import Any, Sequence
 
-__all__ = ['check_choice', 'check_flag', 'check_number', 'check_size', 'check_whole_number', 'first_names']
+__all__ = [
+    'check_choice',
+    'check_flag',
+    'check_number',
+    'check_size',
+    'check_whole_number',
+    'first_names',
+    'quantity',
+]
 
 MOST = 2**31 - 1  # what a dimension of MXNet's arrays can be
 
@@ -45,6 +53,11 @@ def check_flag(where: str, name: str, value: Any) -> None:
 def first_names(names: Sequence[str], count: int = 10) -> str:
     """Return the first names of a list for a message, 'a, b, ...'."""
     return ', '.join(map(str, names[:count])) + (', ...' if len(names) > count else '')
+
+
+def quantity(number: int, singular: str, plural: str | None = None) -> str:
+    """Return a number with its noun for a message, '1 class' or '2 classes'."""
+    return f'{number} {singular if number == 1 else plural or singular + "s"}'
 
 
 def _is_finite(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Files that are complete or not there, and arrays in .npz files."""
+"""Files that are written completely or not at all, and arrays in .npz files."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def read_npz(
     """
     expected = f'expected the arrays {" and ".join(names)}'
     if not Path(path).is_file():
-        what = 'a folder' if Path(path).is_dir() else 'not there'
-        raise FileNotFoundError(f'{path}: {what}; {expected} in an .npz file')
+        what = 'is a folder' if Path(path).is_dir() else 'does not exist'
+        raise FileNotFoundError(f'{path} {what}; {expected} in an .npz file')
     if not zipfile.is_zipfile(path):
-        raise ValueError(f'{path}: {expected}: not an .npz file, or it is truncated')
+        raise ValueError(f'{path} is not an .npz file, or it is damaged; {expected}')
     try:
         with open(path, 'rb') as file, np.load(file, allow_pickle=False) as arrays:
             missing = [name for name in names if name not in arrays.files]

@@ -19,7 +19,7 @@ Six faults have no function:
   servers have counted its samples.
 
   https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/kvstore/kvstore_server.py#L56
-- A server never returns from ``import mxnet``, and every module that it loads finds MXNet partly imported. This
+- A server never returns from ``import mxnet``: every module that it loads finds MXNet partly imported. This
   package imports names from MXNet's submodules, and does not read them as attributes of `mxnet`.
 
   https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/kvstore/kvstore_server.py#L86

@@ -57,14 +57,20 @@ def whole_number(least: int, most: float = math.inf) -> Callable[[str], int]:
     return whole
 
 
-def number(least: float, below: float = math.inf, above: bool = False) -> Callable[[str], float]:
-    """Make the type of an argument that is a number within bounds; `above`: without the lower one."""
+def number(
+    least: float, below: float = math.inf, above: bool = False, most: float = math.inf
+) -> Callable[[str], float]:
+    """Make the type of an argument that is a number within bounds.
+
+    `above` excludes `least`. `below` is an excluded upper bound, `most` an included one.
+    """
 
     def number(text: str) -> float:
         value = float(text)
-        if not (least < value < below if above else least <= value < below):
+        if not (value > least if above else value >= least) or not (value < below and value <= most):
             bounds = f'{"more than " if above else ""}{least:g}{"" if above else " or more"}'
             bounds += '' if below == math.inf else f', and less than {below:g}'
+            bounds += '' if most == math.inf else f', and {most:g} or less'
             raise argparse.ArgumentTypeError(f'{text}: expected {bounds}')
         return value
 
@@ -122,13 +128,13 @@ def add_command(
         epilog=f'example: {PROGRAM} {example}',
         formatter_class=Help,
     )
-    command.add_argument('--debug', action='store_true', help='show where an error comes from')
-    command.set_defaults(run=lambda args: run(read_options(options, args)))
+    command.add_argument('--debug', action='store_true', help='show the traceback of an error')
+    command.set_defaults(command_parser=command, run=lambda args: run(read_options(options, args)))
     return command
 
 
 def read_options(options: Any, args: argparse.Namespace) -> Any:
-    """Make a command's options of the arguments with the names of their fields."""
+    """Make a command's options from the arguments with the names of their fields."""
     return options(**{name: getattr(args, name) for name in options._fields})
 
 
@@ -141,9 +147,13 @@ def add_output(command: argparse.ArgumentParser, summary: str, **options: Any) -
 
 def add_checkpoint(command: argparse.ArgumentParser) -> None:
     """Add the prefix and the epoch of a checkpoint, and the layer that is the network's output."""
-    command.add_argument('prefix', metavar='PREFIX', help='of the checkpoint, as given to train')
-    command.add_argument('--epoch', type=whole_number(0, 9999), help='of the checkpoint (default: the last)')
-    command.add_argument('--layer', default='embedding_output', help='output of the network to cut it off at')
+    command.add_argument('prefix', metavar='PREFIX', help='prefix of the checkpoint, as passed to `train -o`')
+    command.add_argument(
+        '--epoch', type=whole_number(0, 9999), help='epoch of the checkpoint (default: the last)'
+    )
+    command.add_argument(
+        '--layer', default='embedding_output', help='output of the network that is the feature'
+    )
 
 
 def add_pictures(command: Any, default_size: str) -> None:
@@ -154,7 +164,7 @@ def add_pictures(command: Any, default_size: str) -> None:
         help=f'height and width to which pictures in files are resized (default: {default_size})',
     )
     command.add_argument(
-        '--skip-bad', action='store_true', help='leave out undecodable pictures, and name them'
+        '--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them'
     )
 
 

@@ -11,6 +11,7 @@ from mxnet.context import Context
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
+from .._checks import quantity
 from ..dataset import Samples, has_parts, hold_out, load_samples
 from ..io import Images
 from ..model import FeatureExtractor, Features, find_centers, load_checkpoint, save_features
@@ -22,7 +23,7 @@ from .samples import readable
 
 
 class EmbedOptions(NamedTuple):
-    """What `embed` was given."""
+    """The options of `embed`."""
 
     prefix: str
     epoch: int | None
@@ -45,7 +46,7 @@ def embed(options: EmbedOptions) -> None:
     symbol, arg_params, aux_params = load_checkpoint(*prefix_and_epoch(options.prefix, options.epoch))
     extractor = FeatureExtractor(symbol, arg_params, aux_params, options.layer, options.ctx[0])
     if options.trained_classes and extractor.class_names is None:
-        raise ValueError(f'--trained-classes: {options.prefix} does not say what it was trained on')
+        raise ValueError(f'--trained-classes: {options.prefix} does not record the classes of the training')
     samples = _samples(options, extractor.class_names if options.trained_classes else None)
     _check_kind(options, samples, extractor.pictures)
     data = samples if isinstance(samples, Images) else samples.images
@@ -60,7 +61,8 @@ def embed(options: EmbedOptions) -> None:
     features = Features(found, samples.labels, samples.class_names, names, centers, trained_on)
     save_features(options.output, features)
     count = len(np.unique(samples.labels))
-    print(f'{options.output}: {len(found)} features of {found.shape[1]} dimensions, {count} classes{without}')
+    size, dim = quantity(len(found), 'feature'), quantity(found.shape[1], 'dimension')
+    print(f'{options.output}: {size} of {dim}, {quantity(count, "class", "classes")}{without}')
 
 
 def _centers(
@@ -76,9 +78,9 @@ def _centers(
     if not losses:
         return None, ''
     if len(of_layer) > 1:
-        return None, f'; without centers, because {len(of_layer)} losses have some'
+        return None, f'; without centers, because {len(of_layer)} losses have centers of them'
     if not of_layer or options.flip or trained_on is None:
-        return None, '; without the centers, which are of other features'
+        return None, '; without the centers, which belong to other features'
     return find_centers(symbol, arg_params, aux_params, of_layer[0]), ''
 
 
@@ -111,9 +113,9 @@ def _held_out(path: Path, data: str, part: str) -> tuple[float, int, bool]:
         names = ('data', 'test', 'test_share', 'seed', 'skip_bad')
         trained_on, test, share, seed, skip_bad = (saved[name] for name in names)
     except (OSError, KeyError, TypeError, ValueError):
-        raise ValueError(f'--part {part}: {path} does not say what train has held out') from None
+        raise ValueError(f'--part {part}: {path} does not record what train has held out') from None
     if Path(trained_on).resolve() != Path(data).resolve() or test is not None or not share:
-        raise ValueError(f'--part {part}: {path} does not say that a part of {data} was held out')
+        raise ValueError(f'--part {part}: according to {path}, no part of {data} was held out')
     return share, seed, skip_bad
 
 
@@ -131,13 +133,13 @@ def add_embed(commands: Any) -> None:
     add(
         '--part',
         choices=('train', 'test'),
-        help='of digits and of a folder of idx files (default: test); of another source, what train has '
-        'trained on or held out (default: all)',
+        help='part of digits or of a folder of idx files (default: test); of another source, the samples '
+        'that train has trained on or held out (default: all samples)',
     )
     add(
         '--trained-classes',
         action='store_true',
-        help='number classes, and the labels of a .rec file, as in training',
+        help='use the class numbers of the training',
     )
     add('--flip', action='store_true', help='append the feature of the mirrored sample')
     add_pictures(command, 'that of the training')

@@ -27,7 +27,7 @@ _NOT_SAVED = ('output', 'force')
 
 
 def evaluate(protocol: str, measure: Callable[[Any], dict[str, Any]], options: Any) -> None:
-    """Print the numbers of a protocol, and write them as JSON with the options."""
+    """Measure by a protocol; print the results, and write them as JSON with the options."""
     output = options.output or f'{os.path.splitext(options.features)[0]}-{protocol}.json'
     check_output(output, options.force, '.json')
     results = measure(options)
@@ -75,7 +75,7 @@ def _add_metric(command: Any) -> None:
         '--metric',
         choices=evaluation.METRICS,
         default='cosine',
-        help='the distance: cosine is usual for faces, Euclidean is what center loss is made of',
+        help='the distance: cosine is usual for faces, Euclidean is the one in the center loss',
     )
 
 
@@ -85,11 +85,13 @@ def _add_knn(protocols: Any) -> None:
     command.add_argument('train', metavar='TRAIN', help='.npz file of the features whose classes are known')
     _add_features(command, 'knn')
     _add_metric(command)
-    command.add_argument('--num-neighbors', type=whole_number(1), default=5, help='how many neighbors vote')
+    command.add_argument(
+        '--num-neighbors', type=whole_number(1), default=5, help='number of neighbors that vote'
+    )
 
 
 def _add_retrieve(protocols: Any) -> None:
-    summary = 'let every sample find its class: precision@1, R-precision, MAP@R'
+    summary = 'retrieve the samples of the same class: precision@1, R-precision, MAP@R'
     command = _add_protocol(protocols, 'retrieve', retrieve, RetrieveOptions, summary, 'test.npz')
     _add_features(command, 'retrieve')
     _add_metric(command)
@@ -99,7 +101,7 @@ def _add_cluster(protocols: Any) -> None:
     summary = 'measure how tight clusters are, and NMI of k-means'
     command = _add_protocol(protocols, 'cluster', cluster, ClusterOptions, summary, 'test.npz')
     _add_features(command, 'cluster')
-    command.add_argument('--seed', type=random_seed, default=0, help='of k-means')
+    command.add_argument('--seed', type=random_seed, default=0, help='seed of k-means')
 
 
 def _add_verify(protocols: Any) -> None:
@@ -110,18 +112,18 @@ def _add_verify(protocols: Any) -> None:
     _add_features(command, 'verify')
     _add_metric(command)
     add = command.add_argument
-    add('--num-folds', type=whole_number(2), default=10, help='folds, which have no class in common')
+    add('--num-folds', type=whole_number(2), default=10, help='number of folds; no two share a class')
     add(
         '--num-pairs',
         type=whole_number(1),
         default=300,
-        help='genuine pairs a fold at most, and as many impostor pairs',
+        help='largest number of genuine pairs in a fold, and of impostor pairs',
     )
     add(
         '--num-components',
         type=whole_number(1),
-        help='project on principal components, fitted on the other folds',
+        help='project features on this number of principal components, fitted on the other folds',
     )
-    add('--seed', type=random_seed, default=0, help='of the folds and pairs')
-    add('--allow-trained', action='store_true', help='verify also classes that the network was trained on')
+    add('--seed', type=random_seed, default=0, help='seed of the folds and pairs')
+    add('--allow-trained', action='store_true', help='verify classes of the training set, too')
     add('--roc', type=Path, metavar='FILE', help='the picture of the ROC curve to write, .png or .svg')

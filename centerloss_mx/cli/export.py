@@ -12,7 +12,7 @@ from .output import check_output
 
 
 class ExportOptions(NamedTuple):
-    """What `export` was given."""
+    """The options of `export`."""
 
     prefix: str
     epoch: int | None
@@ -40,5 +40,5 @@ def add_export(commands: Any) -> None:
     add_checkpoint(command)
     add_output(command, 'the .onnx file to write')
     command.add_argument(
-        '--data-shape', type=data_shape, metavar='C,H,W', help='of a sample (default: as in training)'
+        '--data-shape', type=data_shape, metavar='C,H,W', help='shape of a sample (default: as in training)'
     )

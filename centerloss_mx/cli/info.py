@@ -26,7 +26,7 @@ class InfoOptions(NamedTuple):
 
 
 def info(options: InfoOptions) -> None:
-    """Print versions, and what is available and what is missing."""
+    """Print versions, and which optional parts are available or missing."""
     features = mx.runtime.Features()
     without_cuda = '' if features.is_enabled('CUDA') else ' (MXNet is built without CUDA)'
     rows = {
@@ -54,4 +54,4 @@ def info(options: InfoOptions) -> None:
 
 def add_info(commands: Any) -> None:
     """Add the command."""
-    add_command(commands, 'info', info, InfoOptions, 'print versions, and what is available', 'info')
+    add_command(commands, 'info', info, InfoOptions, 'print versions, and which packages are missing', 'info')

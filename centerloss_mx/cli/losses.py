@@ -12,18 +12,24 @@ from .train_options import TrainOptions
 # Name of an option of the losses: how argparse reads it.
 LOSS_ARGUMENTS: dict[str, dict[str, Any]] = {
     'scale': {'type': number(0), 'help': "weight of the loss, the paper's lambda (default: 0.01)"},
-    'alpha': {'type': number(0), 'help': 'step of running centers, 0 to 1 (default: 0.5)'},
+    'alpha': {'type': number(0, most=1), 'help': 'step of running centers, 0 to 1 (default: 0.5)'},
     'update': {'choices': ('paper', 'moving_average'), 'help': 'rule of running centers (default: paper)'},
     'lr_mult': {'type': number(0), 'help': 'factor of the learning rate of learned centers (default: 1)'},
-    'inter_scale': {'type': number(0), 'help': 'of island_loss: weight between centers (default: 1)'},
-    'delta': {
+    'inter_scale': {
         'type': number(0),
-        'help': 'of contrastive_center_loss: added to the denominator (default: 1)',
+        'help': 'island_loss: weight of the cosines between centers, lambda_1 (default: 1)',
     },
-    'margin': {'type': number(0), 'help': 'of large_margin_gaussian_mixture (default: 1)'},
+    'delta': {
+        'type': number(0, above=True),
+        'help': 'contrastive_center_loss: added to the denominator (default: 1)',
+    },
+    'margin': {
+        'type': number(0),
+        'help': 'large_margin_gaussian_mixture: factor of the margin (default: 1)',
+    },
     'covariance': {
         'choices': ('identity', 'diagonal'),
-        'help': 'of large_margin_gaussian_mixture (default: identity)',
+        'help': 'large_margin_gaussian_mixture: form of the covariances (default: identity)',
     },
 }
 
@@ -44,17 +50,21 @@ def loss_arguments(options: TrainOptions) -> dict[str, Any]:
     offered = [name for name in LOSS_ARGUMENTS if name in (*accepted, *of_optimizer)]
     for name in given:
         if name not in offered:
-            flag, flags = name.replace('_', '-'), ', '.join(offered) or 'none of these'
-            raise ValueError(f'--{flag}: not for {options.loss}, which takes {flags}')
+            flags = ', '.join(map(_flag, offered)) or 'no options of a center loss'
+            raise ValueError(f'{_flag(name)} has no effect with --loss {options.loss}, which has {flags}')
     fixed = {'scale': 0.01, 'batchsize': options.batch_size, 'use_ignore': True, 'ignore_label': IGNORE_LABEL}
     return {name: value for name, value in {**fixed, **given}.items() if name in accepted}
 
 
 def centers_arguments(options: TrainOptions) -> dict[str, Any]:
-    """Return the options of the loss that the optimizer `centers` takes, where that moves the centers."""
+    """Return the options that the optimizer `centers` has instead of the loss: with sync_center_loss only."""
     if options.loss != 'sync_center_loss':
         return {}
     return {name: value for name, value in _given(options).items() if name in _OF_OPTIMIZER}
+
+
+def _flag(name: str) -> str:
+    return f'--{name.replace("_", "-")}'
 
 
 def _given(options: TrainOptions) -> dict[str, Any]:

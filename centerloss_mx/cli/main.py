@@ -64,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     SystemExit
         With the exit status.
     """
-    args = parser().parse_args(arguments)
+    args, unknown = parser().parse_known_args(arguments)
+    if unknown:
+        args.command_parser.error(f'unrecognized arguments: {" ".join(unknown)}')
     resumable = args.command == 'train'
     run(
         lambda: args.run(args),

@@ -7,6 +7,7 @@ from pathlib import Path
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
+from .._checks import quantity
 from ..dataset import Samples
 from ..io import Images
 from ..model_zoo import get_model, load_params
@@ -43,7 +44,7 @@ def _data_shape(options: TrainOptions, samples: Samples) -> tuple[int, ...]:
 def _fitting(
     params: dict[str, NDArray], symbol: Symbol, data_shape: tuple[int, ...], path: Path
 ) -> dict[str, NDArray]:
-    """Select the parameters that the network has in the same shape, and print the names of the others."""
+    """Select the parameters that the network has in the same shape; print the names of those that differ."""
     labels = {name: (1,) for name in symbol.list_arguments() if name.endswith('_label')}
     arguments, _, states = symbol.infer_shape(data=(1, *data_shape), **labels)
     shapes = dict(zip(symbol.list_arguments(), arguments))
@@ -53,5 +54,6 @@ def _fitting(
         raise ValueError(f'{path}: the network has none of its parameters in the same shape')
     other_shape = [name for name in params if name in shapes and name not in fitting]
     if other_shape:
-        print(f'{path}: left out, as the network has them in another shape: {", ".join(other_shape)}')
+        count = quantity(len(other_shape), 'parameter')
+        print(f'{path}: left out {count} of another shape than in the network: {", ".join(other_shape)}')
     return fitting

@@ -47,5 +47,8 @@ def optimizer_arguments(options: TrainOptions) -> dict[str, Any]:
     if with_momentum:
         params['momentum'] = 0.9 if options.momentum is None else options.momentum
     elif options.momentum is not None:
-        raise ValueError(f'--momentum: not for {options.optimizer}, but for {" and ".join(MOMENTA)}')
+        names = ' and '.join(MOMENTA)
+        raise ValueError(
+            f'--momentum has no effect with --optimizer {options.optimizer}; only {names} have one'
+        )
     return {'optimizer': options.optimizer, 'optimizer_params': params}

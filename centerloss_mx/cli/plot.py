@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .._checks import quantity
 from ..model import Features, load_features
 from .arguments import add_command, add_output, random_seed, whole_number
 from .output import check_output
 
 
 class PlotOptions(NamedTuple):
-    """What `plot` was given."""
+    """The options of `plot`."""
 
     features: list[str]
     output: list[Path]
@@ -27,7 +28,7 @@ class PlotOptions(NamedTuple):
 
 
 def plot(options: PlotOptions) -> None:
-    """Draw features side by side, in the plane."""
+    """Draw the features of each file in a panel."""
     from ..visualization import Panel, embedding_figure, save_figure
 
     for path in options.output:
@@ -62,7 +63,10 @@ def _titles(options: PlotOptions) -> list[str]:
     stems = [Path(path).stem for path in options.features]
     titles = options.titles or (stems if len(set(stems)) == len(stems) else options.features)
     if len(titles) != len(options.features):
-        raise ValueError(f'--titles: {len(titles)} of them, for {len(options.features)} files of features')
+        raise ValueError(
+            f'--titles: {quantity(len(titles), "title")} for {quantity(len(options.features), "file")}; '
+            'expected one for each file'
+        )
     return titles
 
 
@@ -77,7 +81,7 @@ def _rows(features: Features, num_samples: int | None, seed: int) -> np.ndarray:
 def add_plot(commands: Any) -> None:
     """Add the command."""
     summary, example = (
-        'draw features in the plane, with the centers',
+        'draw features in two dimensions, with the centers',
         'plot softmax.npz center_loss.npz -o both.png',
     )
     command = add_command(commands, 'plot', plot, PlotOptions, summary, example)
@@ -85,10 +89,13 @@ def add_plot(commands: Any) -> None:
     add('features', nargs='+', metavar='FEATURES', help='.npz files, drawn side by side on one scale')
     add_output(command, 'a picture to write, .png or .svg; several may be given', action='append')
     add(
-        '--projection', choices=('pca', 'tsne'), default='pca', help='of features of more than two dimensions'
+        '--projection',
+        choices=('pca', 'tsne'),
+        default='pca',
+        help='projection of features with more than two dimensions',
     )
-    add('--titles', nargs='+', metavar='TITLE', help="of the features (default: the files' names)")
+    add('--titles', nargs='+', metavar='TITLE', help="titles of the panels (default: the files' names)")
     add('--highlight', nargs='+', metavar='CLASS', help='draw only these classes in color, all others grey')
     add('--no-centers', action='store_true', help='draw no centers')
     add('--num-samples', type=whole_number(2), help='number of samples to draw, at random (default: all)')
-    add('--seed', type=random_seed, default=0, help='of which samples are drawn')
+    add('--seed', type=random_seed, default=0, help='seed of the selected samples')

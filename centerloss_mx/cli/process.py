@@ -31,7 +31,7 @@ def run(
     name : str or None
         Name of the program; None: that of its file.
     debug : bool
-        Whether to show where an error comes from.
+        Whether to show the traceback of an error.
 
     Raises
     ------

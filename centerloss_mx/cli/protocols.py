@@ -16,7 +16,7 @@ from .output import check_output
 
 
 class KnnOptions(NamedTuple):
-    """What `evaluate knn` was given."""
+    """The options of `evaluate knn`."""
 
     train: str
     features: str
@@ -56,7 +56,7 @@ def knn(options: KnnOptions) -> dict[str, Any]:
 
 
 class RetrieveOptions(NamedTuple):
-    """What `evaluate retrieve` was given."""
+    """The options of `evaluate retrieve`."""
 
     features: str
     output: Path | None
@@ -65,13 +65,13 @@ class RetrieveOptions(NamedTuple):
 
 
 def retrieve(options: RetrieveOptions) -> dict[str, Any]:
-    """Let every sample find the others of its class."""
+    """Retrieve, for each sample, the other samples of its class."""
     features = load_features(options.features)
     return evaluation.retrieval(features.features, features.labels, options.metric)._asdict()
 
 
 class ClusterOptions(NamedTuple):
-    """What `evaluate cluster` was given."""
+    """The options of `evaluate cluster`."""
 
     features: str
     output: Path | None
@@ -88,7 +88,7 @@ def cluster(options: ClusterOptions) -> dict[str, Any]:
 
 
 class VerifyOptions(NamedTuple):
-    """What `evaluate verify` was given."""
+    """The options of `evaluate verify`."""
 
     features: str
     output: Path | None
@@ -137,12 +137,13 @@ def _seen_in_training(options: VerifyOptions, features: Features) -> bool | None
     """Return whether the network was trained on one of the classes; None: the file does not say."""
     if features.trained_on is None:
         print(
-            f'{options.features} does not say what its network was trained on: not checked', file=sys.stderr
+            f'{options.features} does not record the training classes: not checked whether they occur in it',
+            file=sys.stderr,
         )
         return None
     if not options.allow_trained:
         try:
             evaluation.check_unseen(np.unique(features.classes), features.trained_on)
         except ValueError as error:
-            raise ValueError(f'{error}; --allow-trained verifies them all the same') from None
+            raise ValueError(f'{error}, or pass --allow-trained') from None
     return bool({*features.classes} & {*features.trained_on})

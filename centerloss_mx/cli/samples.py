@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._checks import quantity
 from ..dataset import Samples, has_parts, hold_out, load_samples
 from ..io import Images, readable_images
 from .train_options import TrainOptions
@@ -15,7 +16,7 @@ def readable(samples: Samples, skip_bad: bool) -> Samples:
     samples : io.Images or dataset.Arrays
         The samples; arrays are all readable.
     skip_bad : bool
-        Whether to decode all pictures. If not, the first such picture will be an error.
+        Whether to decode all pictures now. If not, the first such picture raises an error when it is served.
 
     Returns
     -------
@@ -28,7 +29,8 @@ def readable(samples: Samples, skip_bad: bool) -> Samples:
     if skip_bad and isinstance(samples, Images):
         samples, unreadable = readable_images(samples)
         if unreadable:
-            print(f'{len(unreadable)} pictures left out, as they cannot be decoded: {", ".join(unreadable)}')
+            count = quantity(len(unreadable), 'picture')
+            print(f'left out {count} that cannot be decoded: {", ".join(unreadable)}')
     return samples
 
 

@@ -14,7 +14,7 @@ MOMENTA = ('sgd', 'nag')  # the optimizers that take a momentum
 
 
 class TrainOptions(NamedTuple):
-    """What `train` was given; None: it was not given."""
+    """The options of `train`; None: not given."""
 
     data: str
     test: str | None

@@ -31,7 +31,7 @@ class Arrays(NamedTuple):
     class_names: list[str]
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Arrays:
-        """Select samples by their rows; the classes stay as they are.
+        """Select samples by their rows; `class_names` does not change.
 
         Parameters
         ----------

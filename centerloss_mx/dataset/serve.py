@@ -17,7 +17,7 @@ def samples_iter(
     rand_mirror: bool = False,
     ignore_label: float | None = None,
 ) -> CenterLossIter:
-    """Serve samples in batches, the label to both losses.
+    """Serve samples in batches, with one label for both losses.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ def load_samples(
     part : {'train', 'test'} or None
         The part of the digits or of a folder of idx files; None: ``'train'``. Other sources have no parts.
     class_names : sequence of str, optional
-        The classes of the training set, for a test set, whose labels then refer to them.
+        For a test set: the classes of the training set. The labels are then numbers of these classes.
     min_classes : int
         The least number of classes.
 
@@ -55,8 +55,8 @@ def load_samples(
     FileNotFoundError
         There is no source of that name.
     ValueError
-        The source cannot be read, has no parts, has fewer than `min_classes`, or a class that is not one of
-        `class_names`.
+        The source cannot be read, has no parts, has fewer classes than `min_classes`, or has a class that is
+        not one of `class_names`.
     ImportError
         ``'lfw'`` or ``'olivetti'``, and scikit-learn is not installed.
 
@@ -68,7 +68,7 @@ def load_samples(
     if part is not None:
         check_choice('', 'part', part, ('train', 'test'))
     if part is not None and not has_parts(source):
-        raise ValueError(f'{source} has no parts to train and to test with')
+        raise ValueError(f'part={part!r}: {source} is not divided into a training and a test part')
     path = Path(source)
     if str(source) in SOURCES:
         samples = _named_set(str(source), part)
@@ -82,8 +82,8 @@ def load_samples(
         return list_images(path, class_names, min_classes)
     else:
         raise FileNotFoundError(
-            f'{source}: not there; expected a folder of class folders, a .rec, .npz or idx file, or one of '
-            f'{", ".join(SOURCES)}'
+            f'{source} does not exist; expected a folder of class folders, a .rec, .npz or idx file, or one '
+            f'of {", ".join(SOURCES)}'
         )
     check_class_count(samples.labels, min_classes, source)
     if class_names is None:

@@ -43,7 +43,7 @@ def hold_out(samples: Samples, share: float, seed: int = 0) -> tuple[Samples, Sa
     counts = np.bincount(samples.labels)
     if (counts == 1).any():
         name = samples.class_names[int((counts == 1).argmax())]
-        raise ValueError(f'class {name} has one sample; expected two at least, one of them to be held out')
+        raise ValueError(f'class {name} has one sample; expected at least two, because one is held out')
     rows = np.arange(len(samples.labels))
     remaining, held_out = train_test_split(rows, test_size=share, stratify=samples.labels, random_state=seed)
     return samples.take(remaining), samples.take(held_out)

@@ -6,7 +6,7 @@ from typing import Any, Iterable, NamedTuple
 
 import numpy as np
 
-from .._checks import first_names
+from .._checks import first_names, quantity
 
 
 class Pairs(NamedTuple):
@@ -120,7 +120,7 @@ def check_unseen(names: Iterable[Any], trained_on: Iterable[Any]) -> None:
     seen = sorted(set(map(str, names)) & set(map(str, trained_on)))
     if seen:
         raise ValueError(
-            f'{count(len(seen), "class", "classes")} to verify {"is" if len(seen) == 1 else "are"} in the '
+            f'{quantity(len(seen), "class", "classes")} to verify {"is" if len(seen) == 1 else "are"} in the '
             f'training set: {first_names(seen)}; verify other classes'
         )
 
@@ -138,7 +138,7 @@ def checked_pairs(pairs: Pairs, num_samples: int) -> Pairs:
             )
     folds = np.unique(pairs.fold)
     if len(folds) < 2:
-        raise ValueError(f'{count(len(folds), "fold", "folds")} of pairs; expected at least two')
+        raise ValueError(f'{quantity(len(folds), "fold")} of pairs; expected at least two')
     for fold in folds:
         same = pairs.same[pairs.fold == fold]
         if same.all() or not same.any():

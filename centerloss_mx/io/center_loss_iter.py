@@ -23,13 +23,13 @@ class CenterLossIter(mxio.DataIter):
     data_iter : mxnet.io.DataIter
         An iterator with one label, of shape (N,) or (N, 1): `NDArrayIter`, `ImageRecordIter`, `MNISTIter`,
         `CSVIter`, `mx.image.ImageIter` or a custom one. The name of its label does not matter. A label (N, 1)
-        is served as (N,), the shape that the center loss takes.
+        is served as (N,), the shape that the center loss needs.
     label_names : sequence of two str
         The label's name for the softmax, then for the center loss.
     ignore_label : number, optional
         Replaces the center label of the rows that pad a batch: its last `DataBatch.pad` rows, which repeat
         other samples and would move their centers twice. Give the same value to the center loss, with
-        ``use_ignore=True``; without that, -1 is an error there. The softmax label keeps the class, so
+        ``use_ignore=True``; otherwise -1 is an invalid label. The softmax label keeps the class, so
         `SoftmaxOutput` trains on padding as it always does. None: padding keeps its classes.
 
     Raises
@@ -43,15 +43,15 @@ class CenterLossIter(mxio.DataIter):
 
     Notes
     -----
-    With ``last_batch_handle='roll_over'`` no row is replaced: `pad` counts samples there that were carried
-    over from the epoch before, and none is a repeat.
+    With ``last_batch_handle='roll_over'`` no row is replaced. There, `pad` counts samples that were carried
+    over from the previous epoch; they are not repeated.
 
     MXNet's iterators in C++ with ``round_batch=True``, their default, pad with the first samples of the next
-    epoch, and leave these out of it. `ImageRecordIter` with ``round_batch=False`` reports ``pad=0`` for a
-    last batch whose end is uninitialized memory, so no row can be replaced: keep `round_batch` on.
+    epoch, which then skips them. With ``round_batch=False``, `ImageRecordIter` reports ``pad=0`` for a last
+    batch whose end is uninitialized memory, so no row can be replaced: keep the default.
 
-    MXNet's `PrefetchingIter` waits for ever when the iterator inside it raises. Put it inside a
-    `CenterLossIter`, not around it, to see errors about labels.
+    MXNet's `PrefetchingIter` waits forever when the iterator inside it raises an error. To see errors about
+    labels, put it inside a `CenterLossIter`, not around it.
 
     Examples
     --------
@@ -205,5 +205,5 @@ def _check_ignore_label(ignore_label: Any, dtype: Any) -> None:
     if not fits:
         raise ValueError(
             f'ignore_label {ignore_label} does not fit the label dtype {dtype}; '
-            'let the iterator give float32 or int32 labels, or choose another value'
+            'serve float32 or int32 labels, or choose another value'
         )

@@ -6,7 +6,7 @@ from typing import Any, Iterable, Sequence
 
 import numpy as np
 
-from .._checks import first_names
+from .._checks import first_names, quantity
 
 __all__ = ['check_class_count', 'class_numbers', 'numbered']
 
@@ -52,7 +52,7 @@ def numbered(labels: np.ndarray) -> tuple[list[str], np.ndarray]:
 
 
 def class_numbers(class_names: Sequence[str], found: Iterable[str], where: Any) -> dict[str, int]:
-    """Return the number of each class by its name; ValueError if one that was found is not among them."""
+    """Return the number of each class by its name; ValueError if a found class is not among them."""
     numbers = {name: number for number, name in enumerate(class_names)}
     for name in found:
         if name not in numbers:
@@ -66,4 +66,4 @@ def check_class_count(labels: np.ndarray, least: int, where: Any, hint: str = ''
     """Raise ValueError if the labels are of fewer classes than `least`."""
     count = len(np.unique(labels))
     if count < least:
-        raise ValueError(f'{where}: {count} classes; expected {least} at least{hint}')
+        raise ValueError(f'{where}: {quantity(count, "class", "classes")}; expected at least {least}{hint}')

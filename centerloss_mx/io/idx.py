@@ -33,8 +33,8 @@ def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
     FileNotFoundError
         There is no such file.
     ValueError
-        It is a directory, a damaged or truncated gzip, has another magic number, or fewer or more bytes than
-        its header says.
+        The path is a folder; or the file is a damaged gzip file, has another magic number, or has fewer or
+        more bytes than its header says.
 
     References
     ----------
@@ -75,14 +75,14 @@ def read_idx_with_magic(path: Path) -> tuple[int, np.ndarray]:
 
 def _unzipped(path: Path) -> bytes:
     if path.is_dir():
-        raise ValueError(f'{path}: is a directory, expected an idx file')
+        raise ValueError(f'{path} is a folder; expected an idx file')
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise FileNotFoundError(f'{path}: no such file, expected an idx file, gzipped or not') from None
+        raise FileNotFoundError(f'{path} does not exist; expected an idx file, gzipped or not') from None
     if content[:2] != b'\x1f\x8b':
         return content
     try:
         return gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f'{path}: corrupt or truncated gzip ({len(content)} bytes): {error}') from error
+        raise ValueError(f'{path}: damaged gzip file ({len(content)} bytes): {error}') from error

@@ -12,7 +12,7 @@ from .center_loss_iter import CenterLossIter
 from .images import Images
 from .records import index_of, record_name
 
-_AREA_OR_CUBIC = 9  # MXNet's number for: by area where a picture shrinks, cubic where it grows
+_AREA_OR_CUBIC = 9  # MXNet's interpolation: by area if a picture shrinks, cubic if it grows
 
 
 def image_iter(
@@ -23,7 +23,7 @@ def image_iter(
     rand_mirror: bool = False,
     ignore_label: float | None = None,
 ) -> CenterLossIter:
-    """Serve pictures in batches, the label to both losses.
+    """Serve pictures in batches, with one label for both losses.
 
     Parameters
     ----------
@@ -32,9 +32,10 @@ def image_iter(
     batch_size : int
         Samples a batch, not more than there are pictures. The last batch is padded with the first samples.
     image_size : int
-        Height and width in pixels: the shorter side is resized to it, and the middle is cut out. Served as
-        ``data``, float32 (batch_size, 3, image_size, image_size), RGB for grey pictures, too, minus the mean
-        of ImageNet and divided by its standard deviation, as the networks of MXNet's model zoo expect.
+        Height and width in pixels: the shorter side is resized to it, then the middle square is cropped. The
+        pictures are served as ``data``, float32 (batch_size, 3, image_size, image_size): RGB, also for grey
+        pictures, minus the mean of ImageNet, divided by its standard deviation. The networks of MXNet's model
+        zoo expect this.
     shuffle : bool
         Shuffle at every reset, with Python's global generator (seed it with `random.seed`).
     rand_mirror : bool

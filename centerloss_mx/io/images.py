@@ -48,7 +48,7 @@ class Images(NamedTuple):
         return record_keys(str(self.path_imgrec)) if self.records is None else self.records
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Images:
-        """Select pictures by their rows; the classes stay as they are.
+        """Select pictures by their rows; `class_names` does not change.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class Images(NamedTuple):
 
 
 def readable_images(images: Images) -> tuple[Images, list[str]]:
-    """Leave out pictures that cannot be decoded; each picture is decoded once to find them.
+    """Leave out pictures that cannot be decoded. Each picture is decoded once to find out.
 
     Parameters
     ----------
@@ -77,9 +77,9 @@ def readable_images(images: Images) -> tuple[Images, list[str]]:
     Returns
     -------
     images : Images
-        Those that can be decoded; the classes stay as they are.
+        The pictures that can be decoded; `class_names` does not change.
     unreadable : list of str
-        The names of those left out: the file, or the .rec file and the record's key.
+        The names of all other pictures: the file, or the .rec file and the record's key.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def readable_images(images: Images) -> tuple[Images, list[str]]:
     Examples
     --------
     >>> images, unreadable = readable_images(list_images('birds'))  # doctest: +SKIP
-    >>> print(f'{len(unreadable)} pictures left out:', *unreadable)  # doctest: +SKIP
+    >>> print('left out:', *unreadable)  # doctest: +SKIP
     """
     rows, unreadable = [], []
     for row, (name, content) in enumerate(zip(images.names, _contents(images))):

@@ -27,13 +27,13 @@ def list_images(
     Parameters
     ----------
     path : path-like
-        A folder in which each folder is a class with its .jpg, .jpeg and .png files. Classes are numbered in
-        the order of their names; hidden and other files are skipped. Or a .rec file with its .idx beside it,
-        as MXNet's `im2rec.py` writes them, with one label a record.
+        A folder of class folders, each with the .jpg, .jpeg and .png files of one class. Classes are numbered
+        in the order of their names; hidden and other files are skipped. Or a .rec file with its .idx beside
+        it, as MXNet's `im2rec.py` writes them, with one label for each record.
     class_names : sequence of str, optional
-        The classes of the training set, for a test set: the names of class folders, and the labels of a .rec
-        file, refer to them. None: the classes are those found. The labels of a .rec file must then be 0..C-1,
-        each at least once; their names are '0', '1', ...
+        For a test set: the classes of the training set. They must contain the names of the class folders; the
+        labels of a .rec file are their numbers. None: the classes found. The labels of a .rec file must then
+        be 0..C-1, each at least once; their names are '0', '1', ...
     min_classes : int
         The least number of classes.
 
@@ -64,7 +64,7 @@ def list_images(
         images = _list_records(path, class_names)
         hint = ''
     else:
-        raise FileNotFoundError(f'{path}: not there; expected a folder of class folders, or a .rec file')
+        raise FileNotFoundError(f'{path} does not exist; expected a folder of class folders, or a .rec file')
     check_class_count(images.labels, min_classes, path, hint)
     return images
 

@@ -42,7 +42,7 @@ def load_mnist(
     Raises
     ------
     FileNotFoundError
-        Files are missing; the message lists all names that were tried.
+        Files are missing; the message lists all names that they may have.
     ValueError
         A file is damaged (see `read_idx`), images and labels differ in number, images are not 28x28, or a
         label is greater than 9.
@@ -60,7 +60,7 @@ def mnist_iter(
     shuffle: bool = False,
     ignore_label: float | None = None,
 ) -> CenterLossIter:
-    """Serve images and labels of `load_mnist` in batches, the label to both losses.
+    """Serve images and labels of `load_mnist` in batches, with one label for both losses.
 
     Parameters
     ----------
@@ -116,8 +116,8 @@ def _paths_in(data_dir: Path) -> list[Path]:
         if not found:
             missing.append(' or '.join(names))
     if missing:
-        where = data_dir if data_dir.is_dir() else f'{data_dir} (no such directory)'
-        raise FileNotFoundError(f'MNIST files not found in {where}: ' + '; '.join(missing))
+        problem = 'lacks' if data_dir.is_dir() else 'does not exist; expected a folder with'
+        raise FileNotFoundError(f'{data_dir} {problem} files of MNIST: ' + '; '.join(missing))
     return paths
 
 

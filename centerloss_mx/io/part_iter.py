@@ -13,10 +13,10 @@ from .center_loss_iter import as_desc
 class PartIter(mxio.DataIter):
     """Serve one worker its part of every batch: the parts of all workers are the batch of one process.
 
-    If all workers have the same iterator and the same order of samples (seed the generator that shuffles),
-    then synchronous training on several workers takes the same steps as one process. Each worker reads all
-    samples. For a large set give `num_parts` and `part_index` to MXNet's own iterators instead, which split
-    the set and not its batches, and make the parts equally long.
+    All workers need the same iterator and the same order of samples (seed the generator that shuffles). Then
+    synchronous training on several workers computes the same steps as one process. Each worker reads all
+    samples. For a large set, pass `num_parts` and `part_index` to MXNet's own iterators instead: they split
+    the set, not its batches. Make these parts equally long.
 
     Parameters
     ----------
@@ -45,8 +45,8 @@ class PartIter(mxio.DataIter):
             raise ValueError(f'part_index {part_index} is outside 0..{num_parts - 1} (num_parts={num_parts})')
         if data_iter.batch_size % num_parts:
             raise ValueError(
-                f'num_parts={num_parts} does not divide the batch size, {data_iter.batch_size}; expected a '
-                'multiple, or the parts would have different weights'
+                f'num_parts={num_parts} does not divide the batch size {data_iter.batch_size}; expected a '
+                'multiple of num_parts, so that all parts have the same weight'
             )
         super().__init__(data_iter.batch_size // num_parts)
         self.data_iter = data_iter

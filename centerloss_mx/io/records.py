@@ -11,6 +11,8 @@ import numpy as np
 from mxnet import recordio
 from mxnet.base import MXNetError
 
+from .._checks import quantity
+
 __all__ = ['index_of', 'read_pictures', 'record_keys', 'record_labels', 'record_name']
 
 
@@ -34,7 +36,7 @@ def record_labels(path: Path) -> np.ndarray:
     index = index_of(path)
     if not index.is_file():
         raise FileNotFoundError(
-            f'{index}: not there; expected the index of {path.name}, as im2rec.py writes it'
+            f'{index} does not exist; expected the index of {path.name}, as im2rec.py writes it'
         )
     labels = []
     try:
@@ -42,7 +44,7 @@ def record_labels(path: Path) -> np.ndarray:
         for key in records.keys:
             labels.append(recordio.unpack(records.read_idx(key) or b'')[0].label)
     except (IndexError, ValueError, MXNetError, struct.error):
-        after = f'after {len(labels)} good records' if labels else 'from the first record on'
+        after = f'after {quantity(len(labels), "record")}' if labels else 'from the first record on'
         raise ValueError(
             f'{path}: cannot be read {after}; the file is truncated, or {index.name} is not its index'
         ) from None

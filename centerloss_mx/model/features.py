@@ -8,6 +8,7 @@ from typing import NamedTuple, Sequence
 
 import numpy as np
 
+from .._checks import quantity
 from .._files import read_npz, write_whole
 from ..dataset import numbered
 
@@ -93,8 +94,8 @@ def load_features(path: str | os.PathLike) -> Features:
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is damaged or pickled, lacks an array, or has arrays that do not fit each other or features
-        that are not finite.
+        The file is damaged, contains pickled objects, lacks an array, or has arrays that do not fit each
+        other or features that are not finite.
 
     Examples
     --------
@@ -117,7 +118,7 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> Features:
     _check_finite(features, arrays.get('names'))
     names = _lists_of_names(arrays)
     if len(names.get('names', features)) != len(features):
-        raise ValueError(f'{len(names["names"])} names of {len(features)} features')
+        raise ValueError(f'{len(features)} features, but {quantity(len(names["names"]), "name")}')
     if 'class_names' in names:
         _check_labels(labels, len(names['class_names']))
     else:

@@ -79,7 +79,7 @@ def export_onnx(
         except Exception as error:  # those of onnx and onnxruntime have no common base
             reason = str(error).strip().splitlines()[0]
             raise RuntimeError(
-                f'{path}: ONNX Runtime cannot run it, nothing was written: {reason}'
+                f'{path}: ONNX Runtime cannot run this network, nothing was written: {reason}'
             ) from error
         if not difference <= _TOLERANCE * max(1, abs(expected).max()):
             raise RuntimeError(

@@ -29,9 +29,9 @@ def start_centers(
 ) -> np.ndarray:
     """Start the centers at the class means of the first batches: c_j = mean_{i: y_i = j} x_i.
 
-    Centers that start at 0 pull all features towards 0. Where features are large already, as after training
-    with softmax only, that pull can end in NaN, or in all features at one point. Call this between
-    `init_params` and `fit`.
+    Centers that start at 0 pull all features towards 0. If features are large, as after training with softmax
+    only, the loss can become NaN, or all features can collapse to one point. Call this between `init_params`
+    and `fit`.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def start_centers(
         Bound, with one data input and with parameters: new ones, or those of a checkpoint
         (`init_params(..., allow_missing=True)`).
     data_iter : mxnet.io.DataIter
-        Serves the training data; it is reset before and after. Rows of padding are left out.
+        Serves the training data; it is reset before and after. Rows of padding are skipped.
     num_batches : int
         Number of batches to use, > 0; all, if the iterator has fewer.
     name : str or None
@@ -47,21 +47,21 @@ def start_centers(
     label_name : str or None
         The iterator's label that holds the classes; None: the label of the loss.
     ignore_label : float or None
-        Label of samples to leave out; None: the label that the loss ignores, if any.
+        Label of samples to skip; None: the label that the loss ignores, if any.
     output : str or None
-        Name of the internal output with the features; None: the one that the loss reads.
+        Name of the internal output with the features; None: the features that the loss reads.
 
     Returns
     -------
     numpy.ndarray
-        The classes in these batches, ascending. Centers of other classes stay as they are.
+        The classes in these batches, ascending. Centers of other classes do not change.
 
     Raises
     ------
     ValueError
         The module has no parameters or is bound for other shapes of data; there is no such loss, label or
-        output; a KVStore updates the centers already; a label is invalid, or features are not finite. No
-        center has moved.
+        output; a KVStore updates the centers already; a label is invalid, or features are not finite. Then
+        no center changes.
 
     Examples
     --------

@@ -45,7 +45,7 @@ def load_params(
     >>> params = load_params('resnet18_v2', 'resnet18_v2.params')  # doctest: +SKIP
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'{path}: not there; expected a .params file')
+        raise FileNotFoundError(f'{path} does not exist; expected a .params file')
     params = read_params(path)
     if any(key.startswith(('arg:', 'aux:')) for key in params):
         return {key[4:]: value for key, value in params.items()}

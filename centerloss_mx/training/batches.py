@@ -68,7 +68,7 @@ def training_iter(
 
 
 def repeat_shuffles(data_iter: DataIter, num_epoch: int, seed: int, rand_mirror: bool) -> None:
-    """Shuffle as often as a number of epochs does: each shuffles the order of the one before."""
+    """Repeat the shuffles of a number of epochs, because each shuffles the order of the one before."""
     for epoch in range(num_epoch):
         seed_epoch(seed, epoch + 1, rand_mirror)
         data_iter.reset()

@@ -10,7 +10,7 @@ from .hooks import Hook, TrainingState
 
 
 class Checkpoint(Hook):
-    """Save a checkpoint after each epoch, then remove the ones before.
+    """Save a checkpoint after each epoch, then remove the earlier ones.
 
     Parameters
     ----------

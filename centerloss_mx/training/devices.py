@@ -7,9 +7,11 @@ import os
 from mxnet import context as mxcontext
 from mxnet.context import Context
 
+from .._checks import quantity
+
 KV_STORES = ('local', 'device', 'dist_sync', 'dist_device_sync', 'dist_async')
 
-_DEVICES = 1024  # MXNet allocates memory for each number below a device's: a typo could take all of it
+_DEVICES = 1024  # MXNet allocates memory for each number below a device's: a typo could use all of it
 
 
 def check_workers(kvstore: str) -> int:
@@ -49,7 +51,7 @@ def check_workers(kvstore: str) -> int:
 
 
 def contexts(text: str) -> list[Context]:
-    """Make the devices of their names: 'cpu:0,cpu:1' is [mx.cpu(0), mx.cpu(1)].
+    """Return the devices with these names: 'cpu:0,cpu:1' is [mx.cpu(0), mx.cpu(1)].
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def contexts(text: str) -> list[Context]:
     Raises
     ------
     ValueError
-        A name that is not a device, or a device that is not there.
+        A name that is not a device, or a device that does not exist.
 
     Examples
     --------
@@ -76,8 +78,8 @@ def contexts(text: str) -> list[Context]:
         if kind not in ('cpu', 'gpu') or not (number or '0').isdigit():
             raise ValueError(f'{part!r} is not a device; expected cpu, cpu:0, gpu:0, ...')
         if kind == 'gpu' and int(number or 0) >= mxcontext.num_gpus():
-            raise ValueError(f'{part!r} is not there; this MXNet sees {mxcontext.num_gpus()} GPUs')
+            raise ValueError(f'there is no {part!r}; MXNet sees {quantity(mxcontext.num_gpus(), "GPU")}')
         if int(number or 0) >= _DEVICES:
-            raise ValueError(f'{part!r} is not there; expected a number below {_DEVICES}')
+            raise ValueError(f'there is no {part!r}; expected a number below {_DEVICES}')
         devices.append(Context(kind, int(number or 0)))
     return devices

@@ -1,4 +1,4 @@
-"""What a training calls while it runs: a hook's methods, which do nothing until a subclass needs them."""
+"""Hooks: `Training.fit` calls their methods, which do nothing unless a subclass defines them."""
 
 from __future__ import annotations
 

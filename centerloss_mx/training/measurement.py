@@ -14,14 +14,14 @@ class Measurement(Hook):
     """Append a row to the training's history after each epoch, and stop a training that has diverged.
 
     The row has the epoch, the accuracies on training and test samples, the distances of
-    `evaluation.cluster_ratio`, and the seconds of the epoch without what hooks do after it.
+    `evaluation.cluster_ratio`, and the seconds of the epoch without those of the hooks after it.
     """
 
     def __init__(self) -> None:
         self.start = 0.0
 
     def epoch_begin(self, training: TrainingState) -> None:
-        """Take the time."""
+        """Start the clock."""
         self.start = time.perf_counter()
 
     def epoch_end(self, training: TrainingState, epoch: int) -> None:

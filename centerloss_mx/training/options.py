@@ -11,7 +11,7 @@ from .._files import write_whole
 
 
 class OtherOption(ValueError):
-    """A training is resumed with another option than it was begun with.
+    """A resumed training has another option than before.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ class OtherOption(ValueError):
     name : str
         Name of the option.
     value, before : object
-        What it is now, and what the training was begun with.
+        Its value now, and when the training was begun.
     """
 
     def __init__(self, path: str | os.PathLike, name: str, value: Any, before: Any) -> None:
@@ -40,18 +40,18 @@ def keep_options(
     options : mapping
         The options, by name.
     resume : bool
-        Whether this training goes on from a checkpoint, and is to be compared with the file.
+        Whether this training continues from a checkpoint; its options are then compared with the file.
     leads : bool
         Whether this process writes the file; the workers of other ranks only compare.
 
     Raises
     ------
     OtherOption
-        The training was begun with other options: its numbers would be of neither.
+        The training was begun with other options: its numbers would belong to neither.
     ValueError
         The file is damaged.
     FileNotFoundError
-        A worker that does not write does not see the file, and so would not see the checkpoint.
+        A worker of another rank does not find the file; it would not find the checkpoint, either.
     OSError
         The file cannot be written.
 
@@ -66,7 +66,7 @@ def keep_options(
             if options.get(name) != value:
                 raise OtherOption(path, name, options.get(name), value)
     elif resume and not leads:
-        raise FileNotFoundError(f'{path} is not there; expected a folder that all workers share')
+        raise FileNotFoundError(f'{path} does not exist; expected a folder that all workers share')
     if leads:
         text = json.dumps(options, indent=2)
         write_whole(path, lambda name: Path(name).write_text(text, encoding='utf-8'))

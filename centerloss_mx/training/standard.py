@@ -23,8 +23,8 @@ def standard_hooks(
 ) -> list[Hook]:
     """List the hooks of `Training.fit`, a user's own between measurement and history.
 
-    A hook may add to the row of the history. The checkpoint comes after the hooks that write files, because a
-    resumed training takes its epoch for complete.
+    A hook may add to the row of the history. The checkpoint comes after the hooks that write files: a resumed
+    training relies on their files for every epoch up to that of the checkpoint.
     """
     hooks: list[Hook] = [Measurement()]
     hooks += own

@@ -8,7 +8,7 @@ from typing import Any, Mapping, Sequence
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-from .._checks import first_names
+from .._checks import first_names, quantity
 from ..model import noted
 from ..module import Module
 from .history import read_history
@@ -19,7 +19,7 @@ Params = Mapping[str, NDArray]
 def new_module(
     symbol: Symbol, arg_params: Params, aux_params: Params, **options: Any
 ) -> tuple[Module, Params, Params]:
-    """Make a module, with those of the parameters that the network has."""
+    """Make a module, and select the parameters that its network has."""
     arg_params = _only(arg_params, symbol.list_arguments())
     aux_params = _only(aux_params, symbol.list_auxiliary_states())
     return Module(symbol, **options), arg_params, aux_params
@@ -33,14 +33,14 @@ def load_module(
     Raises
     ------
     ValueError
-        It was trained on other classes than these.
+        The checkpoint was trained on other classes.
     """
     module = Module.load(str(prefix), epoch, **options)
     before = noted(module.symbol, 'class_names', list)
     if before not in (None, class_names):
         raise ValueError(
-            f'{prefix}: trained on {len(before)} classes, {first_names(before, 5)}, and these samples are '
-            f'of {len(class_names)}, {first_names(class_names, 5)}; expected the same'
+            f'{prefix} was trained on {len(before)} classes ({first_names(before, 5)}), but these samples '
+            f'have {len(class_names)} ({first_names(class_names, 5)}); expected the same classes'
         )
     return (module, *module.get_params())
 
@@ -49,7 +49,9 @@ def load_history(path: str | os.PathLike, num_epoch: int, prefix: str | os.PathL
     """Load the rows of the epochs that a checkpoint has been trained for; ValueError: there are fewer."""
     rows = read_history(path)[:num_epoch]
     if len(rows) != num_epoch:
-        raise ValueError(f'{path}: has {len(rows)} epochs, but {prefix} is of epoch {num_epoch}')
+        raise ValueError(
+            f'{path} has {quantity(len(rows), "epoch")}, but the checkpoint {prefix} is of epoch {num_epoch}'
+        )
     return rows
 
 

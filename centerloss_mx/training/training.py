@@ -57,13 +57,13 @@ class Training:
     context : sequence of mxnet.Context
         The devices.
     kvstore : str or KVStore
-        As for `Module.fit`; a distributed one has to be created before.
+        As for `Module.fit`; create a distributed one first.
     image_size, rand_mirror : int or None, bool
         For pictures in files: height and width that they get, and whether they are mirrored at random.
     initializer : mxnet.init.Initializer or None
         None: `Xavier()`.
     arg_params, aux_params : mapping or None
-        Parameters to start from, by name; those that the network does not have are left out.
+        Parameters to start from, by name; those that the network does not have are ignored.
     logger : logging.Logger or None
         Where `fit` logs; None: that of this module.
     hooks : sequence of Hook
@@ -148,7 +148,8 @@ class Training:
         Parameters
         ----------
         prefix, history : path-like or None
-            Prefix of the checkpoint, of which the last is kept, and .csv file of the history; None: none.
+            Prefix of the checkpoints, of which only the last is kept, and the .csv file of the history. None:
+            nothing is written.
         begin_epoch : int
             Epoch of the checkpoint to go on from; 0: train from the beginning.
         on_epoch : callable or None
@@ -163,7 +164,8 @@ class Training:
         Raises
         ------
         ValueError
-            The training has diverged; `Module` refuses it; or checkpoint or history are of another training.
+            The training has diverged; `Module` raises it; or the checkpoint or the history belongs to another
+            training.
         """
         seed_training(self.seed)
         seed_epoch(self.seed, 0, self.rand_mirror)

@@ -70,7 +70,7 @@ def test_what_was_held_out_can_be_embedded_alone(data, call):
     assert (scores.features.argmax(axis=1) == scores.labels).mean() == accuracy
     Path('net-options.json').unlink()
     with pytest.raises(
-        SystemExit, match=r'--part test: net-options.json does not say what train has held out'
+        SystemExit, match=r'--part test: net-options.json does not record what train has held out'
     ):
         call('embed', 'net', data / 'all.npz', '-o', 'x.npz', '--part', 'test')
 
@@ -87,23 +87,23 @@ def test_bad_pictures_are_named_counted_and_left_out(data, call, refused, traine
     status, line = refused('train', 'all', *options)
     assert status == 1 and 'all/two/4.png: not a picture that MXNet can decode' in line
     printed = call('train', 'all', '--skip-bad', *options)
-    assert printed.startswith('1 pictures left out, as they cannot be decoded: all/two/4.png\n')
+    assert printed.startswith('left out 1 picture that cannot be decoded: all/two/4.png\n')
     printed = call('embed', 'net', 'all', '-o', 'all.npz', '--skip-bad')
     assert 'all/two/4.png' in printed and 'all.npz: 17 features' in printed
     assert refused('embed', 'net', 'all', '-o', 'bad.npz')[0] == 1
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (['none', 'DATA', '-o', 'x.npz'], 'none-NNNN.params: there is no checkpoint of this prefix'),
-    (['NET', 'DATA', '-o', 'x.npz', '--epoch', 7], 'net-0007.params is not there; the last'),
+    (['none', 'DATA', '-o', 'x.npz'], 'no checkpoint none-NNNN.params (NNNN: the epoch)'),
+    (['NET', 'DATA', '-o', 'x.npz', '--epoch', 7], 'net-0007.params does not exist; the last'),
     (['NET', 'DATA', '-o', 'x.npz', '--layer', 'x'], "the network has no output 'x'; it has conv1_output, "),
     (['NET', 'DATA', '-o', 'x.csv'], 'x.csv: expected a file that ends in .npz'),
     (['NET', 'DATA', '-o', '.'], '. is a folder; expected a file'),
     (['NET', 'DATA', '-o', '/dev/null', '--force'], '/dev/null is a device or pipe; expected a file'),
     (['NET', 'DATA', '-o', 'x.npz', '--layer', 'conv1_output'], 'has shape (45, 20, 12, 12)'),
     (['NET', 'DATA', '-o', 'none/x.npz'], 'none is not a folder'),
-    (['NET', 'nan.npz', '-o', 'x.npz', '--part', 'test'], 'does not say that a part of nan.npz was'),
-    (['other', 'DATA', '-o', 'x.npz', '--part', 'test'], 'there is no checkpoint of this prefix'),
+    (['NET', 'nan.npz', '-o', 'x.npz', '--part', 'test'], 'options.json, no part of nan.npz was held out'),
+    (['other', 'DATA', '-o', 'x.npz', '--part', 'test'], 'no checkpoint other-NNNN.params'),
     (['NET', 'FOLDER', '-o', 'x.npz'], 'these are pictures in files, which are normalized, but'),
     (['NET', 'large.npz', '-o', 'x.npz'], 'does not take samples of shape (1, 20, 20), but of (1, 16, 16)'),
     (['NET', 'nan.npz', '-o', 'x.npz'], 'nan.npz: images at row 1 are not finite'),

@@ -108,7 +108,8 @@ def test_who_was_trained_on_is_not_verified_unless_told_so(call, refused, random
     options = ['evaluate', 'verify', 'features.npz', '--num-folds', 2]
     status, line = refused(*options)
     assert (
-        status == 1 and '2 of those to verify were trained on: p1, p5' in line and '--allow-trained' in line
+        status == 1
+        and '2 classes to verify are in the training set: p1, p5; verify other classes, or pass --all' in line
     )
     assert not Path('features-verify.json').exists()
     call(*options, '--allow-trained')
@@ -118,21 +119,22 @@ def test_who_was_trained_on_is_not_verified_unless_told_so(call, refused, random
     assert results('verify')['seen_in_training'] is False
     save_features(tmp_path / 'features.npz', random_features._replace(trained_on=None))
     main([*map(str, options), '--force'])
-    assert 'features.npz does not say what its network was trained on' in capsys.readouterr().err
+    assert 'features.npz does not record the training classes' in capsys.readouterr().err
     assert results('verify')['seen_in_training'] is None
 
 
 @pytest.mark.parametrize('protocol, message', [
     (['knn', 'other.npz', 'features.npz'], 'features of shape (48, 4); expected (N, 3)'),
-    (['knn', 'none.npz', 'features.npz'], 'none.npz: not there'),
+    (['knn', 'none.npz', 'features.npz'], 'none.npz does not exist'),
     (['knn', 'copy.npz', 'features.npz', '--num-neighbors', 49], 'num_neighbors=49 is outside 1..48'),
     (['knn', './features.npz', 'features.npz'], 'features.npz: TRAIN and FEATURES are one file'),
     (['knn', 'alone.npz', 'features.npz'], 'features.npz: no sample is of a class in alone.npz'),
     (['retrieve', 'features.npz', '-o', 'x.csv'], 'x.csv: expected a file that ends in .json'),
-    (['retrieve', '.'], '.: a folder; expected the arrays features and labels in an .npz file'),
+    (['retrieve', '.'], '. is a folder; expected the arrays features and labels in an .npz file'),
     (['retrieve', 'alone.npz'], 'each of the 3 samples is alone in its class'),
     (['retrieve', 'nan.npz'], 'nan.npz: features at row 1 are not finite'),
-    (['retrieve', 'text.npz'], 'text.npz: expected the arrays features and labels'),
+    (['retrieve', 'text.npz'],
+     'text.npz is not an .npz file, or it is damaged; expected the arrays features and labels'),
     (['cluster', 'one.npz'], 'labels hold one class'),
     (['verify', 'features.npz', '--num-folds', 8], 'has no impostor pair; expected fewer folds'),
     (['verify', 'alone.npz', '--num-folds', 2], 'has no genuine pair'),

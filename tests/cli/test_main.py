@@ -64,6 +64,12 @@ def test_every_command_has_help_with_an_example_that_can_be_parsed(command, caps
     (['train', 'digits', '-o', 'x', '--optimizer', 'centers'],
      '--optimizer: centers is not for training: it comes with --loss sync_center_loss'),
     (['train', 'digits', '-o', 'x', '--optimizer', 'nadam'], 'so a resumed training would differ'),
+    (['train', 'digits', '-o', 'x', '--alpha', '2'], '--alpha: 2: expected 0 or more, and 1 or less'),
+    (['train', 'digits', '-o', 'x', '--delta', '0'], '--delta: 0: expected more than 0'),
+    (['train', 'digits', '-o', 'x', '--lossy'],
+     'centerloss-mx train: unrecognized arguments: --lossy (see centerloss-mx train --help)'),
+    (['evaluate', 'cluster', 'x.npz', 'y.npz'],
+     'centerloss-mx evaluate cluster: unrecognized arguments: y.npz (see centerloss-mx evaluate cluster'),
     (['export', 'x', '-o', 'x.onnx', '--data-shape', '1,0'], '1,0: expected numbers > 0, separated'),
     (['evaluate', 'verify', 'x.npz', '--num-folds', '1'], '--num-folds: 1: expected 2 or more'),
 ])  # fmt: skip
@@ -73,14 +79,14 @@ def test_arguments_that_cannot_be_used_end_with_status_2(refused, arguments, mes
 
 
 def test_debug_shows_where_an_error_comes_from(call, data):
-    with pytest.raises(FileNotFoundError, match='there is no checkpoint'):
+    with pytest.raises(FileNotFoundError, match='no checkpoint none-NNNN'):
         call('embed', 'none', data / 'all.npz', '-o', 'x.npz', '--debug')
 
 
 def test_it_runs_as_a_module():
     command = [sys.executable, '-m', 'centerloss_mx', 'evaluate', 'retrieve', 'none.npz']
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1 and done.stderr.startswith('centerloss-mx: none.npz: not there')
+    assert done.returncode == 1 and done.stderr.startswith('centerloss-mx: none.npz does not exist')
 
 
 def test_it_says_its_version(capsys):

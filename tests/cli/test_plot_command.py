@@ -35,7 +35,7 @@ def test_pictures_are_drawn_side_by_side(call, features, data):
     (['-o', 'x.pdf'], 'x.pdf: expected a file that ends in .png or .svg'),
     (['-o', 'none/x.png'], 'none is not a folder'),
     (['-o', 'there.png'], 'there.png already exists; --force replaces it'),
-    (['-o', 'x.png', '--titles', 'a', 'b'], '--titles: 2 of them, for 1 files of features'),
+    (['-o', 'x.png', '--titles', 'a', 'b'], '--titles: 2 titles for 1 file; expected one for each file'),
 ])  # fmt: skip
 def test_what_cannot_be_drawn_is_refused(refused, features, arguments, message, tmp_path):
     (tmp_path / 'there.png').write_text('mine')

@@ -115,7 +115,7 @@ def test_bad_pictures_are_named_and_left_out_where_asked_to(tmp_path, capsys):
     assert readable(images, False) is images
     skipped = readable(images, True)
     assert set(images.files) - set(skipped.files) == {str(tmp_path / 'a' / 'bad.png')}
-    expected = f'1 pictures left out, as they cannot be decoded: {tmp_path / "a" / "bad.png"}\n'
+    expected = f'left out 1 picture that cannot be decoded: {tmp_path / "a" / "bad.png"}\n'
     assert capsys.readouterr().out == expected
     arrays = as_arrays(np.zeros((2, 4, 4)), np.array([0, 1]))
     assert readable(arrays, True) is arrays

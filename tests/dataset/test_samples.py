@@ -62,7 +62,9 @@ def test_a_share_of_every_class_is_held_out(sources):
     np.testing.assert_array_equal(samples.labels[order], [*kept.labels, *held_out.labels])
     again, other = hold_out(samples, 0.25, seed=3)[1], hold_out(samples, 0.25, seed=4)[1]
     assert (again.images == held_out.images).all() and not (other.images == held_out.images).all()
-    with pytest.raises(ValueError, match='class 8 has one sample; expected two at least'):
+    with pytest.raises(
+        ValueError, match='class 8 has one sample; expected at least two, because one is held out'
+    ):
         hold_out(samples.take([0, 1, 2, 3, 4]), 0.5)
 
 

@@ -110,7 +110,7 @@ PAIRS = Pairs([0, 0, 2, 2], [1, 2, 3, 4], [True, False, True, False], [0, 0, 1, 
     ({'first': [-1, 0, 2, 2]}, r'pair 0 names row -1; expected 0\.\.5'),
     ({'same': [True] * 3 + [False]}, 'fold 0 has no impostor pair; expected both kinds in each fold'),
     ({'same': [False] * 2 + [True] * 2}, 'fold 0 has no genuine pair'),
-    ({'fold': [0] * 4}, r'1 fold\(s\) of pairs; expected at least two'),
+    ({'fold': [0] * 4}, '1 fold of pairs; expected at least two'),
     ({'fold': [0] * 3}, r'expected \(P,\) for all four'),
 ])  # fmt: skip
 def test_pairs_that_cannot_be_verified_are_refused(few, changed, message):

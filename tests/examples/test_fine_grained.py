@@ -219,7 +219,7 @@ def refused(refused_by, tmp_path):
 
 
 def test_an_error_ends_in_one_sentence(refused, tmp_path):
-    expected = 'not there; expected a folder of class folders, or a .rec file'
+    expected = 'does not exist; expected a folder of class folders, or a .rec file'
     assert refused(tmp_path / 'none') == f'fine_grained.py: {tmp_path / "none"}: {expected}'
 
 
@@ -245,7 +245,7 @@ def test_bad_options_end_in_one_sentence(data, refused, options, message):
 def test_bad_data_end_in_one_sentence(data, refused, tmp_path):
     one = tmp_path / 'one'
     shutil.copytree(str(data / 'test' / '1'), str(one / '1'))
-    assert f'{one}: 1 classes; expected 2 at least' in refused(one)
+    assert f'{one}: 1 class; expected at least 2' in refused(one)
 
     (one / '2').mkdir()
     assert f'{one / "2"}: no .jpg, .jpeg, .png in this class folder' in refused(one)

@@ -222,7 +222,7 @@ def parent(number):
     (['--kv-store', 'nccl'], "invalid choice: 'nccl'"),
     (['--momentum', '1'], 'argument --momentum: 1: expected 0 or more, and less than 1'),
     (['--ctx', 'tpu:0'], "'tpu:0' is not a device; expected cpu, cpu:0, gpu:0"),
-    (['--ctx', 'cpu:0,gpu:9'], "'gpu:9' is not there"),
+    (['--ctx', 'cpu:0,gpu:9'], "there is no 'gpu:9'; MXNet sees"),
     (['--embedding-dim', '1'], 'argument --embedding-dim: 1: expected 2 or more'),
     (['--data-dir', '/nowhere'], 'train-images-idx3-ubyte'),
     (['--full', '--data-dir', 'mnist'], '--full: the digits are in --data-dir mnist already'),

@@ -39,12 +39,12 @@ def test_an_idx_file_may_be_empty_of_items(tmp_path):
 
 
 def test_a_missing_idx_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match='nowhere: no such file, expected an idx file'):
+    with pytest.raises(FileNotFoundError, match='nowhere does not exist; expected an idx file'):
         cio.read_idx(tmp_path / 'nowhere')
 
 
 def test_a_directory_is_no_idx_file(tmp_path):
-    with pytest.raises(ValueError, match=re.escape(f'{tmp_path}: is a directory')):
+    with pytest.raises(ValueError, match=re.escape(f'{tmp_path} is a folder; expected an idx file')):
         cio.read_idx(tmp_path)
 
 
@@ -85,7 +85,7 @@ def test_gzip_cut_anywhere_is_refused(tmp_path):
     path = tmp_path / 'cut.gz'
     for length in range(2, len(content)):
         path.write_bytes(content[:length])
-        with pytest.raises(ValueError, match=r'cut\.gz: corrupt or truncated gzip'):
+        with pytest.raises(ValueError, match=r'cut\.gz: damaged gzip file'):
             cio.read_idx(path)
 
 
@@ -95,5 +95,5 @@ def test_corrupt_gzip_is_refused(tmp_path, offset):
     content[offset] ^= 0xFF
     path = tmp_path / 'corrupt.gz'
     path.write_bytes(bytes(content))
-    with pytest.raises(ValueError, match=r'corrupt\.gz: corrupt or truncated gzip'):
+    with pytest.raises(ValueError, match=r'corrupt\.gz: damaged gzip file'):
         cio.read_idx(path)

@@ -58,8 +58,8 @@ def test_the_classes_of_a_rec_file_are_its_labels(tmp_path):
 
 
 @pytest.mark.parametrize('classes, more, message', [
-    ('aa', None, '1 classes; expected 2 at least, each a folder of its pictures'),
-    ('', None, '0 classes; expected 2 at least, each a folder of its pictures'),
+    ('aa', None, '1 class; expected at least 2, each a folder of its pictures'),
+    ('', None, '0 classes; expected at least 2, each a folder of its pictures'),
     ('ab', 'empty', 'empty: no .jpg, .jpeg, .png in this class folder'),
 ])  # fmt: skip
 def test_a_folder_without_enough_pictures_is_refused(tmp_path, classes, more, message):
@@ -77,8 +77,8 @@ def test_an_unknown_class_of_a_test_set_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize('labels, message', [
-    ([], '0 classes; expected 2 at least'),
-    ([0, 0], '1 classes; expected 2 at least'),
+    ([], '0 classes; expected at least 2'),
+    ([0, 0], '1 class; expected at least 2'),
     ([0, 1.5, 1], 'label 1.5 at row 1'),
     ([0, -1, 1], 'label -1 at row 1'),
     ([0, float('nan'), 1], 'label nan at row 1'),
@@ -99,7 +99,7 @@ def test_labels_of_a_test_rec_file_beyond_the_classes_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize('spoil, message', [
-    (lambda rec, idx: rec.write_bytes(rec.read_bytes()[:-500]), 'cannot be read after 2 good records'),
+    (lambda rec, idx: rec.write_bytes(rec.read_bytes()[:-500]), 'cannot be read after 2 records'),
     (lambda rec, idx: rec.write_bytes(bytes(2000)), 'cannot be read from the first record on'),
     (lambda rec, idx: idx.write_text('0\t4\n'), 'cannot be read from the first record on'),
     (lambda rec, idx: idx.write_text('0\t99999999\n'), 'cannot be read from the first record on'),
@@ -116,9 +116,11 @@ def test_a_rec_file_that_cannot_be_read_is_named(tmp_path, spoil, message):
 
 
 def test_missing_files_are_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match='none: not there; expected a folder of class folders'):
+    with pytest.raises(FileNotFoundError, match='none does not exist; expected a folder of class folders'):
         cio.list_images(tmp_path / 'none')
     path = write_labels(tmp_path / 'train.rec', [0, 1])
     path.with_suffix('.idx').unlink()
-    with pytest.raises(FileNotFoundError, match=r'train\.idx: not there; expected the index of train\.rec'):
+    with pytest.raises(
+        FileNotFoundError, match=r'train\.idx does not exist; expected the index of train\.rec'
+    ):
         cio.list_images(path)

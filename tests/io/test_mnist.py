@@ -76,7 +76,10 @@ def test_all_missing_mnist_files_are_named_in_one_error(tmp_path):
 
 
 def test_a_missing_mnist_directory_is_told_as_such(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r'nowhere \(no such directory\).*train-images-idx3-ubyte'):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r'nowhere does not exist; expected a folder with files of MNIST: train-images-idx3-ubyte',
+    ):
         cio.load_mnist(tmp_path / 'nowhere')
 
 

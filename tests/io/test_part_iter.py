@@ -70,7 +70,7 @@ def test_a_part_says_its_shapes():
 @pytest.mark.parametrize('part_index, num_parts, message', [
     (2, 2, r'part_index 2 is outside 0\.\.1'),
     (-1, 2, r'part_index -1 is outside 0\.\.1'),
-    (0, 4, 'num_parts=4 does not divide the batch size, 6'),
+    (0, 4, 'num_parts=4 does not divide the batch size 6; expected a multiple of num_parts'),
     (0, 0, 'part_index 0 is outside'),
 ])  # fmt: skip
 def test_parts_that_are_not_there_are_refused(part_index, num_parts, message):

@@ -1,4 +1,4 @@
-"""Checkpoints: files that are complete or not there, and trainings that continue from them."""
+"""Checkpoints: files that are written completely or not at all, and trainings that continue from them."""
 
 from __future__ import annotations
 
@@ -95,10 +95,10 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
 def test_a_checkpoint_that_is_damaged_is_named(module, tmp_path):
     save_checkpoint(module, tmp_path / 'net', 2)
     with pytest.raises(
-        FileNotFoundError, match=r'net-0003.params is not there; the last checkpoint is of epoch 2'
+        FileNotFoundError, match=r'net-0003.params does not exist; the last checkpoint is of epoch 2'
     ):
         load_checkpoint(tmp_path / 'net', 3)
-    with pytest.raises(FileNotFoundError, match=r'other-symbol.json is not there$'):
+    with pytest.raises(FileNotFoundError, match=r'other-symbol.json does not exist$'):
         load_checkpoint(tmp_path / 'other', 1)
     path = tmp_path / 'net-0002.params'
     whole = path.read_bytes()
@@ -258,7 +258,7 @@ def test_the_latest_epoch_is_loaded_where_none_is_given(module, train, tmp_path)
     np.testing.assert_array_equal(
         FeatureExtractor(loaded.symbol, loaded._arg_params, loaded._aux_params).predict(images), last
     )
-    with pytest.raises(FileNotFoundError, match=r'other-NNNN.params: there is no checkpoint of this prefix'):
+    with pytest.raises(FileNotFoundError, match=r'^no checkpoint .*other-NNNN.params \(NNNN: the epoch\)$'):
         feature_extractor(tmp_path / 'other')
 
 

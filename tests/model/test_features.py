@@ -56,7 +56,7 @@ def test_saved_features_come_back(tmp_path):
     ({'features': np.eye(3), 'labels': np.array([{}] * 3)}, 'Object arrays cannot be loaded'),
     ({'features': np.eye(3), 'labels': [0, 0, 1], 'class_names': 'ab'}, r'class_names of shape \(\)'),
     ({'features': np.eye(3), 'labels': [0, 0, 1], 'trained_on': 'ab'}, r'trained_on of shape \(\)'),
-    ({'features': np.eye(3), 'labels': [0, 0, 1], 'names': ['a']}, '1 names of 3 features'),
+    ({'features': np.eye(3), 'labels': [0, 0, 1], 'names': ['a']}, '3 features, but 1 name$'),
     ({'features': np.eye(3), 'labels': [0, np.nan, 1]}, 'label nan at row 1 is not finite'),
     ({'features': 1e200 * np.eye(3), 'labels': [0, 0, 1]}, 'features at row 0 are not finite'),
     ({'features': np.eye(3), 'labels': [0, 0, 1], 'centers': [['a'] * 3], 'trained_on': ['a']},

@@ -66,7 +66,7 @@ def test_what_is_no_network_is_named(tmp_path):
         get_model('densenet121', 8, (3, 36, 36))
     with pytest.raises(ValueError, match='embedding_dim=0 is not a whole number > 0'):
         get_model('lenet', 0, (1, 28, 28))
-    with pytest.raises(FileNotFoundError, match=r'net.json is not there'):
+    with pytest.raises(FileNotFoundError, match=r'net.json does not exist'):
         get_model(tmp_path / 'net.json', 8, (1, 28, 28))
     (tmp_path / 'net.json').write_text('{}')
     with pytest.raises(ValueError, match=r'net.json: not an MXNet symbol file, or it is truncated'):
@@ -122,5 +122,5 @@ def test_parameters_of_the_model_zoo_and_of_checkpoints_have_the_symbols_names(t
     (tmp_path / 'net.params').write_bytes(b'nothing')
     with pytest.raises(ValueError, match=r'net.params: not an MXNet parameter file, or it is truncated'):
         load_params('lenet', tmp_path / 'net.params')
-    with pytest.raises(FileNotFoundError, match=r'none.params: not there'):
+    with pytest.raises(FileNotFoundError, match=r'none.params does not exist'):
         load_params('lenet', tmp_path / 'none.params')

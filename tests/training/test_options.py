@@ -12,7 +12,7 @@ import pytest
 def test_nobody_resumes_with_other_options(tmp_path):
     path = tmp_path / 'options.json'
     with pytest.raises(
-        FileNotFoundError, match=r'options.json is not there; expected a folder that all workers share'
+        FileNotFoundError, match=r'options.json does not exist; expected a folder that all workers share'
     ):
         keep_options(path, {'lr': 0.1}, resume=True, leads=False)
     keep_options(path, {'lr': 0.1, 'data': tmp_path, 'shape': (1, 2)})

@@ -170,12 +170,12 @@ def test_other_samples_and_half_a_history_are_refused(samples, tmp_path):
     training(samples, num_epoch=2).fit(tmp_path / 'net', tmp_path / 'net.csv')
     other = samples._replace(class_names=['a', 'b', 'c', 'x'])
     with pytest.raises(
-        ValueError, match=r'net: trained on 4 classes, a, b, c, d, and these samples are of 4, a, b'
+        ValueError, match=r'net was trained on 4 classes \(a, b, c, d\), but these samples have 4 \(a, b'
     ):
         training(other).fit(tmp_path / 'net', begin_epoch=2)
     lines = (tmp_path / 'net.csv').read_text().splitlines(True)
     (tmp_path / 'net.csv').write_text(''.join(lines[:2]))
-    with pytest.raises(ValueError, match=r'net.csv: has 1 epochs, but .*net is of epoch 2'):
+    with pytest.raises(ValueError, match=r'net.csv has 1 epoch, but the checkpoint .*net is of epoch 2$'):
         training(samples).fit(tmp_path / 'net', tmp_path / 'net.csv', begin_epoch=2)
 
 
