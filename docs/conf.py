@@ -28,6 +28,7 @@ autosummary_generate = False
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 add_module_names = False
+add_function_parentheses = False  # narrow pages would break names before them
 toc_object_entries_show_parents = 'hide'
 
 html_title = 'centerloss_mx'

@@ -153,7 +153,7 @@ def _panels(
         axes.set(aspect='equal', title=title)
         label = axis_label(panel, projection)
         last = i + columns >= len(grid)  # of its column
-        if i % columns == 0:
+        if i % columns == 0 or label != axis_label(panels[i - i % columns], projection):
             axes.set_ylabel(label.format(2))
         if last:
             axes.set_xlabel(label.format(1))
@@ -182,7 +182,7 @@ def _draw(axes: Axes, panel: Panel, key: Key, limit: float) -> None:
         axes.scatter(centers[:, 0], centers[:, 1], color=colors, clip_on=False, **key.center_style)
     _draw_names(axes, panel, key, centers, limit)
     if any(outside):
-        note = f'outside: {", ".join(filter(None, outside))}'
+        note = f'not shown: {", ".join(filter(None, outside))}, beyond the axes'
         text = axes.text(0.01, 0.01, note, transform=axes.transAxes, fontsize=SMALL)
         text.set_path_effects([HALO])
 

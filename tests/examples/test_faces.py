@@ -110,8 +110,8 @@ def test_folders_and_arrays_are_the_same_faces(pictures, tmp_path):
 
 
 @pytest.mark.parametrize('options, message', [
-    (['none.npz'], f'faces.py: none.npz: {SOURCES}'),
-    (['none'], f'faces.py: none: {SOURCES}'),
+    (['none.npz'], f'faces.py: none.npz {SOURCES}'),
+    (['none'], f'faces.py: none {SOURCES}'),
     (['none', '--num-epochs', '0'], 'argument --num-epochs: 0: expected 1 or more'),
 ])  # fmt: skip
 def test_bad_options_end_in_one_sentence(refused_by, options, message):

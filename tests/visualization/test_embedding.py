@@ -136,6 +136,9 @@ def test_each_panel_says_what_its_axes_are(panel_of):
         'feature 1'
     )
     assert left.get_ylabel().startswith('principal component 2')
+    assert right.get_ylabel().startswith('feature 2')  # it does not share that of the left panel
+    left, right = embedding_figure([panel_of(3), panel_of(3)]).axes
+    assert left.get_ylabel().startswith('feature 2') and right.get_ylabel() == ''
 
 
 def legend_of(figure):
@@ -251,7 +254,7 @@ def test_everything_fits_but_for_outliers_which_are_counted(panel_of):
     features[[5, 9]] *= 200
     centers[2] *= 1000
     axes = embedding_figure([one._replace(features=features, centers=centers)]).axes[0]
-    assert axes.texts[-1].get_text() == 'outside: 2 of 240 samples, 1 of 4 centers'
+    assert axes.texts[-1].get_text() == 'not shown: 2 of 240 samples, 1 of 4 centers, beyond the axes'
     drawn = np.concatenate([marks.get_offsets() for marks in axes.collections])
     assert len(drawn) == 241 and np.abs(drawn).max() <= axes.get_xlim()[1]
 
@@ -263,8 +266,9 @@ def test_no_mark_is_cut_by_the_frame_and_none_is_drawn_outside(panel_of):
     for marks in axes.collections:
         assert not marks.get_clip_on()
         assert len(marks.get_offsets()) == 0 or np.abs(marks.get_offsets()).max() <= 0.5
-    assert axes.texts[-1].get_text().startswith('outside: ')
-    assert embedding_figure([one], limit=1e-9).axes[0].texts[-1].get_text().startswith('outside: 240 of 240 ')
+    assert axes.texts[-1].get_text().startswith('not shown: ')
+    hidden = embedding_figure([one], limit=1e-9).axes[0].texts[-1].get_text()
+    assert hidden.startswith('not shown: 240 of 240 samples')
 
 
 @pytest.mark.parametrize('names', [None, ['a rather long name'] * 10])
