@@ -78,7 +78,7 @@ def _centers(
     if not losses:
         return None, ''
     if len(of_layer) > 1:
-        return None, f'; without centers, because {len(of_layer)} losses have centers of them'
+        return None, f'; without the centers, because {len(of_layer)} losses read this layer'
     if not of_layer or options.flip or trained_on is None:
         return None, '; without the centers, which belong to other features'
     return find_centers(symbol, arg_params, aux_params, of_layer[0]), ''

@@ -149,5 +149,5 @@ def test_centers_of_several_losses_are_left_out_and_it_says_so(call, data, tmp_p
     training.fit(tmp_path / 'both')
     assert training.centers.shape == (5, 3)
     printed = call('embed', tmp_path / 'both', data / 'all.npz', '-o', 'both.npz')
-    assert 'without centers, because 2 losses have some' in printed
+    assert 'without the centers, because 2 losses read this layer' in printed
     assert load_features('both.npz').centers is None

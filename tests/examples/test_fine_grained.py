@@ -251,7 +251,10 @@ def test_bad_data_end_in_one_sentence(data, refused, tmp_path):
     assert f'{one / "2"}: no .jpg, .jpeg, .png in this class folder' in refused(one)
 
     shutil.copy(str(next((data / 'test' / '2').iterdir())), str(one / '2'))
-    assert f'{one}: cannot hold out --test-share 0.2: class 2 has one sample; expected at least two' in refused(one)
+    assert (
+        f'{one}: cannot hold out --test-share 0.2: class 2 has one sample; expected at least two'
+        in refused(one)
+    )
 
     broken = one / '2' / 'broken.png'
     broken.write_bytes(b'not a picture')
