@@ -28,8 +28,8 @@ def save_checkpoint(
 
     The files are those of `Module.save_checkpoint`, written in this order: `<prefix>-symbol.json`,
     `<prefix>-NNNN.states`, `<prefix>-NNNN.params`. Each is written completely or not at all: if the parameter
-    file exists, the other two do, too. `load_checkpoint`, `mx.model.load_checkpoint` and `Module.load` read
-    them. In the symbol file, the data input has attributes for `FeatureExtractor`: `__data_shape__`, the
+    file exists, the files before it do, too. `load_checkpoint`, `mx.model.load_checkpoint` and `Module.load`
+    read them. In the symbol file, the data input has attributes for `FeatureExtractor`: `__data_shape__`, the
     shape of a sample, and one for each entry of `notes`.
 
     In distributed training, only the worker of rank 0 writes. It writes no optimizer states, because MXNet
