@@ -62,8 +62,8 @@ class Module(MXModule):
     Raises
     ------
     ValueError
-        A `sync_center_loss` that is no output, or whose label is not in `label_names`. In a training
-        `forward`: an invalid label. In `backward`: a `sync_center_loss` that is not finite. In
+        A `sync_center_loss` that is not an output of the network, or whose label is not in `label_names`. In
+        a training `forward`: an invalid label. In `backward`: a `sync_center_loss` that is not finite. In
         `init_optimizer`: centers on the KVStore with another optimizer than `centers`, with `grad_req='add'`
         or `compression_params`, or with a KVStore that does not update them or cannot hold them; on several
         workers, centers in auxiliary states.

@@ -25,8 +25,8 @@ class CenterLossParam(NamedTuple):
         Weight of the gradient, finite and >= 0: gradient = scale * (x_i - c_{y_i}), divided as
         `normalization` says. The loss that forward emits is not scaled.
     batchsize : int or None
-        Capacity of the diff buffer: any batch up to it runs. None: every batch must have the size that was
-        bound first.
+        Capacity of the diff buffer: any batch up to it runs. None: every batch must have the size of the
+        first bound batch.
     normalization : {'batch', 'null', 'valid'}
         Loss and gradient are divided by N, by 1, or by max(1, samples not ignored), of the device's slice.
     use_ignore : bool
