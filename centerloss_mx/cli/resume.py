@@ -80,7 +80,7 @@ def save_options(path: Path, options: Mapping[str, Any], resume: bool, leads: bo
         if not resume:
             raise
         raise FileNotFoundError(
-            f'--resume: {path} is not there; --output has to be one folder for all workers'
+            f'--resume: {path} does not exist; --output must be one folder for all workers'
         ) from None
     except ValueError as error:
         raise ValueError(f'--resume: {error}') from None

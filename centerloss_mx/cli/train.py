@@ -45,7 +45,9 @@ def train(options: TrainOptions) -> None:
     saved, path = saved_options(options), Path(f'{options.output}-options.json')
     if last:
         if not path.is_file():
-            raise FileNotFoundError(f'--resume: {path} is not there; expected the options of the checkpoint')
+            raise FileNotFoundError(
+                f'--resume: {path} does not exist; expected the options of the checkpoint'
+            )
         save_options(path, saved, resume=True, leads=training.leads)
 
     def replace_files() -> None:
@@ -127,7 +129,7 @@ def _add_network(group: Any) -> None:
     add(
         '--network',
         help=f"{', '.join(NETWORKS)}, a name of MXNet's gluon.model_zoo.vision, or a symbol in a .json file "
-        '(default: lenet for grey arrays, else resnet18_v2)',
+        '(default: lenet for arrays with one channel, else resnet18_v2)',
     )
     add(
         '--embedding-dim',
@@ -173,10 +175,10 @@ def _add_training(group: Any) -> None:
         default='cosine',
         help='cosine: warms up for an epoch, then falls to 0',
     )
-    add('--momentum', type=number(0, 1), help='of sgd and nag (default: 0.9)')
+    add('--momentum', type=number(0, 1), help='momentum of sgd and nag (default: 0.9)')
     add('--wd', type=number(0), help='weight decay (default: 0.0005 for sgd and nag, else 0)')
     add('--num-epochs', type=whole_number(1, 9999), default=12, help='epochs')
-    add('--seed', type=random_seed, default=1, help='of what is held out, weights and order')
+    add('--seed', type=random_seed, default=1, help='seed of the held-out samples, the weights and the order')
     add_batches(
         group, 32, 'samples a batch, over all devices and workers', 'devices: cpu, gpu:0, cpu:0,cpu:1, ...'
     )

@@ -135,7 +135,7 @@ def test_resumed_it_ends_where_an_uninterrupted_one_does(data, call, refused):
     Path('net-0003.params').write_bytes(before)
     Path('net-options.json').unlink()
     line = refused('train', *whole, '-o', 'net', '--resume', '--loss', 'softmax')[1]
-    assert '--resume: net-options.json is not there' in line
+    assert '--resume: net-options.json does not exist' in line
 
 
 @pytest.mark.parametrize('source', ['all', 'all.rec'])
