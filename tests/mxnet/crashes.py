@@ -67,7 +67,7 @@ def memory_of_a_device(number):
 
 
 def resident_pages():
-    """The largest size of a process would not do: it begins with that of the process that started this one."""
+    """Of this process now: its largest size would begin with that of the process that started it."""
     return int(Path('/proc/self/statm').read_text().split()[1])
 
 
