@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import runpy
 import sys
@@ -19,6 +18,7 @@ from centerloss_mx.operator import CenterLoss, CenterLossParam
 import mxnet as mx
 import numpy as np
 import pytest
+from makers import write_idx
 
 
 class Bound:
@@ -141,12 +141,6 @@ def data_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp('mnist')
     names = 'train-images-idx3', 'train-labels-idx1', 't10k-images-idx3', 't10k-labels-idx1'
     for name, array, count in zip(names, load_mnist(), (600, 600, 200, 200)):
-        header = bytes([0, 0, 8, array.ndim]) + b''.join(
-            size.to_bytes(4, 'big') for size in (count, *array.shape[1:])
-        )
-        content = header + array[:count].tobytes()
-        if name.startswith('train-images'):
-            (folder / f'{name}-ubyte.gz').write_bytes(gzip.compress(content))
-        else:
-            (folder / f'{name}-ubyte').write_bytes(content)
+        ending = 'ubyte.gz' if name.startswith('train-images') else 'ubyte'
+        write_idx(folder / f'{name}-{ending}', array[:count])
     return folder

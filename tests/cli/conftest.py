@@ -7,6 +7,7 @@ from centerloss_mx.cli import main
 import numpy as np
 import pytest
 from cli_data import CLASSES, EACH, TRAIN
+from makers import patterned_pictures
 from mxnet import recordio
 from PIL import Image
 
@@ -14,10 +15,7 @@ from PIL import Image
 @pytest.fixture(scope='session')
 def pictures():
     """Grey pictures 16 x 16, each a pattern of its class under noise."""
-    rng = np.random.RandomState(20161008)
-    labels = np.repeat(np.arange(CLASSES), EACH)
-    patterns = rng.randint(0, 200, (CLASSES, 4, 4)).repeat(4, axis=1).repeat(4, axis=2)
-    return (patterns[labels] + rng.randint(0, 50, (len(labels), 16, 16))).astype('uint8'), labels
+    return patterned_pictures(CLASSES, EACH, seed=20161008)
 
 
 @pytest.fixture(scope='session')

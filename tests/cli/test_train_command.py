@@ -22,6 +22,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from cli_data import CLASSES, EACH, TRAIN
+from makers import write_idx
 
 
 def test_training_leaves_checkpoint_history_and_options(data, call):
@@ -193,10 +194,8 @@ def test_nothing_is_replaced_unasked(data, refused):
 def test_a_source_with_parts_is_tested_with_its_test_part(data, call, pictures):
     for part, rows in ('train', slice(None)), ('t10k', slice(20)):
         for kind, array in ('images-idx3', pictures[0][rows]), ('labels-idx1', pictures[1][rows]):
-            sizes = b''.join(size.to_bytes(4, 'big') for size in array.shape)
-            content = bytes([0, 0, 8, array.ndim]) + sizes + array.astype('uint8').tobytes()
             Path('parts').mkdir(exist_ok=True)
-            Path(f'parts/{part}-{kind}-ubyte').write_bytes(content)
+            write_idx(Path(f'parts/{part}-{kind}-ubyte'), array.astype('uint8'))
     for given in [], ['--test', 'parts']:
         args = parser().parse_args(['train', 'parts', '-o', 'x', *given])
         train, test = train_and_test_samples(read_options(TrainOptions, args))

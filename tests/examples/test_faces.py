@@ -12,6 +12,7 @@ from centerloss_mx.dataset import Arrays
 
 import numpy as np
 import pytest
+from makers import patterned_pictures
 from PIL import Image
 
 SCRIPT = Path(__file__).resolve().parents[2] / 'examples' / 'faces.py'
@@ -26,10 +27,7 @@ SOURCES = (
 @pytest.fixture(scope='module')
 def pictures():
     """Ten people, six pictures each: a pattern of their own under noise."""
-    rng = np.random.RandomState(0)
-    labels = np.repeat(np.arange(PEOPLE), EACH)
-    patterns = rng.randint(0, 200, (PEOPLE, 4, 4)).repeat(8, axis=1).repeat(8, axis=2)
-    return (patterns[labels] + rng.randint(0, 50, (len(labels), 32, 32))).astype('uint8'), labels
+    return patterned_pictures(PEOPLE, EACH, size=32, seed=0)
 
 
 def run(*arguments):

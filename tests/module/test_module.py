@@ -68,13 +68,8 @@ def test_an_ignored_label_passes_and_scoring_takes_any():
     assert np.isnan(module.get_outputs()[1].asscalar())
 
 
-@pytest.mark.parametrize(
-    'factory', [learned_center_loss, island_loss, contrastive_center_loss, large_margin_gaussian_mixture]
-)
-@pytest.mark.parametrize('use_ignore', [False, True])
-def test_the_labels_of_every_loss_are_looked_at(factory, use_ignore):
-    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
-    net = factory(embedding, mx.sym.Variable('label'), NUM_CLASS, DIM, use_ignore=use_ignore)
+def refused_with_label_5(net):
+    """A module of a network with one label, and the batch whose label 5 it has refused."""
     module = Module(net, label_names=['label'])
     module.bind([('data', (N, 2))], [('label', (N,))])
     module.init_params(mx.init.Normal(1))
@@ -83,6 +78,17 @@ def test_the_labels_of_every_loss_are_looked_at(factory, use_ignore):
     data.label = data.label[:1]
     with pytest.raises(ValueError, match=r'label: label 5 at row 2 is outside 0\.\.4'):
         module.forward_backward(data)
+    return module, data
+
+
+@pytest.mark.parametrize(
+    'factory', [learned_center_loss, island_loss, contrastive_center_loss, large_margin_gaussian_mixture]
+)
+@pytest.mark.parametrize('use_ignore', [False, True])
+def test_the_labels_of_every_loss_are_looked_at(factory, use_ignore):
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
+    net = factory(embedding, mx.sym.Variable('label'), NUM_CLASS, DIM, use_ignore=use_ignore)
+    module, data = refused_with_label_5(net)
     data.label = [mx.nd.array([0, 1, -1, 3])]
     if use_ignore:
         module.forward_backward(data)
@@ -96,14 +102,7 @@ def test_the_labels_of_a_composed_gluon_block_are_looked_at():
     block = CenterLoss(NUM_CLASS, DIM, prefix='c_')
     embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
     net = mx.sym.MakeLoss(block(embedding, mx.sym.Variable('label')))
-    module = Module(net, label_names=['label'])
-    module.bind([('data', (N, 2))], [('label', (N,))])
-    module.init_params(mx.init.Normal(1))
-    module.init_optimizer()
-    data = batch([0, 1, 5, 3])
-    data.label = data.label[:1]
-    with pytest.raises(ValueError, match=r'label: label 5 at row 2 is outside 0\.\.4'):
-        module.forward_backward(data)
+    refused_with_label_5(net)
 
 
 def test_parameters_read_right_after_backward_hold_the_update():
