@@ -35,12 +35,13 @@ def plot(options: PlotOptions) -> None:
         check_output(path, options.force, '.png', '.svg')
     sets = [load_features(path) for path in options.features]
     names = list(dict.fromkeys(name for features in sets for name in features.class_names))
+    numbers = {name: number for number, name in enumerate(names)}
     panels = []
     for title, features in zip(_titles(options), sets):
         rows = _rows(features, options.num_samples, options.seed)
-        number_of = np.array([names.index(name) for name in features.class_names])
+        number_of = np.array([numbers[name] for name in features.class_names])
         centers = None if options.no_centers else features.centers
-        center_labels = [names.index(name) if name in names else -1 for name in features.trained_on or ()]
+        center_labels = [numbers.get(name, -1) for name in features.trained_on or ()]
         panels.append(
             Panel(
                 title,
