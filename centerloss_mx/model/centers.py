@@ -49,7 +49,7 @@ def find_centers(
     centers = {**arg_params, **aux_params}.get(info.centers)
     if centers is None:
         return None
-    return centers.asnumpy()[:, : -1 if info.storage == 'kvstore' else None]
+    return centers.asnumpy()[:, info.columns]
 
 
 def centers_to_kvstore(

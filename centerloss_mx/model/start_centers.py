@@ -97,7 +97,7 @@ def start_centers(
     )
     old = params[info.centers]
     centers = old.asnumpy()
-    values = centers[:, :-1] if info.storage == 'kvstore' else centers  # a last column counts samples
+    values = centers[:, info.columns]  # a view
     sums, counts = _sum_by_class(extractor, data_iter, num_batches, info, values.shape[1])
     seen = np.flatnonzero(counts)
     values[seen] = sums[seen] / counts[seen, np.newaxis]

@@ -74,6 +74,11 @@ class CenterLossInfo(NamedTuple):
     output: str | None = None
     batch_states: tuple[str, ...] = ()
 
+    @property
+    def columns(self) -> slice:
+        """The columns of the stored array that are centers: on the KVStore the last one counts samples."""
+        return slice(-1) if self.storage == 'kvstore' else slice(None)
+
 
 def describe(symbol: Symbol) -> list[CenterLossInfo]:
     """Describe the center losses in a network, in the order of its graph.
