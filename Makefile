@@ -55,7 +55,11 @@ clean:  ## remove environments, builds and caches
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps come last, so that a failed installation is tried again.
-.venv/ready: setup.py requirements.txt centerloss_mx/_compat.py
+.venv/ready: .venv/packages $(wildcard centerloss_mx/operator/kernel*)
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv/packages: setup.py requirements.txt centerloss_mx/_compat.py
 	$(call stop,$(PROBLEM))
 	@echo 'Making .venv with $(PYTHON); this takes a minute or two.'
 	@$(PYTHON) -m venv --clear .venv

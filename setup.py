@@ -1,12 +1,39 @@
 import runpy
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
 
 here = Path(__file__).resolve().parent
 project = runpy.run_path(str(here / 'centerloss_mx' / '_compat.py'))
 examples = ['matplotlib>=3.5,<4', 'scikit-learn>=1.3,<2', 'tqdm>=4.60,<5']
 onnx = ['onnx>=1.16,<1.17', 'onnxruntime>=1.18,<1.19']
+
+kernel = Extension(
+    'centerloss_mx.operator._kernel',
+    ['centerloss_mx/operator/kernel.c'],
+    depends=['centerloss_mx/operator/kernel_rows.h'],
+    # The arithmetic must not be reordered or contracted: results repeat bit for bit on every processor.
+    extra_compile_args=['-std=c11', '-O3', '-ffp-contract=off', '-fvisibility=hidden', '-pthread'],
+    extra_link_args=['-pthread'],
+    optional=True,  # without a C compiler, the operator runs in NumPy
+)
+
+
+class SharedLibrary(build_ext):
+    """The kernel is no module of Python: the same file serves every version."""
+
+    def get_ext_filename(self, fullname):
+        return f'{fullname.replace(".", "/")}.so'
+
+
+class PlatformWheel(bdist_wheel):
+    """The wheel serves every Python 3, on one platform."""
+
+    def get_tag(self):
+        return 'py3', 'none', super().get_tag()[2]
+
 
 setup(
     name='centerloss_mx',
@@ -16,6 +43,8 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     author='The centerloss_mx developers',
+    ext_modules=[kernel],
+    cmdclass={'build_ext': SharedLibrary, 'bdist_wheel': PlatformWheel},
     packages=find_packages(include=['centerloss_mx', 'centerloss_mx.*']),
     package_data={'centerloss_mx': ['py.typed', 'data/*']},
     entry_points={'console_scripts': ['centerloss-mx = centerloss_mx.cli:main']},

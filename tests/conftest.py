@@ -13,7 +13,7 @@ from types import SimpleNamespace
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from centerloss_mx.io import load_mnist
-from centerloss_mx.operator import CenterLoss, CenterLossParam
+from centerloss_mx.operator import CenterLoss, CenterLossParam, native
 
 import mxnet as mx
 import numpy as np
@@ -77,13 +77,18 @@ def bound():
     return Bound
 
 
-@pytest.fixture(params=['host', 'device'])
+@pytest.fixture(params=['kernel', 'host', 'device'])
 def backend(request, monkeypatch):
-    """Run a test with each kind of row arithmetic, on the CPU; return the rows that the operator uses.
+    """Run a test with the compiled kernel and with each kind of row arithmetic in Python, on the CPU.
 
-    'device' is what runs on a GPU: the operator is created as if it were for one.
+    'device' is what runs on a GPU: the operator is created as if it were for one. Return the rows that the
+    operator's Python uses.
     """
-    create, ctx = CenterLoss.__init__, mx.cpu() if request.param == 'host' else mx.gpu()
+    if request.param != 'kernel':
+        monkeypatch.setattr(native, 'library', None)
+    elif native.library is None:
+        pytest.skip(f'the kernel is off: {native.missing}')
+    create, ctx = CenterLoss.__init__, mx.gpu() if request.param == 'device' else mx.cpu()
     monkeypatch.setattr(CenterLoss, '__init__', lambda self, parameters, _: create(self, parameters, ctx))
     return CenterLoss(CenterLossParam(num_class=1), ctx).rows
 
@@ -91,6 +96,7 @@ def backend(request, monkeypatch):
 @pytest.fixture
 def late_moves(monkeypatch):
     """Hold each move of the centers back, for `seconds` or until `released`: who does not wait is caught."""
+    monkeypatch.setattr(native, 'library', None)  # only Python's backward can be held back
     backward, hold = CenterLoss.backward, SimpleNamespace(seconds=0.05, released=threading.Event())
 
     def late(*args, **kwargs):

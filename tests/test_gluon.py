@@ -222,6 +222,7 @@ def test_calls_before_one_backward_keep_their_gradients_and_add_their_moves(back
     assert_close(centers_of(block), moved)
 
 
+@pytest.mark.parametrize('backend', ['host', 'device'], indirect=True)
 def test_moves_of_calls_that_share_their_centers_never_overlap(backend, mode, monkeypatch):
     """The engine takes both backward passes for readers, and does run them at the same time."""
     move, moving, entered = backend.move, threading.Lock(), []

@@ -10,21 +10,13 @@ auxiliary states as written by forward, but not by backward, which moves the cen
 from __future__ import annotations
 
 import atexit
-import threading
 from contextlib import suppress
 
 from mxnet import ndarray as nd
 from mxnet.base import _LIB, MXNetError, check_call
 from mxnet.ndarray import NDArray
 
-__all__ = ['finish', 'moving_centers', 'wait_for_centers', 'wait_for_readers']
-
-moving_centers = threading.Lock()
-"""A lock around the moves of centers.
-
-The engine takes backward passes that share centers for readers, and may run two of them at the same time. One
-of the two moves could be lost. Each backward pass holds this lock while it moves centers.
-"""
+__all__ = ['finish', 'wait_for_centers', 'wait_for_readers']
 
 
 def wait_for_centers() -> None:

@@ -11,6 +11,7 @@ import mxnet as mx
 import numpy as np
 
 from .. import _compat
+from ..operator import native
 from .arguments import add_command
 
 FEATURES = {'several machines': 'DIST_KVSTORE', 'pictures in files': 'OPENCV'}
@@ -36,7 +37,7 @@ def info(options: InfoOptions) -> None:
         'NumPy': np.__version__,
         'processors': str(os.cpu_count()),
         'GPUs': f'{mx.context.num_gpus()}{without_cuda}',
-        'operator on the CPU': "NumPy on the arrays' own memory",
+        'operator on the CPU': 'compiled kernel' if native.library else f'NumPy, not compiled: {native.missing}',
         'operator elsewhere': 'operators of mx.nd',
     }
     for title, feature in FEATURES.items():

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from mxnet import operator as mxop
 from mxnet.context import Context
 from mxnet.ndarray import NDArray
 
-from .._mxnet.engine import moving_centers
+from . import native
+from .batch import Batch
 from .device_rows import DeviceRows
 from .labels import check_labels, group_by_class
+from .native import NativeCallbacks, NativeState, moving_centers
 from .numpy_rows import HostRows
 from .parameters import CenterLossParam
 
 __all__ = ['CenterLoss', 'CenterLossProp', 'rows_for']
-
-
-class _Batch(NamedTuple):
-    """What forward keeps for backward; several calls of one block share the auxiliary states."""
-
-    diff: np.ndarray | NDArray  # (N, D): x_i - c_{y_i}
-    squares: np.ndarray | NDArray  # (N,)
-    classes: np.ndarray  # (N,), as `check_labels` returns them
-    kept: np.ndarray | None  # (N,): the rows that are not ignored
-    divisor: int
-    loss: float
 
 
 class CenterLoss(mxop.CustomOp):
@@ -53,11 +44,28 @@ class CenterLoss(mxop.CustomOp):
     Wen et al. 2016, Eqs. 2 to 4 and Algorithm 1.
     """
 
+    _ref_holder = NativeCallbacks()
+    _per_sample = False
+
     def __init__(self, parameters: CenterLossParam, ctx: Context) -> None:
         super().__init__()
         self.parameters = parameters
         self.rows = rows_for(ctx)
-        self.batch: _Batch | None = None
+        compiled = self.rows is HostRows and native.library is not None
+        self.native = NativeState.of(parameters, self._per_sample) if compiled else None
+        self._batch: Batch | None = None
+
+    @property
+    def batch(self) -> Batch | None:
+        """What the last forward has left for backward; None: it was refused."""
+        left_by_the_kernel = None if self.native is None else self.native.batch
+        return self._batch if left_by_the_kernel is None else left_by_the_kernel
+
+    @batch.setter
+    def batch(self, batch: Batch | None) -> None:
+        self._batch = batch
+        if self.native is not None:
+            self.native.has_batch = False
 
     def forward(
         self,
@@ -86,12 +94,12 @@ class CenterLoss(mxop.CustomOp):
         if is_train:
             self.batch = None  # backward must not use the last batch if this one is refused
         view = self.rows.view
-        loss, diff_buffer = view(out_data[0]), view(aux[0])
-        batch = self._measure(is_train, in_data, aux[1])
+        output, diff_buffer = view(out_data[0]), view(aux[0])
+        batch, _, loss = self._measure(is_train, in_data, aux[1])
         if is_train:
             self.batch = batch
             diff_buffer[: len(batch.diff)] = batch.diff
-        self.assign(loss, req[0], batch.loss)
+        self.assign(output, req[0], loss)
 
     def backward(
         self,
@@ -112,12 +120,16 @@ class CenterLoss(mxop.CustomOp):
             The head gradient, which is ignored; features and labels; the loss; gradients of features and
             of labels (zeros); diff, centers and sum.
         """
-        self._assign_gradients(req, in_grad)
-        if self.batch is not None:
-            self._move(self.batch, aux[1])
-            self.rows.view(aux[2])[:] = self.batch.diff.sum(axis=0)
+        batch = self.batch
+        self._assign_gradients(batch, req, in_grad)
+        if batch is not None:
+            self._move(batch, aux[1])
+            self.rows.view(aux[2])[:] = batch.diff.sum(axis=0)
 
-    def _measure(self, is_train: bool, in_data: list[NDArray], center_bias: NDArray) -> _Batch:
+    def _measure(
+        self, is_train: bool, in_data: list[NDArray], center_bias: NDArray
+    ) -> tuple[Batch, np.ndarray | NDArray, float]:
+        """Return what backward needs, ||x_i - c_{y_i}||^2 of each sample, and the loss."""
         data, centers = self.rows.view(in_data[0]), self.rows.view(center_bias)
         num_class, ignored = self.parameters.num_class, self.parameters.ignored
         try:
@@ -138,7 +150,7 @@ class CenterLoss(mxop.CustomOp):
                 f'centerloss: the loss of this batch, {loss:.3g}, is not finite in {dtype}; no center moved. '
                 'If training diverges, lower the scale or the learning rate'
             )
-        return _Batch(diff, squares, classes, kept, divisor, loss)
+        return Batch(diff, classes, kept, divisor, is_train), squares, loss
 
     def _divisor(self, batch_size: int, kept: np.ndarray | None) -> int:
         if self.parameters.normalization == 'null':
@@ -148,18 +160,22 @@ class CenterLoss(mxop.CustomOp):
         return max(1, int(kept.sum()))
 
     def _assign_gradients(
-        self, req: list[str], in_grad: list[NDArray], head: float | np.ndarray | NDArray = 1
+        self,
+        batch: Batch | None,
+        req: list[str],
+        in_grad: list[NDArray],
+        head: float | np.ndarray | NDArray = 1,
     ) -> None:
         data_grad, label_grad = (self.rows.view(gradient) for gradient in in_grad)
         self.assign(label_grad, req[1], 0)
-        if self.batch is None:
+        if batch is None:
             # Forward has refused this batch. MXNet runs backward all the same.
             self.assign(data_grad, req[0], 0)
         else:
-            factor = head * (self.parameters.scale / self.batch.divisor)
-            self.rows.assign(data_grad, req[0], self.batch.diff, factor)
+            factor = head * (self.parameters.scale / batch.divisor)
+            self.rows.assign(data_grad, req[0], batch.diff, factor)
 
-    def _move(self, batch: _Batch, center_bias: NDArray) -> None:
+    def _move(self, batch: Batch, center_bias: NDArray) -> None:
         groups = group_by_class(batch.classes, batch.kept)
         counts = groups.counts + (1 if self.parameters.update == 'paper' else 0)
         with moving_centers:

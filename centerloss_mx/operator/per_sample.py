@@ -33,6 +33,8 @@ class CenterLossPerSample(CenterLoss):
     Wen et al. 2016, Eqs. 2 to 4 and Algorithm 1.
     """
 
+    _per_sample = True
+
     def forward(
         self,
         is_train: bool,
@@ -58,10 +60,10 @@ class CenterLossPerSample(CenterLoss):
         ValueError
             In training, an invalid label or a loss that is not finite; nothing is written then.
         """
-        self.batch, self.is_train = None, is_train
+        self.batch = None  # backward must not use the last batch if this one is refused
         losses = self.rows.view(out_data[0])
-        self.batch = batch = self._measure(is_train, in_data, aux[0])
-        self.assign(losses, req[0], batch.squares * (0.5 * self.parameters.scale / batch.divisor))
+        self.batch, squares, _ = self._measure(is_train, in_data, aux[0])
+        self.assign(losses, req[0], squares * (0.5 * self.parameters.scale / self.batch.divisor))
 
     def backward(
         self,
@@ -82,9 +84,10 @@ class CenterLossPerSample(CenterLoss):
             The head gradient (N,); features and labels; the losses; gradients of features and labels
             (zeros); the centers.
         """
-        self._assign_gradients(req, in_grad, head=self.rows.view(out_grad[0]).reshape((-1, 1)))
-        if self.batch is not None and self.is_train:
-            self._move(self.batch, aux[0])
+        batch = self.batch
+        self._assign_gradients(batch, req, in_grad, head=self.rows.view(out_grad[0]).reshape((-1, 1)))
+        if batch is not None and batch.moves:
+            self._move(batch, aux[0])
 
 
 class CenterLossPerSampleProp(CenterLossProp):

@@ -1,0 +1,173 @@
+"""The compiled kernel in the place of Python's callbacks: on a CPU, MXNet calls it without Python.
+
+MXNet runs a custom operator by a list of three C functions: Delete, Forward and Backward. MXNet's Python
+fills the list with callbacks, which need the GIL. Here the functions of `kernel.c` take their place.
+They hand everything but the plain case to Python's callbacks, with the same arrays.
+
+| https://github.com/apache/mxnet/blob/1.9.1/include/mxnet/c_api.h#L150 (the list and its functions)
+| https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom.cc#L336 (MXNet calls Forward)
+| https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom.cc#L411 (MXNet calls Backward)
+| https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom.cc#L284 (MXNet calls Delete, once)
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mxnet.base import _LIB
+
+from .batch import Batch
+from .parameters import NORMALIZATIONS, UPDATES, CenterLossParam
+
+__all__ = ['NativeCallbacks', 'NativeState', 'library', 'missing', 'moving_centers']
+
+ENTRIES = ('centerloss_delete', 'centerloss_forward', 'centerloss_backward')  # as the list has them
+
+FLOATS = (ctypes.c_float, ctypes.c_double)  # by MXNet's number of the dtype
+
+
+class _Callback(ctypes.Structure):
+    _fields_ = [('entry', ctypes.c_void_p), ('context', ctypes.c_void_p)]
+
+
+class NativeState(ctypes.Structure):
+    """`struct center_loss` of `kernel.c`: parameters, what forward leaves for backward, and workspace.
+
+    References
+    ----------
+    Wen et al. 2016, Eqs. 2 to 4.
+    """
+
+    _fields_ = [
+        ('alpha', ctypes.c_double),
+        ('scale', ctypes.c_double),
+        ('ignore_label', ctypes.c_double),
+        ('normalization', ctypes.c_int32),
+        ('update', ctypes.c_int32),
+        ('use_ignore', ctypes.c_int32),
+        ('per_sample', ctypes.c_int32),
+        ('has_batch', ctypes.c_int32),
+        ('moves', ctypes.c_int32),
+        ('dtype', ctypes.c_int32),
+        ('table_bits', ctypes.c_int32),
+        ('n', ctypes.c_int64),
+        ('dim', ctypes.c_int64),
+        ('divisor', ctypes.c_double),
+        ('classes', ctypes.c_void_p),
+        ('diff', ctypes.c_void_p),
+        ('python', _Callback * 3),
+        ('workspace', ctypes.c_void_p * 6),
+    ]
+
+    @classmethod
+    def of(cls, parameters: CenterLossParam, per_sample: bool) -> NativeState:
+        """Return the state of an operator with these parameters and one loss a batch, or one a sample."""
+        return cls(
+            alpha=parameters.alpha,
+            scale=parameters.scale,
+            ignore_label=parameters.ignore_label,
+            normalization=NORMALIZATIONS.index(parameters.normalization),
+            update=UPDATES.index(parameters.update),
+            use_ignore=parameters.use_ignore,
+            per_sample=per_sample,
+        )
+
+    @property
+    def batch(self) -> Batch | None:
+        """What forward has left here, without a copy of the features' differences; None: nothing."""
+        if not self.has_batch:
+            return None
+        diff = _array(self.diff, FLOATS[self.dtype], self.n, self.dim)
+        classes = _array(self.classes, ctypes.c_int64, self.n)
+        kept = classes >= 0
+        return Batch(
+            diff,
+            np.where(kept, classes, 0).astype(np.intp),
+            None if kept.all() else kept,
+            self.divisor,
+            bool(self.moves),
+        )
+
+
+class NativeCallbacks:
+    """The attribute `_ref_holder`, where MXNet leaves an operator the list of its callbacks.
+
+    MXNet sets it on every operator that Python has created, when the list is complete and before C++ reads
+    it. This descriptor then replaces the callbacks and their contexts in the list. The operator must have
+    `native`: its `NativeState`, or None, which leaves the list as it is.
+
+    Python's callbacks stay alive: MXNet keeps the operator until Delete, and the operator keeps the list. The
+    functions of the kernel get the address of `native`, which the operator keeps as well.
+
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/operator.py#L1066
+    """
+
+    def __set__(self, operator: Any, holder: list) -> None:
+        vars(operator)['_ref_holder'] = holder
+        state = operator.native
+        if state is None:
+            return
+        callbacks = holder[0].contents
+        entries = ctypes.cast(callbacks.callbacks, ctypes.POINTER(ctypes.c_void_p))
+        for k, name in enumerate(ENTRIES):
+            state.python[k] = _Callback(entries[k], callbacks.contexts[k])
+            entries[k] = _address(getattr(library, name))
+            callbacks.contexts[k] = ctypes.addressof(state)
+
+
+def _array(address: int, dtype: Any, *shape: int) -> np.ndarray:
+    return np.ctypeslib.as_array(ctypes.cast(address, ctypes.POINTER(dtype)), shape)
+
+
+def _address(function: Any) -> int | None:
+    return ctypes.cast(function, ctypes.c_void_p).value
+
+
+def _load() -> tuple[ctypes.CDLL | None, str]:
+    """Return the kernel and '', or None and the reason."""
+    path = Path(__file__).with_name('_kernel.so')
+    if os.environ.get('CENTERLOSS_MX_KERNEL') == '0':
+        return None, 'CENTERLOSS_MX_KERNEL=0 turns it off'
+    if not path.exists():
+        return None, 'it was not compiled. Install a C compiler, and then centerloss_mx again'
+    try:
+        kernel = ctypes.CDLL(str(path))
+    except OSError as error:
+        return None, f'it does not load: {error}'
+    kernel.centerloss_size.restype = ctypes.c_size_t
+    if kernel.centerloss_size() != ctypes.sizeof(NativeState):
+        return None, 'it was compiled for another version. Install centerloss_mx again'
+    functions = 'WaitToRead', 'GetDType', 'GetShapeEx', 'GetData', 'Free'
+    kernel.centerloss_connect(
+        *(ctypes.c_void_p(_address(getattr(_LIB, f'MXNDArray{name}'))) for name in functions)
+    )
+    return kernel, ''
+
+
+library, missing = _load()
+
+
+class _Mutex:
+    """The kernel's lock around the moves of centers. Python waits for it without the GIL."""
+
+    def __init__(self, kernel: ctypes.CDLL) -> None:
+        self._kernel = kernel
+
+    def __enter__(self) -> None:
+        self._kernel.centerloss_lock()
+
+    def __exit__(self, *error: Any) -> None:
+        self._kernel.centerloss_unlock()
+
+
+moving_centers = threading.Lock() if library is None else _Mutex(library)
+"""A lock around the moves of centers.
+
+MXNet's engine takes backward passes that share centers for readers, and may run two of them at the same time.
+One of the two moves could be lost. Each backward pass holds this lock while it moves centers.
+"""
