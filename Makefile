@@ -16,7 +16,7 @@ DOCS_PYTHON ?= $(shell for p in $(PYTHON) python3.11 python3.12; do \
 DOCS_PROBLEM = $(if $(DOCS_PYTHON),,make docs needs Python 3.11 or 3.12 on PATH and found neither: \
 	install one, or name one, as in make docs DOCS_PYTHON=/opt/python3.11/bin/python3)
 
-.PHONY: help mnist quick test test-all test-versions lint docs bench clean
+.PHONY: help mnist quick test test-all test-versions sanitize lint docs bench clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -35,6 +35,9 @@ test-all: .venv/ready  ## all tests
 
 test-versions:  ## the fast tests on every Python and NumPy that MXNet runs on
 	.ci/test-versions
+
+sanitize: .venv/ready  ## the tests of the compiled kernel under Address-, UndefinedBehavior- and ThreadSanitizer
+	.ci/sanitize
 
 lint: .venv/lint  ## style, format and types
 	.venv/bin/ruff check

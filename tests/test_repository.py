@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
-import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Iterator
@@ -181,24 +179,3 @@ def test_the_makefile_runs_scripts_that_exist():
     assert modules and scripts
     for path in modules + scripts:
         assert (REPOSITORY / path).is_file(), path
-
-
-def test_a_build_contains_the_data_and_the_type_marker(tmp_path):
-    pytest.importorskip('setuptools')
-    subprocess.run(
-        [
-            sys.executable,
-            'setup.py',
-            '--quiet',
-            'build',
-            '--build-base',
-            tmp_path,
-            '--build-lib',
-            tmp_path / 'lib',
-        ],
-        cwd=REPOSITORY,
-        check=True,
-    )
-    built = {path.relative_to(tmp_path / 'lib') for path in (tmp_path / 'lib').rglob('*') if path.is_file()}
-    expected = [*FILES, PACKAGE / 'py.typed', *(path for path in (PACKAGE / 'data').iterdir())]
-    assert built == {path.relative_to(REPOSITORY) for path in expected}

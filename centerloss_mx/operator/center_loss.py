@@ -14,7 +14,7 @@ from . import native
 from .batch import Batch
 from .device_rows import DeviceRows
 from .labels import check_labels, group_by_class
-from .native import NativeCallbacks, NativeState, moving_centers
+from .native import NativeCallbacks, NativeState, centers_lock
 from .numpy_rows import HostRows
 from .parameters import CenterLossParam
 
@@ -134,16 +134,19 @@ class CenterLoss(mxop.CustomOp):
         num_class, ignored = self.parameters.num_class, self.parameters.ignored
         try:
             classes, kept = check_labels(self.rows.host(in_data[1]), num_class, ignored)
+            invalid = False
         except ValueError:
             if is_train:
                 raise
-            classes, kept = np.zeros(len(data), np.intp), None
-            diff = data.astype(centers.dtype) * math.nan
-        else:
+            classes, kept, invalid = np.zeros(len(data), np.intp), None, True
+        with centers_lock:  # until the total is known, so that another device has read the centers
             diff = self.rows.difference(data, centers, classes, kept)
-        squares = self.rows.squares(diff)
+            if invalid:
+                diff = diff * math.nan
+            squares = self.rows.squares(diff)
+            total = self.rows.total(squares)
         divisor = self._divisor(len(data), kept)
-        loss = 0.5 * self.rows.total(squares) / divisor
+        loss = 0.5 * total / divisor
         dtype = np.dtype(diff.dtype)
         if is_train and not loss <= np.finfo(dtype).max:
             raise ValueError(
@@ -178,7 +181,7 @@ class CenterLoss(mxop.CustomOp):
     def _move(self, batch: Batch, center_bias: NDArray) -> None:
         groups = group_by_class(batch.classes, batch.kept)
         counts = groups.counts + (1 if self.parameters.update == 'paper' else 0)
-        with moving_centers:
+        with centers_lock:
             self.rows.move(self.rows.view(center_bias), batch.diff, groups, self.parameters.alpha / counts)
 
 

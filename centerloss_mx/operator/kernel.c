@@ -20,9 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifndef __has_attribute
+#define __has_attribute(name) 0
+#endif
+
 /* One library serves old and new processors: the loader chooses between two versions of a function. It does so
  * before a sanitizer is ready. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(CENTERLOSS_SANITIZE)
+#if __has_attribute(target_clones) && defined(__x86_64__) && defined(__GLIBC__) && !defined(CENTERLOSS_SANITIZE)
 #define FOR_EACH_PROCESSOR __attribute__((target_clones("avx2", "default")))
 #else
 #define FOR_EACH_PROCESSOR
@@ -61,43 +65,46 @@ struct group {           /* the samples of one class in the batch, a list in the
     int64_t count;       /* n_j */
 };
 
-struct center_loss { /* native.py has the same fields, up to `python` */
+struct center_loss { /* native.py has the same fields */
     double alpha, scale, ignore_label; /* `scale` may change between calls */
     int32_t normalization, update, use_ignore;
     int32_t per_sample; /* one loss a sample, as a function of the head gradient */
-    int32_t has_batch; /* the last forward was plain, and backward finds here what it needs */
+
+    int32_t has_batch; /* the last forward was plain, and has left here what backward needs */
     int32_t moves;     /* it was in training */
-    int32_t dtype; /* of features and centers */
+    int32_t dtype;     /* of features and centers */
     int32_t table_bits;
-    int64_t n, dim;   /* of the first batch; an operator's shapes do not change */
-    double divisor;   /* z */
-    int64_t *classes; /* (n,): y_i, or IGNORED */
-    void *diff;       /* (n, dim): x_i - c_{y_i}; 0 for ignored samples */
+    int64_t n, dim;    /* of the first batch: an operator's shapes do not change */
+    double divisor;    /* z */
+    int64_t *classes;  /* (n,): y_i, or IGNORED */
+    void *diff;        /* (n, dim): x_i - c_{y_i}; 0 for ignored samples */
+
     struct { void *entry, *context; } python[3];
 
     int64_t *next;        /* (n,): the next sample of the same class, or NONE */
     struct group *groups; /* the classes present, in the order of their first samples */
     int64_t num_groups;
-    int64_t *table;       /* (2^table_bits,): a hash table from classes to numbers of groups, or NONE */
+    int64_t *table;  /* (2^table_bits,): a hash table from classes to numbers of groups, or NONE */
     double *squares; /* (n,): ||x_i - c_{y_i}||^2 */
     void *row;       /* (dim,) */
 };
 
 EXPORT size_t centerloss_size(void) { return sizeof(struct center_loss); }
 
-/* Two backward passes that share centers may run at the same time, because MXNet takes both for readers. */
-static pthread_mutex_t moving = PTHREAD_MUTEX_INITIALIZER;
+/* Operators that share centers may run at the same time: MXNet takes all of them for readers. */
+static pthread_mutex_t centers_lock = PTHREAD_MUTEX_INITIALIZER;
 
-EXPORT void centerloss_lock(void) { pthread_mutex_lock(&moving); }
-EXPORT void centerloss_unlock(void) { pthread_mutex_unlock(&moving); }
+EXPORT void centerloss_lock(void) { pthread_mutex_lock(&centers_lock); }
+EXPORT void centerloss_unlock(void) { pthread_mutex_unlock(&centers_lock); }
 
 /* ---- Rows ---- */
 
-enum { AHEAD = 3 }; /* a row is prefetched so many rows before its use */
+enum { AHEAD = 4 };              /* a row is prefetched so many rows before its use */
+enum { PREFETCHED_BYTES = 256 }; /* the processor sees that the row goes on */
 
 static inline void prefetch_row(const void *row, size_t bytes)
 {
-    for (size_t offset = 0; offset < bytes; offset += 64)
+    for (size_t offset = 0; offset < bytes && offset < PREFETCHED_BYTES; offset += 64)
         __builtin_prefetch((const char *)row + offset);
 }
 
@@ -289,8 +296,10 @@ static int forward(struct center_loss *s, int count, NDArray *arrays, const int 
                                                            : (double)(kept ? kept : 1);
 
     int is_float = s->dtype == FLOAT32;
+    centerloss_lock();
     double total = (is_float ? measure_float : measure_double)(s, data->memory, states.centers->memory, classes,
                                                                keeps ? s->diff : s->row, keeps);
+    centerloss_unlock();
     double loss = 0.5 * total / divisor;
     if (is_train && !(loss <= (is_float ? FLT_MAX : DBL_MAX)))
         return 0;

@@ -24,7 +24,7 @@ from mxnet.base import _LIB
 from .batch import Batch
 from .parameters import NORMALIZATIONS, UPDATES, CenterLossParam
 
-__all__ = ['NativeCallbacks', 'NativeState', 'library', 'missing', 'moving_centers']
+__all__ = ['NativeCallbacks', 'NativeState', 'centers_lock', 'library', 'missing']
 
 ENTRIES = ('centerloss_delete', 'centerloss_forward', 'centerloss_backward')  # as the list has them
 
@@ -153,7 +153,7 @@ library, missing = _load()
 
 
 class _Mutex:
-    """The kernel's lock around the moves of centers. Python waits for it without the GIL."""
+    """The kernel's lock around the use of centers. Python waits for it without the GIL."""
 
     def __init__(self, kernel: ctypes.CDLL) -> None:
         self._kernel = kernel
@@ -165,9 +165,9 @@ class _Mutex:
         self._kernel.centerloss_unlock()
 
 
-moving_centers = threading.Lock() if library is None else _Mutex(library)
-"""A lock around the moves of centers.
+centers_lock = threading.Lock() if library is None else _Mutex(library)
+"""A lock around every use of centers.
 
-MXNet's engine takes backward passes that share centers for readers, and may run two of them at the same time.
-One of the two moves could be lost. Each backward pass holds this lock while it moves centers.
+MXNet's engine takes operators that share centers for readers, backward too, and may run two of them at the
+same time: one would read rows that the other has moved in part, or a move would be lost.
 """

@@ -1,0 +1,242 @@
+"""The compiled kernel: when MXNet calls it, that it agrees with NumPy, and what both paths share."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+
+from centerloss_mx.operator import CenterLoss, CenterLossPerSampleProp, CenterLossProp, native
+
+import mxnet as mx
+import numpy as np
+import pytest
+
+SEED, N, DIM, NUM_CLASS = 20161008, 9, 37, 5
+
+LABEL_DTYPES = ['uint8', 'int8', 'int32', 'int64', 'float16', 'float32', 'float64']
+
+pytestmark = pytest.mark.skipif(native.library is None, reason=f'the kernel is off: {native.missing}')
+
+
+def batch(seed=SEED, n=N, dim=DIM, num_class=NUM_CLASS):
+    rng = np.random.RandomState(seed)
+    print(f'seed {seed}')
+    return rng.randn(n, dim).astype('float32'), rng.randint(0, num_class, n)
+
+
+def operator_just_bound():
+    operators = [op for op in mx.operator._registry.ref_holder.values() if isinstance(op, CenterLoss)]
+    return operators[-1]
+
+
+@pytest.fixture
+def bind(bound, monkeypatch):
+    """Bind the operator in the kernel or in NumPy, with the same centers."""
+
+    def make(path, **parameters):
+        with monkeypatch.context() as patch:
+            if path == 'numpy':
+                patch.setattr(native, 'library', None)
+            op = bound(N, DIM, NUM_CLASS, **parameters)
+        op.operator = operator_just_bound()
+        op.centers = np.random.RandomState(SEED).randn(NUM_CLASS, DIM)
+        return op
+
+    return make
+
+
+@pytest.fixture
+def assert_same(assert_close):
+    """The loss, gradient and states of one operator are those of another, within the oracle's bound."""
+
+    def check(actual, expected):
+        assert_close(
+            actual.executor.outputs[0].asnumpy(), expected.executor.outputs[0].asnumpy().astype(float)
+        )
+        gradients = (op.executor.grad_dict['data'].asnumpy() for op in (actual, expected))
+        assert_close(next(gradients), next(gradients).astype(float))
+        for name, state in actual.states.items():
+            assert_close(state, expected.states[name].astype(float))
+
+    return check
+
+
+@pytest.fixture
+def python_calls(monkeypatch):
+    """The calls of the operator's Python, counted."""
+    calls = []
+    for name in 'forward', 'backward':
+        method = getattr(CenterLoss, name)
+
+        def counted(*args, _method=method, _name=name, **kwargs):
+            calls.append(_name)
+            _method(*args, **kwargs)
+
+        monkeypatch.setattr(CenterLoss, name, counted)
+    return calls
+
+
+# --- which path runs -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('dtype', ['float32', 'float64'])
+@pytest.mark.parametrize('label_dtype', LABEL_DTYPES)
+@pytest.mark.parametrize('grad_req', ['write', 'add', 'null'])
+def test_the_plain_case_runs_without_python(python_calls, bind, dtype, label_dtype, grad_req):
+    op = bind('kernel', dtype=dtype, label_dtype=label_dtype, grad_req=grad_req)
+    before = op.centers
+    op.step(*batch())
+    assert (op.centers != before).any(axis=1).all()
+    assert np.isfinite(op.forward(*batch(), is_train=False).asscalar())
+    assert python_calls == []
+
+
+@pytest.mark.parametrize('label', [NUM_CLASS, -1, 0.5, np.nan, np.inf])
+def test_an_invalid_label_is_scored_in_python(python_calls, bind, label):
+    x, y = batch()
+    assert np.isnan(bind('kernel').forward(x, [*y[:-1], label], is_train=False).asscalar())
+    assert python_calls == ['forward']
+
+
+def test_half_precision_runs_in_python(python_calls, bind):
+    bind('kernel', dtype='float16').step(*batch())
+    assert python_calls == ['forward', 'backward']
+
+
+@pytest.mark.parametrize('prop', [CenterLossProp, CenterLossPerSampleProp])
+def test_other_devices_have_no_kernel(prop):
+    create = prop(num_class='5').create_operator
+    assert create(mx.gpu(), [[N, DIM]], [0]).native is None
+    assert create(mx.cpu(), [[N, DIM]], [0]).native is not None
+
+
+@pytest.mark.parametrize(
+    'value, path',
+    [('0', 'NumPy, not compiled: CENTERLOSS_MX_KERNEL=0 turns it off'), ('1', 'compiled kernel')],
+)
+def test_the_environment_turns_the_kernel_off(value, path):
+    done = subprocess.run(
+        [sys.executable, '-m', 'centerloss_mx', 'info'],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'CENTERLOSS_MX_KERNEL': value},
+    )
+    assert f'operator on the CPU    {path}\n' in done.stdout
+
+
+# --- both paths ------------------------------------------------------------------------------------------
+
+
+def test_half_precision_labels_are_the_numbers_that_numpy_reads(bound):
+    """All of float16, which the kernel converts itself: a loss that is no NaN tells the valid ones."""
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    op = bound(1, 1, 2000, label_dtype='float16')
+    op.centers = np.arange(2000).reshape(2000, 1)
+    valid = halves[np.isin(halves, np.arange(2000))]
+    assert len(valid) == 2001  # 0 has two signs
+    for half in valid[::7]:
+        assert op.forward([[0]], [half], is_train=False).asscalar() == 0.5 * float(half) ** 2
+    op.executor.arg_dict['data'][:] = 0
+    for half in halves[~np.isin(halves, valid)][::97]:
+        assert np.isnan(op.forward([[0]], [half], is_train=False).asscalar())
+
+
+@pytest.mark.parametrize('bad', [{'label': NUM_CLASS}, {'label': 0.5}, {'value': np.nan}, {'value': 1e30}])
+def test_a_refused_batch_between_others_leaves_no_trace(capfd, bind, assert_same, bad):
+    ours, numpys = bind('kernel'), bind('numpy')
+    for step in range(6):
+        x, y = batch(SEED + step)
+        if step % 2:
+            refused_x, refused_y = x.copy(), y.astype('float32')
+            refused_x[3, 2], refused_y[3] = bad.get('value', x[3, 2]), bad.get('label', y[3])
+            before = ours.states
+            with pytest.raises(mx.MXNetError):
+                ours.step(refused_x, refused_y)
+            assert ('at row 3' if 'label' in bad else 'the loss of this batch') in capfd.readouterr().out
+            assert all((state == before[name]).all() for name, state in ours.states.items())
+        ours.step(x, y)
+        numpys.step(x, y)
+        assert_same(ours, numpys)
+
+
+@pytest.mark.parametrize('began', ['kernel', 'python'])
+@pytest.mark.parametrize('ignore_label', [2, 7])
+def test_a_step_may_begin_in_one_path_and_end_in_the_other(bind, assert_same, began, ignore_label):
+    ignoring = {'use_ignore': True, 'ignore_label': ignore_label, 'normalization': 'valid', 'scale': 0.7}
+    ours, numpys = bind('kernel', **ignoring), bind('numpy', **ignoring)
+    executor, operator = ours.executor, ours.operator
+    arrays = {'in_data': executor.arg_arrays, 'out_data': executor.outputs, 'aux': executor.aux_arrays}
+    for step in range(3):
+        numpys.step(*batch(SEED + step))
+        if began == 'kernel':
+            ours.forward(*batch(SEED + step))
+            mx.nd.waitall()
+            operator.backward(['write'] * 2, [], in_grad=executor.grad_arrays, **arrays)
+        else:
+            ours.forward(*batch(99))  # what the kernel keeps of it does not count
+            executor.arg_dict['data'][:], executor.arg_dict['label'][:] = batch(SEED + step)
+            operator.forward(True, ['write'], **arrays)
+            executor.backward()
+        assert_same(ours, numpys)
+
+
+def test_results_repeat_bit_for_bit(bind):
+    def train():
+        op = bind('kernel')
+        for step in range(5):
+            op.step(*batch(SEED + step, num_class=3))
+        return op.states
+
+    first, second = train(), train()
+    assert all((first[name] == second[name]).all() for name in first)
+
+
+# --- threads and memory ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('paths', [('kernel', 'kernel'), ('kernel', 'numpy'), ('numpy', 'numpy')])
+def test_operators_that_share_centers_see_whole_moves_and_lose_none(monkeypatch, paths):
+    """Of two executors at the same time, each sees the centers before or after the other's move."""
+    n, dim, steps = 64, 2048, 60
+    data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
+    symbol = mx.sym.Custom(
+        data, label, name='c', op_type='centerloss', num_class=1, alpha=1, update='moving_average'
+    )
+    centers, executors = mx.nd.zeros((1, dim)), []
+    for path in paths:
+        with monkeypatch.context() as patch:
+            if path == 'numpy':
+                patch.setattr(native, 'library', None)
+            executors.append(
+                symbol.bind(
+                    mx.cpu(),
+                    {'data': mx.nd.zeros((n, dim)), 'label': mx.nd.zeros(n)},
+                    {'data': mx.nd.zeros((n, dim))},
+                    aux_states=[mx.nd.zeros((n, dim)), centers, mx.nd.zeros(dim)],
+                )
+            )
+    for step in range(steps):
+        before = centers.asnumpy()[0]
+        values = np.random.RandomState(step).randint(-8, 8, (2, dim))  # whole numbers add up exactly
+        for executor, value in zip(executors, values):
+            executor.forward(is_train=True, data=mx.nd.array(np.tile(value, (n, 1))))
+        for executor in executors:
+            executor.backward()
+        mx.nd.waitall()
+        together = values.sum(axis=0) - before
+        assert any((centers.asnumpy()[0] == moved).all() for moved in (together, *values))
+
+
+@pytest.mark.slow
+def test_ten_thousand_binds_do_not_grow_memory(bound):
+    def bind_and_step(times):
+        for _ in range(times):
+            bound(64, 512, 10).step(*batch(n=64, dim=512, num_class=10))
+        gc.collect()
+        with open('/proc/self/statm') as statistics:
+            return int(statistics.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+
+    before = bind_and_step(1000)
+    assert bind_and_step(10_000) - before < 64 * 2**20  # a state of the kernel has 0.13 MB
