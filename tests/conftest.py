@@ -87,7 +87,7 @@ def backend(request, monkeypatch):
     if request.param != 'kernel':
         monkeypatch.setattr(native, 'library', None)
     elif native.library is None:
-        pytest.skip(f'the kernel is off: {native.missing}')
+        pytest.skip(f'the kernel {native.missing}')
     create, ctx = CenterLoss.__init__, mx.gpu() if request.param == 'device' else mx.cpu()
     monkeypatch.setattr(CenterLoss, '__init__', lambda self, parameters, _: create(self, parameters, ctx))
     return CenterLoss(CenterLossParam(num_class=1), ctx).rows

@@ -37,9 +37,7 @@ def info(options: InfoOptions) -> None:
         'NumPy': np.__version__,
         'processors': str(os.cpu_count()),
         'GPUs': f'{mx.context.num_gpus()}{without_cuda}',
-        'operator on the CPU': 'compiled kernel'
-        if native.library
-        else f'NumPy, not compiled: {native.missing}',
+        'operator on the CPU': 'compiled kernel' if native.library else f'NumPy: the kernel {native.missing}',
         'operator elsewhere': 'operators of mx.nd',
     }
     for title, feature in FEATURES.items():

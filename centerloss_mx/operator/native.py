@@ -24,7 +24,7 @@ from mxnet.base import _LIB
 from .batch import Batch
 from .parameters import NORMALIZATIONS, UPDATES, CenterLossParam
 
-__all__ = ['NativeCallbacks', 'NativeState', 'centers_lock', 'library', 'missing']
+__all__ = ['NativeCallbacks', 'NativeState', 'centers_lock', 'library', 'load', 'missing']
 
 ENTRIES = ('centerloss_delete', 'centerloss_forward', 'centerloss_backward')  # as the list has them
 
@@ -128,20 +128,20 @@ def _address(function: Any) -> int | None:
     return ctypes.cast(function, ctypes.c_void_p).value
 
 
-def _load() -> tuple[ctypes.CDLL | None, str]:
-    """Return the kernel and '', or None and the reason."""
-    path = Path(__file__).with_name('_kernel.so')
+def load(path: Path) -> tuple[ctypes.CDLL | None, str]:
+    """Return the kernel of a file and '', or None and what is wrong with the kernel."""
     if os.environ.get('CENTERLOSS_MX_KERNEL') == '0':
-        return None, 'CENTERLOSS_MX_KERNEL=0 turns it off'
+        return None, 'is turned off by CENTERLOSS_MX_KERNEL=0'
     if not path.exists():
-        return None, 'it was not compiled. Install a C compiler, and then centerloss_mx again'
+        return None, 'was not compiled: install a C compiler, and then centerloss_mx again'
     try:
         kernel = ctypes.CDLL(str(path))
-    except OSError as error:
-        return None, f'it does not load: {error}'
-    kernel.centerloss_size.restype = ctypes.c_size_t
-    if kernel.centerloss_size() != ctypes.sizeof(NativeState):
-        return None, 'it was compiled for another version. Install centerloss_mx again'
+        kernel.centerloss_size.restype = ctypes.c_size_t
+        size = kernel.centerloss_size()
+    except (OSError, AttributeError) as error:
+        return None, f'does not load: {error}'
+    if size != ctypes.sizeof(NativeState):
+        return None, 'was compiled for another version: install centerloss_mx again'
     functions = 'WaitToRead', 'GetDType', 'GetShapeEx', 'GetData', 'Free'
     kernel.centerloss_connect(
         *(ctypes.c_void_p(_address(getattr(_LIB, f'MXNDArray{name}'))) for name in functions)
@@ -149,7 +149,7 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
     return kernel, ''
 
 
-library, missing = _load()
+library, missing = load(Path(__file__).with_name('_kernel.so'))
 
 
 class _Mutex:

@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from centerloss_mx.operator import CenterLoss, CenterLossPerSampleProp, CenterLossProp, native
 
@@ -17,7 +18,7 @@ SEED, N, DIM, NUM_CLASS = 20161008, 9, 37, 5
 
 LABEL_DTYPES = ['uint8', 'int8', 'int32', 'int64', 'float16', 'float32', 'float64']
 
-pytestmark = pytest.mark.skipif(native.library is None, reason=f'the kernel is off: {native.missing}')
+pytestmark = pytest.mark.skipif(native.library is None, reason=f'the kernel {native.missing}')
 
 
 def batch(seed=SEED, n=N, dim=DIM, num_class=NUM_CLASS):
@@ -114,7 +115,7 @@ def test_other_devices_have_no_kernel(prop):
 
 @pytest.mark.parametrize(
     'value, path',
-    [('0', 'NumPy, not compiled: CENTERLOSS_MX_KERNEL=0 turns it off'), ('1', 'compiled kernel')],
+    [('0', 'NumPy: the kernel is turned off by CENTERLOSS_MX_KERNEL=0'), ('1', 'compiled kernel')],
 )
 def test_the_environment_turns_the_kernel_off(value, path):
     done = subprocess.run(
@@ -124,6 +125,21 @@ def test_the_environment_turns_the_kernel_off(value, path):
         env={**os.environ, 'CENTERLOSS_MX_KERNEL': value},
     )
     assert f'operator on the CPU    {path}\n' in done.stdout
+
+
+def test_a_kernel_that_cannot_be_used_says_why(tmp_path, monkeypatch):
+    absent, damaged = tmp_path / 'absent.so', tmp_path / 'damaged.so'
+    damaged.write_bytes(b'\x7fELF')
+    assert native.load(absent) == (
+        None,
+        'was not compiled: install a C compiler, and then centerloss_mx again',
+    )
+    assert native.load(damaged)[0] is None and f'does not load: {damaged}' in native.load(damaged)[1]
+    another = mx.libinfo.find_lib_path()[0]
+    assert native.load(Path(another))[0] is None and 'undefined symbol' in native.load(Path(another))[1]
+    monkeypatch.setattr(native, 'NativeState', native.NativeState._fields_[-1][1])
+    path = Path(native.__file__).with_name('_kernel.so')
+    assert native.load(path) == (None, 'was compiled for another version: install centerloss_mx again')
 
 
 # --- both paths ------------------------------------------------------------------------------------------
