@@ -1,22 +1,27 @@
-"""Faults of MXNet's engine: it does not know that backward of a custom operator writes auxiliary states.
+"""Faults of MXNet's engine: it does not know that a custom operator writes its auxiliary states.
 
-The engine orders operations by the arrays that they read and write. For a custom operator, MXNet declares the
-auxiliary states as written by forward, but not by backward, which moves the centers here.
+The engine orders operations by the arrays that they read and write. MXNet declares the auxiliary states of a
+custom operator as written by forward, but not by backward, which moves the centers here. An executor declares
+them as read only.
 
 | https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom.cc#L565 (forward: FMutateInputs)
 | https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom.cc#L585 (backward: none)
+| https://github.com/apache/mxnet/blob/1.9.1/src/executor/graph_executor.cc#L1281 (an executor: none)
 """
 
 from __future__ import annotations
 
 import atexit
+import os
+import time
 from contextlib import suppress
 
 from mxnet import ndarray as nd
+from mxnet import operator as mxop
 from mxnet.base import _LIB, MXNetError, check_call
 from mxnet.ndarray import NDArray
 
-__all__ = ['finish', 'wait_for_centers', 'wait_for_readers']
+__all__ = ['finish', 'finish_before_fork', 'wait_for_centers', 'wait_for_readers']
 
 
 def wait_for_centers() -> None:
@@ -51,4 +56,29 @@ def finish() -> None:
         nd.waitall()
 
 
+def finish_before_fork() -> None:
+    """Wait for pending custom operators before the process forks; registered with `os.register_at_fork`.
+
+    When a process forks, MXNet joins the threads of custom operators. They wait for the GIL, to run Python or
+    to delete an operator after it has run, and the thread that forks has the GIL: the fork never ends. This
+    function waits for all operations without the GIL, and then until Python deletes no more operators.
+
+    If an operation has failed, MXNet ends the process in the middle of the fork: it waits there for all
+    operations, and nothing catches the error. This function raises the error first. Python cannot raise it in
+    the line that forks; it prints the error, with "Exception ignored", and forks.
+
+    | https://github.com/apache/mxnet/blob/1.9.1/src/initialize.cc#L179
+    | https://github.com/apache/mxnet/blob/1.9.1/src/engine/threaded_engine.cc#L415 (the error)
+    """
+    try:
+        nd.waitall()
+    finally:
+        for _ in range(50):  # another thread may go on to create and delete operators
+            operators = len(mxop._registry.ref_holder)
+            time.sleep(0.002)
+            if operators == len(mxop._registry.ref_holder):
+                break
+
+
+os.register_at_fork(before=finish_before_fork)
 atexit.register(finish)  # handlers run in reverse order: this one before MXNet's

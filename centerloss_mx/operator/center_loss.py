@@ -10,7 +10,6 @@ from mxnet import operator as mxop
 from mxnet.context import Context
 from mxnet.ndarray import NDArray
 
-from . import native
 from .batch import Batch
 from .device_rows import DeviceRows
 from .labels import check_labels, group_by_class
@@ -44,15 +43,14 @@ class CenterLoss(mxop.CustomOp):
     Wen et al. 2016, Eqs. 2 to 4 and Algorithm 1.
     """
 
+    per_sample = False
     _ref_holder = NativeCallbacks()
-    _per_sample = False
 
     def __init__(self, parameters: CenterLossParam, ctx: Context) -> None:
         super().__init__()
         self.parameters = parameters
         self.rows = rows_for(ctx)
-        compiled = self.rows is HostRows and native.library is not None
-        self.native = NativeState.of(parameters, self._per_sample) if compiled else None
+        self.native: NativeState | None = None  # the kernel's, once MXNet has the operator
         self._batch: Batch | None = None
 
     @property

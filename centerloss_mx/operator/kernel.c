@@ -16,6 +16,7 @@
 #include <float.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,6 @@
 
 typedef void *NDArray;
 typedef int Entry(int count, NDArray *arrays, const int *tags, const int *reqs, int is_train, void *context);
-typedef int DeleteEntry(void *context);
 enum { DELETE, FORWARD, BACKWARD };
 enum { IN_DATA, OUT_DATA, IN_GRAD, OUT_GRAD, AUX };
 enum { REQ_NULL, REQ_WRITE, REQ_INPLACE, REQ_ADD };
@@ -80,6 +80,7 @@ struct center_loss { /* native.py has the same fields */
     void *diff;        /* (n, dim): x_i - c_{y_i}; 0 for ignored samples */
 
     struct { void *entry, *context; } python[3];
+    struct center_loss *next_deleted;
 
     int64_t *next;        /* (n,): the next sample of the same class, or NONE */
     struct group *groups; /* the classes present, in the order of their first samples */
@@ -369,13 +370,25 @@ EXPORT int centerloss_backward(int count, NDArray *arrays, const int *tags, cons
     return ((Entry *)s->python[BACKWARD].entry)(count, arrays, tags, reqs, is_train, s->python[BACKWARD].context);
 }
 
-/* Python's entry may free the operator itself, so it comes last. */
+/* MXNet deletes an operator in any thread, also where the thread that has the GIL waits for it, and at the end of
+ * the process. So Python's entry is left to Python: see native.py. */
+static _Atomic(struct center_loss *) deleted;
+
 EXPORT int centerloss_delete(void *context)
 {
     struct center_loss *s = context;
     release(s);
-    return ((DeleteEntry *)s->python[DELETE].entry)(s->python[DELETE].context);
+    s->next_deleted = atomic_load(&deleted);
+    while (!atomic_compare_exchange_weak(&deleted, &s->next_deleted, s))
+        ;
+    return 1;
 }
+
+EXPORT struct center_loss *centerloss_take_deleted(void) { return atomic_exchange(&deleted, NULL); }
+
+EXPORT struct center_loss *centerloss_new(void) { return calloc(1, sizeof(struct center_loss)); }
+
+EXPORT void centerloss_free(struct center_loss *s) { free(s); }
 
 EXPORT void centerloss_connect(void *wait_to_read, void *get_dtype, void *get_shape, void *get_data, void *free)
 {

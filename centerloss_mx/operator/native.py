@@ -22,6 +22,7 @@ import numpy as np
 from mxnet.base import _LIB
 
 from .batch import Batch
+from .numpy_rows import HostRows
 from .parameters import NORMALIZATIONS, UPDATES, CenterLossParam
 
 __all__ = ['NativeCallbacks', 'NativeState', 'centers_lock', 'library', 'load', 'missing']
@@ -61,21 +62,17 @@ class NativeState(ctypes.Structure):
         ('classes', ctypes.c_void_p),
         ('diff', ctypes.c_void_p),
         ('python', _Callback * 3),
+        ('next_deleted', ctypes.c_void_p),
         ('workspace', ctypes.c_void_p * 6),
     ]
 
-    @classmethod
-    def of(cls, parameters: CenterLossParam, per_sample: bool) -> NativeState:
-        """Return the state of an operator with these parameters and one loss a batch, or one a sample."""
-        return cls(
-            alpha=parameters.alpha,
-            scale=parameters.scale,
-            ignore_label=parameters.ignore_label,
-            normalization=NORMALIZATIONS.index(parameters.normalization),
-            update=UPDATES.index(parameters.update),
-            use_ignore=parameters.use_ignore,
-            per_sample=per_sample,
-        )
+    def set(self, parameters: CenterLossParam, per_sample: bool) -> None:
+        """Set the parameters of an operator with one loss a batch, or one a sample."""
+        self.alpha, self.scale = parameters.alpha, parameters.scale
+        self.use_ignore, self.ignore_label = parameters.use_ignore, parameters.ignore_label
+        self.normalization = NORMALIZATIONS.index(parameters.normalization)
+        self.update = UPDATES.index(parameters.update)
+        self.per_sample = per_sample
 
     @property
     def batch(self) -> Batch | None:
@@ -98,26 +95,43 @@ class NativeCallbacks:
     """The attribute `_ref_holder`, where MXNet leaves an operator the list of its callbacks.
 
     MXNet sets it on every operator that Python has created, when the list is complete and before C++ reads
-    it. This descriptor then replaces the callbacks and their contexts in the list. The operator must have
-    `native`: its `NativeState`, or None, which leaves the list as it is.
+    it. For an operator on a CPU, this descriptor then replaces the callbacks and their contexts in the list,
+    and sets its attribute `native`.
 
-    Python's callbacks stay alive: MXNet keeps the operator until Delete, and the operator keeps the list. The
-    functions of the kernel get the address of `native`, which the operator keeps as well.
+    Python's callbacks stay alive: MXNet keeps the operator, and the operator the list, until Python's Delete.
+    The kernel does not call that one, because MXNet deletes an operator in any thread: in one of MXNet's, it
+    would wait for the GIL while a fork, with the GIL, waits for the thread; at the end of the process, Python
+    may be gone. The kernel frees its memory, and Python's Delete is called when the next operator is created.
 
-    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/operator.py#L1066
+    | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/operator.py#L1066 (the attribute is set)
+    | https://github.com/apache/mxnet/blob/1.9.1/src/operator/custom/custom-inl.h#L190 (a fork waits)
     """
 
     def __set__(self, operator: Any, holder: list) -> None:
         vars(operator)['_ref_holder'] = holder
-        state = operator.native
-        if state is None:
+        if library is None or operator.rows is not HostRows:
             return
+        _forget_deleted_operators(library)
+        address = library.centerloss_new()
+        operator.native = NativeState.from_address(address)
+        operator.native.set(operator.parameters, operator.per_sample)
         callbacks = holder[0].contents
         entries = ctypes.cast(callbacks.callbacks, ctypes.POINTER(ctypes.c_void_p))
         for k, name in enumerate(ENTRIES):
-            state.python[k] = _Callback(entries[k], callbacks.contexts[k])
+            operator.native.python[k] = _Callback(entries[k], callbacks.contexts[k])
             entries[k] = _address(getattr(library, name))
-            callbacks.contexts[k] = ctypes.addressof(state)
+            callbacks.contexts[k] = address
+
+
+def _forget_deleted_operators(kernel: ctypes.CDLL) -> None:
+    """Call Python's Delete for the operators that MXNet has deleted, and free what is left of them."""
+    address = kernel.centerloss_take_deleted()
+    while address:
+        state = NativeState.from_address(address)
+        delete, following = state.python[0], state.next_deleted
+        ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(delete.entry)(delete.context)
+        kernel.centerloss_free(ctypes.c_void_p(address))
+        address = following
 
 
 def _array(address: int, dtype: Any, *shape: int) -> np.ndarray:
@@ -137,6 +151,7 @@ def load(path: Path) -> tuple[ctypes.CDLL | None, str]:
     try:
         kernel = ctypes.CDLL(str(path))
         kernel.centerloss_size.restype = ctypes.c_size_t
+        kernel.centerloss_new.restype = kernel.centerloss_take_deleted.restype = ctypes.c_void_p
         size = kernel.centerloss_size()
     except (OSError, AttributeError) as error:
         return None, f'does not load: {error}'

@@ -33,7 +33,7 @@ class CenterLossPerSample(CenterLoss):
     Wen et al. 2016, Eqs. 2 to 4 and Algorithm 1.
     """
 
-    _per_sample = True
+    per_sample = True
 
     def forward(
         self,
