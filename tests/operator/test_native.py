@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import subprocess
@@ -195,6 +196,84 @@ def test_a_step_may_begin_in_one_path_and_end_in_the_other(bind, assert_same, be
             operator.forward(True, ['write'], **arrays)
             executor.backward()
         assert_same(ours, numpys)
+
+
+IN_DATA, OUT_DATA, IN_GRAD, OUT_GRAD, AUX = range(5)
+
+ENTRY = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_int, *[ctypes.c_void_p] * 3, ctypes.c_int, ctypes.c_void_p
+)  # forward and backward in an operator's list
+
+
+def call(operator, entry, tagged, reqs, is_train):
+    """Call an entry of an operator's list as MXNet does, with handles that the entry frees."""
+    (callbacks,) = operator._ref_holder
+    views = [(tag, array.detach()) for tag, arrays in tagged for array in arrays]
+    handles = (ctypes.c_void_p * len(views))(*(view.handle.value for _, view in views))
+    tags = (ctypes.c_int * len(views))(*(tag for tag, _ in views))
+    for _, view in views:
+        view.handle = ctypes.c_void_p()
+    entry_and_context = callbacks.contents.callbacks[entry], callbacks.contents.contexts[entry]
+    function = ctypes.cast(entry_and_context[0], ENTRY)
+    names = ['null', 'write', 'inplace', 'add']
+    numbers = (ctypes.c_int * len(reqs))(*map(names.index, reqs))
+    assert function(len(views), handles, tags, numbers, is_train, entry_and_context[1]) == 1
+
+
+@pytest.mark.parametrize('per_sample', [False, True])
+@pytest.mark.parametrize('output', ['null', 'write', 'inplace', 'add'])
+@pytest.mark.parametrize('gradient', ['null', 'write', 'inplace', 'add'])
+@pytest.mark.parametrize('label', ['null', 'write', 'add'])
+def test_every_request_is_answered_as_python_does(
+    bind, python_calls, assert_close, per_sample, output, gradient, label
+):
+    """A step of training, with scoring between its forward and its backward; all arrays are compared."""
+    rng = np.random.RandomState(SEED)
+    op_type, shapes = 'centerloss', [(N, DIM), (NUM_CLASS, DIM), (DIM,)]
+    if per_sample:
+        op_type, shapes = '_centerloss_per_sample', shapes[1:2]
+    symbol = mx.sym.Custom(
+        mx.sym.Variable('data'), mx.sym.Variable('label'), op_type=op_type, num_class=NUM_CLASS, scale=0.7
+    )
+    executor = symbol.simple_bind(mx.cpu(), data=(N, DIM))
+    operator, size = operator_just_bound(), N if per_sample else 1
+    values = [rng.randn(*shape) for shape in [(size,), (size,), (N, DIM), (N,), *shapes]]
+
+    def train(forward, backward):
+        head, out, *rest = (mx.nd.array(value) for value in values)
+        gradients, states = rest[:2], rest[2:]
+        batches = [[mx.nd.array(array) for array in batch(seed)] for seed in (1, 2)]
+        forward(True, [output], batches[0], [out], states)
+        forward(False, ['null'], batches[0 if per_sample else 1], [out], states)
+        if per_sample:  # a call of its own, whose backward is its own
+            forward(True, ['null'], batches[0], [out], states)
+        backward([gradient, label], [head], batches[0], [out], gradients, states)
+        return [array.asnumpy() for array in (out, *gradients, *states)]
+
+    in_kernel = train(
+        lambda is_train, req, data, out, aux: call(
+            operator, 1, [(IN_DATA, data), (OUT_DATA, out), (AUX, aux)], req, is_train
+        ),
+        lambda req, head, data, out, grad, aux: call(
+            operator,
+            2,
+            [(OUT_GRAD, head), (IN_DATA, data), (OUT_DATA, out), (IN_GRAD, grad), (AUX, aux)],
+            req,
+            True,
+        ),
+    )
+    assert python_calls == []
+    in_python = train(operator.forward, operator.backward)
+    for ours, pythons in zip(in_kernel, in_python):
+        assert_close(ours, pythons.astype(float))
+    del executor  # MXNet deletes the operator with it
+
+
+def test_a_batch_of_ignored_samples_runs_without_python(python_calls, bind):
+    op = bind('kernel', use_ignore=True, ignore_label=-1, normalization='valid')
+    before = op.centers
+    loss, gradient = op.step(np.full((N, DIM), np.nan), np.full(N, -1))
+    assert loss == 0 and not gradient.any() and (op.centers == before).all() and python_calls == []
 
 
 def test_results_repeat_bit_for_bit(bind):
