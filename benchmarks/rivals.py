@@ -1,0 +1,162 @@
+"""The rivals of the operator: who they are, how they get a batch, and the oracle that they agree with."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import partial
+from itertools import cycle
+from typing import Any, Callable, Iterator, Sequence
+
+from centerloss_mx import reference
+from centerloss_mx._mxnet.arrays import host_view
+from centerloss_mx.operator import native
+
+import mxnet as mx
+import numpy as np
+
+from . import classic, nothing  # noqa: F401  they register operators
+
+try:
+    import torch
+
+    from .distance_matrix import DistanceMatrix
+    from .touched_rows import TouchedRows
+except ImportError:
+    torch = None
+
+ALPHA, SCALE = 0.5, 0.1
+THREADS = (1, 2)  # the rivals in PyTorch run with each, and the better one counts
+MOST_DISTANCES = 100_000  # classes: beyond, an array of N x C is too large
+
+
+@contextmanager
+def without_kernel() -> Iterator[None]:
+    """The operators that are created inside run in NumPy."""
+    kernel, native.library = native.library, None
+    try:
+        yield
+    finally:
+        native.library = kernel
+
+
+class Operator:
+    """A custom operator of MXNet, bound alone. `labels`: one batch's, or those of several batches in turn."""
+
+    def __init__(self, op_type: str, x: np.ndarray, labels: np.ndarray, centers: mx.nd.NDArray, **parameters):
+        data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
+        loss = mx.sym.MakeLoss(mx.sym.Custom(data, label, op_type=op_type, **parameters))
+        shapes = loss.infer_shape(data=x.shape)[2]
+        states = [centers if shape == centers.shape else mx.nd.zeros(shape) for shape in shapes]
+        batches = [mx.nd.array(one) for one in labels.reshape(-1, len(x))]
+        arguments = {'data': mx.nd.array(x), 'label': batches[0].copy()}
+        gradients = {'data': mx.nd.zeros(x.shape)}
+        requests = {'data': 'write', 'label': 'null'}
+        self.executor = loss.bind(mx.cpu(), arguments, gradients, requests, states)
+        self.label = arguments['label']
+        self.others = cycle(batches) if len(batches) > 1 else None
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            if self.others is not None:
+                next(self.others).copyto(self.label)
+            self.executor.forward(is_train=True)
+            self.executor.backward()
+        mx.nd.waitall()
+
+    def loss_and_gradient(self) -> tuple[float, np.ndarray]:
+        return self.executor.outputs[0].asscalar(), self.executor.grad_dict['data'].asnumpy()
+
+
+def centerloss(x: np.ndarray, labels: np.ndarray, centers: mx.nd.NDArray) -> Operator:
+    """The operator of the package."""
+    return Operator('centerloss', x, labels, centers, num_class=len(centers), alpha=ALPHA, scale=SCALE)
+
+
+def in_numpy(x: np.ndarray, y: np.ndarray, centers: mx.nd.NDArray) -> Operator:
+    with without_kernel():
+        return centerloss(x, y, centers)
+
+
+def loops(x: np.ndarray, y: np.ndarray, centers: mx.nd.NDArray) -> Operator:
+    return Operator('classic', x, y, centers, num_class=len(centers), alpha=ALPHA, scale=SCALE)
+
+
+def in_torch(module: Callable, x: np.ndarray, labels: np.ndarray, centers: mx.nd.NDArray) -> Any:
+    return module(x, labels, torch.from_numpy(host_view(centers)), ALPHA, SCALE)
+
+
+def nothing_at_all(x: np.ndarray, labels: np.ndarray, centers: mx.nd.NDArray) -> Operator:
+    return Operator('nothing', x, labels, centers)
+
+
+KERNEL, NOTHING, DISTANCES = 'kernel', 'nothing', 'N x C'
+RIVALS: dict[str, Callable] = {
+    KERNEL: centerloss,
+    NOTHING: nothing_at_all,
+    'NumPy': in_numpy,
+    'classic': loops,
+}
+MISSING = []
+if native.library is None:
+    RIVALS.pop(KERNEL)
+    MISSING.append(f'`kernel` is left out: {native.missing}.')
+if torch is None:
+    MISSING.append("`touched rows` and `N x C` are left out: pip install 'centerloss_mx[bench]' installs PyTorch.")
+else:
+    RIVALS['touched rows'] = partial(in_torch, TouchedRows)
+    RIVALS[DISTANCES] = partial(in_torch, DistanceMatrix)
+
+
+def batch(n: int, dim: int, num_class: int, batches: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, dim), and labels (n,), or (batches, n), drawn from all classes."""
+    rng = np.random.RandomState(1)
+    x = rng.randn(n, dim).astype('float32')
+    return x, rng.randint(0, num_class, n if batches == 1 else (batches, n))
+
+
+def runs(
+    n: int, dim: int, num_class: int, names: Sequence[str] = tuple(RIVALS), batches: int = 1
+) -> dict[str, Callable[[int], None]]:
+    """What runs a number of steps of each rival, all on one set of centers, after each has agreed with the oracle.
+
+    The names of rivals in PyTorch are followed by their numbers of threads.
+    """
+    x, labels = batch(n, dim, num_class, batches)
+    centers = mx.nd.zeros((num_class, dim))
+    found = {}
+    for name in names:
+        if name == DISTANCES and num_class > MOST_DISTANCES:
+            continue
+        rival = RIVALS[name](x, labels, centers)
+        if name != NOTHING:
+            check_agreement(name, rival, x, labels.reshape(-1, n)[0], host_view(centers))
+        if isinstance(rival, Operator):
+            found[name] = rival.run
+        else:
+            for threads in THREADS:
+                found[f'{name}, {threads}'] = partial(run_with_threads, rival, threads)
+    return found
+
+
+def run_with_threads(rival: Any, threads: int, steps: int) -> None:
+    torch.set_num_threads(threads)
+    rival.run(steps)
+
+
+def check_agreement(name: str, rival: Any, x: np.ndarray, y: np.ndarray, centers: np.ndarray) -> None:
+    """One step from drawn centers: loss, gradient and centers are the oracle's, and no other center has moved."""
+    present, of_class = np.unique(y, return_inverse=True)
+    start = np.random.RandomState(2).randn(len(present), x.shape[1]).astype('float32')
+    centers[present] = start
+    rival.run(1)
+    loss, gradient = reference.center_loss(x, of_class, start)
+    if name == DISTANCES:  # an optimizer knows no 1 + n_j: Eq. 4 without it, divided by N as the loss
+        moved = start - ALPHA * reference.learned_center_loss(x, of_class, start)[2] / len(x)
+    else:
+        moved = reference.center_update(x, of_class, start, ALPHA)
+    found = rival.loss_and_gradient()
+    np.testing.assert_allclose(found[0], loss / len(x), rtol=1e-5, err_msg=name)
+    np.testing.assert_allclose(found[1], gradient * SCALE / len(x), atol=1e-5 * SCALE / len(x), err_msg=name)
+    np.testing.assert_allclose(centers[present], moved, atol=1e-5, err_msg=name)
+    np.testing.assert_array_equal(np.flatnonzero(centers.any(axis=1)), present, err_msg=name)
+    centers[present] = 0

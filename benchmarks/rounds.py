@@ -1,0 +1,66 @@
+"""Timing in turns: what is compared runs in the same minutes, so that a busy machine slows all alike."""
+
+from __future__ import annotations
+
+import time
+from math import comb
+from typing import Callable, Mapping
+
+import numpy as np
+
+ROUNDS, STEPS = 15, 10
+SLOW = 0.05  # seconds a step
+
+
+def take_turns(turns: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, np.ndarray]:
+    """Seconds of each turn, shape (rounds,). Each round has an order of its own, the same in every run."""
+    rng = np.random.RandomState(0)
+    seconds = {name: np.zeros(rounds) for name in turns}
+    for i in range(rounds):
+        for name in rng.permutation(list(turns)):
+            start = time.perf_counter()
+            turns[name]()
+            seconds[name][i] = time.perf_counter() - start
+    return seconds
+
+
+def milliseconds_per_step(
+    runs: Mapping[str, Callable[[int], None]], rounds: int = ROUNDS
+) -> dict[str, np.ndarray]:
+    """Milliseconds a step in each round of 10 steps, shape (rounds,); `run(n)` runs n steps to their end.
+
+    A step that takes more than 50 ms is timed alone. Its minimum is then one over more chances, which favours it.
+    """
+    steps = {}
+    for name, run in runs.items():
+        run(1)  # warm-up
+        start = time.perf_counter()
+        run(1)
+        steps[name] = 1 if time.perf_counter() - start > SLOW else STEPS
+    turns = {name: lambda run=run, number=steps[name]: run(number) for name, run in runs.items()}
+    return {name: one * 1e3 / steps[name] for name, one in take_turns(turns, rounds).items()}
+
+
+def percentiles(times: np.ndarray) -> str:
+    """Minimum, p20, p50 and p80, as the tables have them."""
+    return ''.join(f'{time:10.3f}' for time in (times.min(), *np.percentile(times, [20, 50, 80])))
+
+
+PERCENTILES = ''.join(f'{name:>10}' for name in ('minimum', 'p20', 'p50', 'p80'))
+
+
+def median_interval(values: np.ndarray) -> tuple[float, float, float]:
+    """The median and its interval of 95 % or more, by order statistics: no shape of the noise is assumed.
+
+    The interval is from the r-th smallest to the r-th largest value. The median is below the r-th smallest of n
+    with probability P(B(n, 1/2) < r), and r is the largest for which that is at most 2.5 %.
+    """
+    n = len(values)
+    rank, tail = 0, 1  # tail: the sum of comb(n, k) over k <= rank
+    while tail <= 0.025 * 2**n:
+        rank += 1
+        tail += comb(n, rank)
+    if not rank:
+        raise ValueError(f'{n} values have no interval of 95 % for their median; it takes 6')
+    ordered = np.sort(values)
+    return float(np.median(values)), float(ordered[rank - 1]), float(ordered[n - rank])
