@@ -107,6 +107,9 @@ else:
     RIVALS[DISTANCES] = partial(in_torch, DistanceMatrix)
 
 
+OURS = KERNEL if KERNEL in RIVALS else 'NumPy'
+
+
 def batch(n: int, dim: int, num_class: int, batches: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Features (n, dim), and labels (n,), or (batches, n), drawn from all classes."""
     rng = np.random.RandomState(1)
