@@ -48,9 +48,10 @@ docs: .venv-docs/ready  ## the documentation in build/docs, without a network on
 	.venv-docs/bin/sphinx-build -W --keep-going --quiet -b html docs build/docs
 	@echo 'Open build/docs/index.html'
 
-bench: .venv/ready  ## time the operator, an epoch, and centers on the KVStore
-	.venv/bin/python -m benchmarks.operator
+bench: .venv/ready  ## time a step, an epoch, and centers on the KVStore; measure memory
+	.venv/bin/python -m benchmarks.step
 	.venv/bin/python -m benchmarks.epoch
+	.venv/bin/python -m benchmarks.memory
 	.venv/bin/python -m benchmarks.kvstore
 
 clean:  ## remove environments, builds and caches

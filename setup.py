@@ -57,6 +57,7 @@ setup(
     extras_require={
         'examples': examples,
         'onnx': onnx,
+        'bench': ['torch>=2.13,<3'],  # rivals of the operator; benchmarks run without them, too
         # Python 3.8 is tested with a NumPy that is too old for them
         'test': [
             'pytest>=7.4,<10',

@@ -1,4 +1,4 @@
-"""`N x C`: center loss as modules for PyTorch have it: the distance of each sample to each center, and a mask."""
+"""`N x C`: center loss as modules for PyTorch have it, with the distance of each sample to each center."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 
 class CenterLoss(torch.nn.Module):
-    """Half the sum of ||x_i - c_{y_i}||^2, divided by N; the centers are a parameter, which an optimizer moves."""
+    """Wen et al. 2016, Eq. 2, divided by N. The centers are a parameter, which an optimizer moves."""
 
     def __init__(self, centers):
         super().__init__()
@@ -25,7 +25,7 @@ class CenterLoss(torch.nn.Module):
 class DistanceMatrix:
     def __init__(self, x, labels, centers, alpha, scale):
         self.x = torch.from_numpy(x).requires_grad_()
-        self.labels = cycle(torch.from_numpy(labels).view(-1, len(x)))
+        self.labels = cycle(torch.from_numpy(labels))
         self.loss = CenterLoss(centers)
         self.scale = torch.tensor(scale)  # the gradient of the joint loss to this one
         self.optimizer = torch.optim.SGD(self.loss.parameters(), lr=alpha / scale)

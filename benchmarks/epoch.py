@@ -3,8 +3,9 @@
     python -m benchmarks.epoch                       # about 4 minutes
     python -m benchmarks.epoch --num-epochs 101      # a narrower interval
 
-Three networks train side by side, each on an iterator of its own over the same digits, with the same metric, in the
-order of `fit`: forward, backward, update, metric. They take turns every few batches, and short epochs are enough.
+Three networks train side by side. Each has its own iterator over the same digits, and its own accuracy. Each
+does what `fit` does: forward, backward, update, metric. They take turns every few batches, so that
+short epochs are enough.
 """
 
 from __future__ import annotations
@@ -152,7 +153,7 @@ def main() -> None:
         parser.error(f'--num-epochs is {args.num_epochs}; an interval of 95 % takes 6')
     digits = cl.io.load_mnist()[:2]
     print(describe('numpy', 'mxnet'))
-    print(f'{args.num_epochs} short epochs; / softmax only: median of the paired ratios, interval of 95 % (order statistics)')
+    print(f'{args.num_epochs} epochs; / softmax only: median of their ratios, and its interval of 95 %')
     for title, network in NETWORKS.items():
         check_agreement(network, cl.io.mnist_iter(*digits, network.batch_size))
         seconds = time_epochs(network, digits, args.num_epochs)

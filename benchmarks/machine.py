@@ -31,7 +31,7 @@ def processor() -> str:
 
 
 def copy_bandwidth(size: int, rounds: int = 15) -> float:
-    """GB/s, read and written, of one thread that copies a block again and again; `size` is that of both blocks."""
+    """GB/s, read and written, of one thread that copies one block to another; `size` bytes are both."""
     source, target = np.ones(size // 2, np.uint8), np.zeros(size // 2, np.uint8)
     copies = max(1, 2**27 // size)
     best = float('inf')

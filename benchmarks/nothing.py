@@ -19,7 +19,7 @@ class Nothing(mx.operator.CustomOp):
 
 @mx.operator.register('nothing')
 class NothingProp(mx.operator.CustomOpProp):
-    def __init__(self):
+    def __init__(self, **parameters):  # those of `centerloss`
         super().__init__(need_top_grad=False)
 
     def list_arguments(self):

@@ -1,4 +1,4 @@
-"""The rivals of the operator: who they are, how they get a batch, and the oracle that they agree with."""
+"""The rivals of the operator: how they are made, and the oracle that they must agree with to be timed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,37 @@ except ImportError:
     torch = None
 
 ALPHA, SCALE = 0.5, 0.1
-THREADS = (1, 2)  # the rivals in PyTorch run with each, and the better one counts
-MOST_DISTANCES = 100_000  # classes: beyond, an array of N x C is too large
+THREADS = (1, 2)  # the rivals in PyTorch run with each
+MOST_DISTANCES = 100_000  # classes; beyond, an array of N x C is too large
+
+
+class Operator:
+    """A custom operator of MXNet, bound alone, which takes the batches of labels (B, N) in turn."""
+
+    def __init__(self, op_type: str, x: np.ndarray, labels: np.ndarray, centers: mx.nd.NDArray) -> None:
+        data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
+        parameters = {'num_class': len(centers), 'alpha': ALPHA, 'scale': SCALE}
+        loss = mx.sym.MakeLoss(mx.sym.Custom(data, label, op_type=op_type, **parameters))
+        shapes = loss.infer_shape(data=x.shape)[2]
+        states = [centers if shape == centers.shape else mx.nd.zeros(shape) for shape in shapes]
+        batches = [mx.nd.array(y) for y in labels]
+        arguments = {'data': mx.nd.array(x), 'label': batches[0].copy()}
+        gradients = {'data': mx.nd.zeros(x.shape)}
+        requests = {'data': 'write', 'label': 'null'}
+        self.executor = loss.bind(mx.cpu(), arguments, gradients, requests, states)
+        self.label = arguments['label']
+        self.batches = cycle(batches) if len(batches) > 1 else None
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            if self.batches is not None:
+                next(self.batches).copyto(self.label)
+            self.executor.forward(is_train=True)
+            self.executor.backward()
+        mx.nd.waitall()
+
+    def loss_and_gradient(self) -> tuple[float, np.ndarray]:
+        return self.executor.outputs[0].asscalar(), self.executor.grad_dict['data'].asnumpy()
 
 
 @contextmanager
@@ -39,88 +68,42 @@ def without_kernel() -> Iterator[None]:
         native.library = kernel
 
 
-class Operator:
-    """A custom operator of MXNet, bound alone. `labels`: one batch's, or those of several batches in turn."""
-
-    def __init__(self, op_type: str, x: np.ndarray, labels: np.ndarray, centers: mx.nd.NDArray, **parameters):
-        data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
-        loss = mx.sym.MakeLoss(mx.sym.Custom(data, label, op_type=op_type, **parameters))
-        shapes = loss.infer_shape(data=x.shape)[2]
-        states = [centers if shape == centers.shape else mx.nd.zeros(shape) for shape in shapes]
-        batches = [mx.nd.array(one) for one in labels.reshape(-1, len(x))]
-        arguments = {'data': mx.nd.array(x), 'label': batches[0].copy()}
-        gradients = {'data': mx.nd.zeros(x.shape)}
-        requests = {'data': 'write', 'label': 'null'}
-        self.executor = loss.bind(mx.cpu(), arguments, gradients, requests, states)
-        self.label = arguments['label']
-        self.others = cycle(batches) if len(batches) > 1 else None
-
-    def run(self, steps: int) -> None:
-        for _ in range(steps):
-            if self.others is not None:
-                next(self.others).copyto(self.label)
-            self.executor.forward(is_train=True)
-            self.executor.backward()
-        mx.nd.waitall()
-
-    def loss_and_gradient(self) -> tuple[float, np.ndarray]:
-        return self.executor.outputs[0].asscalar(), self.executor.grad_dict['data'].asnumpy()
-
-
-def centerloss(x: np.ndarray, labels: np.ndarray, centers: mx.nd.NDArray) -> Operator:
-    """The operator of the package."""
-    return Operator('centerloss', x, labels, centers, num_class=len(centers), alpha=ALPHA, scale=SCALE)
-
-
-def in_numpy(x: np.ndarray, y: np.ndarray, centers: mx.nd.NDArray) -> Operator:
-    with without_kernel():
-        return centerloss(x, y, centers)
-
-
-def loops(x: np.ndarray, y: np.ndarray, centers: mx.nd.NDArray) -> Operator:
-    return Operator('classic', x, y, centers, num_class=len(centers), alpha=ALPHA, scale=SCALE)
-
-
 def in_torch(module: Callable, x: np.ndarray, labels: np.ndarray, centers: mx.nd.NDArray) -> Any:
+    """A rival in PyTorch, on the memory of the same centers."""
     return module(x, labels, torch.from_numpy(host_view(centers)), ALPHA, SCALE)
 
 
-def nothing_at_all(x: np.ndarray, labels: np.ndarray, centers: mx.nd.NDArray) -> Operator:
-    return Operator('nothing', x, labels, centers)
-
-
-KERNEL, NOTHING, DISTANCES = 'kernel', 'nothing', 'N x C'
+NOTHING, DISTANCES = 'nothing', 'N x C'
 RIVALS: dict[str, Callable] = {
-    KERNEL: centerloss,
-    NOTHING: nothing_at_all,
-    'NumPy': in_numpy,
-    'classic': loops,
+    'kernel': partial(Operator, 'centerloss'),
+    NOTHING: partial(Operator, 'nothing'),
+    'NumPy': without_kernel()(partial(Operator, 'centerloss')),
+    'classic': partial(Operator, 'classic'),
 }
 MISSING = []
 if native.library is None:
-    RIVALS.pop(KERNEL)
-    MISSING.append(f'`kernel` is left out: {native.missing}.')
+    RIVALS.pop('kernel')
+    MISSING.append(f'`kernel` is left out: it {native.missing}.')
 if torch is None:
-    MISSING.append("`touched rows` and `N x C` are left out: pip install 'centerloss_mx[bench]' installs PyTorch.")
+    MISSING.append(
+        "`touched rows` and `N x C` are left out: pip install 'centerloss_mx[bench]' brings PyTorch."
+    )
 else:
     RIVALS['touched rows'] = partial(in_torch, TouchedRows)
     RIVALS[DISTANCES] = partial(in_torch, DistanceMatrix)
-
-
-OURS = KERNEL if KERNEL in RIVALS else 'NumPy'
+OURS = next(iter(set(RIVALS) & {'kernel'}), 'NumPy')
 
 
 def batch(n: int, dim: int, num_class: int, batches: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, dim), and labels (n,), or (batches, n), drawn from all classes."""
+    """Features (n, dim), and labels (batches, n) drawn from all classes."""
     rng = np.random.RandomState(1)
-    x = rng.randn(n, dim).astype('float32')
-    return x, rng.randint(0, num_class, n if batches == 1 else (batches, n))
+    return rng.randn(n, dim).astype('float32'), rng.randint(0, num_class, (batches, n))
 
 
 def runs(
     n: int, dim: int, num_class: int, names: Sequence[str] = tuple(RIVALS), batches: int = 1
 ) -> dict[str, Callable[[int], None]]:
-    """What runs a number of steps of each rival, all on one set of centers, after each has agreed with the oracle.
+    """For each rival, what runs a number of steps. They share the centers; each has agreed with the oracle.
 
     The names of rivals in PyTorch are followed by their numbers of threads.
     """
@@ -132,12 +115,11 @@ def runs(
             continue
         rival = RIVALS[name](x, labels, centers)
         if name != NOTHING:
-            check_agreement(name, rival, x, labels.reshape(-1, n)[0], host_view(centers))
+            check_agreement(name, rival, x, labels[0], host_view(centers))
         if isinstance(rival, Operator):
             found[name] = rival.run
         else:
-            for threads in THREADS:
-                found[f'{name}, {threads}'] = partial(run_with_threads, rival, threads)
+            found.update({f'{name}, {count}': partial(run_with_threads, rival, count) for count in THREADS})
     return found
 
 
@@ -147,13 +129,13 @@ def run_with_threads(rival: Any, threads: int, steps: int) -> None:
 
 
 def check_agreement(name: str, rival: Any, x: np.ndarray, y: np.ndarray, centers: np.ndarray) -> None:
-    """One step from drawn centers: loss, gradient and centers are the oracle's, and no other center has moved."""
+    """One step: loss, gradient and centers are the oracle's, and no center of another class has moved."""
     present, of_class = np.unique(y, return_inverse=True)
     start = np.random.RandomState(2).randn(len(present), x.shape[1]).astype('float32')
     centers[present] = start
     rival.run(1)
     loss, gradient = reference.center_loss(x, of_class, start)
-    if name == DISTANCES:  # an optimizer knows no 1 + n_j: Eq. 4 without it, divided by N as the loss
+    if name == DISTANCES:  # its optimizer knows no n_j: the gradient to the centers, divided by N as the loss
         moved = start - ALPHA * reference.learned_center_loss(x, of_class, start)[2] / len(x)
     else:
         moved = reference.center_update(x, of_class, start, ALPHA)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from math import comb
-from typing import Callable, Mapping
+from typing import Any, Callable, Mapping
 
 import numpy as np
 
@@ -12,12 +12,14 @@ ROUNDS, STEPS = 15, 10
 SLOW = 0.05  # seconds a step
 
 
-def take_turns(turns: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, np.ndarray]:
+def take_turns(turns: Mapping[Any, Callable[[], None]], rounds: int) -> dict[Any, np.ndarray]:
     """Seconds of each turn, shape (rounds,). Each round has an order of its own, the same in every run."""
     rng = np.random.RandomState(0)
     seconds = {name: np.zeros(rounds) for name in turns}
+    names = list(turns)
     for i in range(rounds):
-        for name in rng.permutation(list(turns)):
+        for k in rng.permutation(len(names)):
+            name = names[k]
             start = time.perf_counter()
             turns[name]()
             seconds[name][i] = time.perf_counter() - start
@@ -25,11 +27,11 @@ def take_turns(turns: Mapping[str, Callable[[], None]], rounds: int) -> dict[str
 
 
 def milliseconds_per_step(
-    runs: Mapping[str, Callable[[int], None]], rounds: int = ROUNDS
-) -> dict[str, np.ndarray]:
+    runs: Mapping[Any, Callable[[int], None]], rounds: int = ROUNDS
+) -> dict[Any, np.ndarray]:
     """Milliseconds a step in each round of 10 steps, shape (rounds,); `run(n)` runs n steps to their end.
 
-    A step that takes more than 50 ms is timed alone. Its minimum is then one over more chances, which favours it.
+    A step of more than 50 ms is timed alone: the minimum of single steps is lower, which favours it.
     """
     steps = {}
     for name, run in runs.items():
@@ -52,8 +54,9 @@ PERCENTILES = ''.join(f'{name:>10}' for name in ('minimum', 'p20', 'p50', 'p80')
 def median_interval(values: np.ndarray) -> tuple[float, float, float]:
     """The median and its interval of 95 % or more, by order statistics: no shape of the noise is assumed.
 
-    The interval is from the r-th smallest to the r-th largest value. The median is below the r-th smallest of n
-    with probability P(B(n, 1/2) < r), and r is the largest for which that is at most 2.5 %.
+    The interval is from the r-th smallest to the r-th largest of n values. It lies above the median with
+    probability P(B(n, 1/2) < r), and below it with the same one. r is the largest for which that is at most
+    2.5 %.
     """
     n = len(values)
     rank, tail = 0, 1  # tail: the sum of comb(n, k) over k <= rank

@@ -1,16 +1,17 @@
 """One step of the center loss, forward + backward + update of the centers, against its rivals.
 
-    python -m benchmarks.step                            # the tables, in 3 minutes
-    python -m benchmarks.step --picture step_cost.png    # also the curves, in 4 more
+    python -m benchmarks.step                            # tables, in 3 minutes
+    python -m benchmarks.step --picture step_cost.png    # also curves over C and over N, in 5 more
 
-`kernel` is the operator as it is, `NumPy` the same operator without the kernel. `nothing` is an operator in Python
-that computes nothing, `classic` one with an array operation a sample. `touched rows` and `N x C` are in PyTorch.
+`kernel` is the operator as it is, and `NumPy` the same operator without the kernel. `nothing` is an operator
+in Python that computes nothing; `classic` has an array operation for each sample. In PyTorch, `touched rows`
+works on the rows of the batch's classes, and `N x C` on the distances of all samples to all centers.
 """
 
 from __future__ import annotations
 
 import argparse
-from typing import Iterable, Sequence
+from typing import Iterable
 
 import numpy as np
 
@@ -22,70 +23,75 @@ from .rounds import PERCENTILES, ROUNDS, STEPS, milliseconds_per_step, percentil
 SIZES = [(64, 2, 10), (128, 512, 10_000), (256, 512, 100_000), (512, 512, 1_000_000)]  # N, D, C
 CLASSES = [1000, 10_000, 100_000, 1_000_000]
 BATCHES = [16, 64, 256, 1024]
-N, D, C = 256, 512, 10_000  # where the others do not say
-FRESH = 200  # batches of labels, whose rows do not fit into the caches together
+N, D, C = 256, 512, 10_000  # where another one varies
+MANY = 200  # batches of labels: their rows of centers do not fit into the caches together
 
-Times = 'dict[str, np.ndarray]'
+Times = 'dict[str, np.ndarray]'  # ms a step in each round
 
 
-def measure(n: int, dim: int, num_class: int, names: Sequence[str] = tuple(RIVALS), batches: int = 1) -> Times:
-    """Milliseconds a step in each round; of the numbers of threads the one with the lowest minimum."""
-    measured = milliseconds_per_step(rivals.runs(n, dim, num_class, names, batches))
-    best: dict[str, tuple[str, np.ndarray]] = {}
+def fastest(measured: Times) -> Times:
+    """Of a rival with several numbers of threads, the one with the lowest minimum."""
+    best: dict[str, str] = {}
     for name, times in measured.items():
         rival = name.partition(',')[0]
-        if rival not in best or times.min() < best[rival][1].min():
-            best[rival] = name, times
-    return dict(best.values())
+        if times.min() <= measured[best.setdefault(rival, name)].min():
+            best[rival] = name
+    return {name: measured[name] for name in best.values()}
 
 
 def print_sizes() -> None:
-    print(f'\nforward + backward + update, ms a step, {ROUNDS} rounds of {STEPS} steps, in turns; after a comma: threads')
-    print(f'{"":18}{PERCENTILES}    / {OURS}: minimum    p50')
+    print(f'\nforward + backward + update, ms a step; {ROUNDS} rounds of {STEPS} steps, in turns')
+    print(f'{"":18}{PERCENTILES}   / {OURS}: minimum, p50')
     for n, dim, num_class in SIZES:
         print(f'N = {n}, D = {dim}, C = {num_class:,}')
-        measured = measure(n, dim, num_class)
+        measured = fastest(milliseconds_per_step(rivals.runs(n, dim, num_class)))
         ours = measured[OURS]
         for name, times in measured.items():
             ratios = times.min() / ours.min(), np.median(times) / np.median(ours)
-            print(f'  {name:16}{percentiles(times)}{ratios[0]:19.2f}{ratios[1]:7.2f}')
+            print(f'  {name:16}{percentiles(times)}{ratios[0]:14.2f}{ratios[1]:11.2f}')
+        print_traffic(n, dim, num_class, ours.min())
 
 
-def print_classes() -> None:
-    """The cost over C: it should not grow."""
+def print_classes(batches: int) -> None:
+    """The cost over C, which should not grow: all numbers of classes and the rivals take turns."""
     compared = [name for name in (OURS, NOTHING, 'touched rows') if name in RIVALS]
-    for title, batches in ('the same batch in each step', 1), ('other classes in each step', FRESH):
-        print(f'\nN = {N}, D = {D}, {title}: ms a step; / first: minimum by that of C = {CLASSES[0]:,}')
-        print(f'{"C":>10} {"":16}{PERCENTILES}   / first')
-        first: dict[str, float] = {}
-        for num_class in CLASSES:
-            for name, times in measure(N, D, num_class, compared, batches).items():
-                rival = name.partition(',')[0]
-                ratio = times.min() / first.setdefault(rival, times.min())
-                print(f'{num_class:10,} {name:16}{percentiles(times)}{ratio:10.2f}')
+    runs = {num_class: rivals.runs(N, D, num_class, compared, batches) for num_class in CLASSES}
+    together = milliseconds_per_step(
+        {(c, name): run for c, named in runs.items() for name, run in named.items()}
+    )
+    labels = 'the same batch in each step' if batches == 1 else 'other classes in each step'
+    print(f'\nN = {N}, D = {D}, {labels}; / first: minimum by that of C = {CLASSES[0]:,}')
+    print(f'{"C":>10} {"":16}{PERCENTILES}   / first   / {OURS}')
+    first: dict[str, float] = {}
+    for num_class, named in runs.items():
+        measured = fastest({name: together[num_class, name] for name in named})
+        ours = measured[OURS].min()
+        for name, times in measured.items():
+            lowest = times.min()
+            ratio = lowest / first.setdefault(name.partition(',')[0], lowest)
+            print(f'{num_class:10,} {name:16}{percentiles(times)}{ratio:10.2f}{lowest / ours:10.2f}')
+    print_traffic(N, D, CLASSES[-1], ours)
 
 
-def print_traffic() -> None:
-    """The memory that a step must read and write, per second, beside the speed of a copy."""
-    print('\nmemory traffic of a step: (4 N + 3 K) D x 4 bytes, K the classes present. x and the rows of centers are read, the')
-    print('difference is written, and read again; the gradient is written; the rows are read and written again.')
-    large = copy_bandwidth(2**29)
-    print(f'{"N, D, C":>20}      MB        ms    GB/s   a copy of as much: GB/s   a copy of 512 MB: GB/s')
-    for n, dim, num_class in SIZES[1:]:
-        labels = rivals.batch(n, dim, num_class)[1]
-        size = (4 * n + 3 * len(np.unique(labels))) * dim * 4
-        ms = measure(n, dim, num_class, (OURS,))[OURS].min()
-        shape = f'{n}, {dim}, {num_class:,}'
-        print(
-            f'{shape:>20} {size / 1e6:7.3f} {ms:9.3f} {size / ms / 1e6:7.1f} {copy_bandwidth(size):25.1f} {large:24.1f}'
-        )
+def print_traffic(n: int, dim: int, num_class: int, ms: float) -> None:
+    """What a step must read and write, in this time, beside the speed of a copy.
+
+    It reads x and the rows of the K classes present, and writes the difference. It reads that again, writes
+    the gradient, and reads and writes the rows: (4 N + 3 K) D floats.
+    """
+    present = len(np.unique(rivals.batch(n, dim, num_class)[1]))
+    size = (4 * n + 3 * present) * dim * 4
+    print(
+        f'  {OURS}: (4 N + 3 K) D floats, {size / 1e6:.2f} MB, at {size / ms / 1e6:.1f} GB/s. '
+        f'A copy: {copy_bandwidth(size):.1f} GB/s of as much, {copy_bandwidth(2**29):.1f} GB/s of 512 MB'
+    )
 
 
 def curves(points: Iterable[tuple[int, tuple[int, int, int]]]) -> dict[str, list[tuple[int, float]]]:
-    """For each rival its (position, minimum of ms a step)."""
+    """For each rival its points: the position, and the minimum of ms a step."""
     found: dict[str, list[tuple[int, float]]] = {}
     for position, shape in points:
-        for name, times in measure(*shape).items():
+        for name, times in fastest(milliseconds_per_step(rivals.runs(*shape))).items():
             found.setdefault(name.partition(',')[0], []).append((position, times.min()))
     return found
 
@@ -95,11 +101,13 @@ def main() -> None:
     parser.add_argument('--picture', metavar='FILE', help='also draw time over C and over N, a .png or .svg')
     args = parser.parse_args()
     print(describe('numpy', 'mxnet', 'torch'))
+    if rivals.torch is not None:
+        print('after the name of a rival in PyTorch: its number of threads, the better one of 1 and 2')
     for sentence in rivals.MISSING:
         print(sentence)
     print_sizes()
-    print_classes()
-    print_traffic()
+    for batches in 1, MANY:
+        print_classes(batches)
     if args.picture:
         from .step_picture import draw
 

@@ -1,4 +1,4 @@
-"""The picture of a step's time over C and over N: a curve for each rival, with its name at the curve's end."""
+"""The picture of a step's time over C and over N: a curve for each rival, and its name at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ NUMBERS = (0, 9, 2, 6, 3, 7)  # of the rivals' colors
 BETWEEN = 0.16  # inches from one name to the next, at least
 
 
-def draw(path: str | os.PathLike, over_classes: Curves, over_batches: Curves, n: int, dim: int, c: int) -> None:
+def draw(
+    path: str | os.PathLike, over_classes: Curves, over_batches: Curves, n: int, dim: int, c: int
+) -> None:
     """Draw ms a step over C in batches of n, and over N with c classes, of features with dim dimensions."""
     colors = {name: COLORS[number] for name, number in zip(over_classes, NUMBERS)}
     titles = [f'N = {n}, D = {dim}', f'D = {dim}, C = {c:,}']

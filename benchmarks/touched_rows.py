@@ -1,4 +1,4 @@
-"""`touched rows`: center loss as a `torch.autograd.Function` that works on the rows of the batch's classes only."""
+"""`touched rows`: center loss in PyTorch that reads and writes the rows of the batch's classes only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CenterLoss(torch.autograd.Function):
     def backward(ctx, head):
         diff, y = ctx.diff, ctx.y
         gradient = diff * (head / len(diff))
-        # A sample pulls its center by alpha / (1 + n_j). One N x D array holds the pulls: that of the differences.
+        # Each sample pulls its center by alpha / (1 + n_j) of its difference, which nothing needs later.
         _, of_class, counts = torch.unique(y, return_inverse=True, return_counts=True)
         steps = (ctx.alpha / (counts + 1)).index_select(0, of_class)
         ctx.centers.index_add_(0, y, diff.mul_(steps.unsqueeze(1)))
@@ -32,7 +32,7 @@ class CenterLoss(torch.autograd.Function):
 class TouchedRows:
     def __init__(self, x, labels, centers, alpha, scale):
         self.x = torch.from_numpy(x).requires_grad_()
-        self.labels = cycle(torch.from_numpy(labels).view(-1, len(x)))
+        self.labels = cycle(torch.from_numpy(labels))
         self.centers, self.alpha = centers, alpha
         self.scale = torch.tensor(scale)  # the gradient of the joint loss to this one
 
