@@ -39,7 +39,6 @@ def mlp() -> mx.sym.Symbol:
 def resnet() -> mx.sym.Symbol:
     """Three blocks of 16, 32 and 64 channels."""
     net = vision.ResNetV2(vision.BasicBlockV2, [1, 1, 1], [16, 16, 32, 64], thumbnail=True)
-    net.features[0]._in_channels = 1
     return mx.sym.FullyConnected(mx.sym.Flatten(net.features(mx.sym.Variable('data'))), num_hidden=64)
 
 

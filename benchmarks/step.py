@@ -18,7 +18,7 @@ import numpy as np
 from . import rivals
 from .machine import copy_bandwidth, describe
 from .rivals import NOTHING, OURS, RIVALS
-from .rounds import PERCENTILES, ROUNDS, STEPS, milliseconds_per_step, percentiles
+from .rounds import MORE, PERCENTILES, ROUNDS, STEPS, milliseconds_per_step, percentiles
 
 SIZES = [(64, 2, 10), (128, 512, 10_000), (256, 512, 100_000), (512, 512, 1_000_000)]  # N, D, C
 CLASSES = [1000, 10_000, 100_000, 1_000_000]
@@ -40,7 +40,9 @@ def fastest(measured: Times) -> Times:
 
 
 def print_sizes() -> None:
-    print(f'\nforward + backward + update, ms a step; {ROUNDS} rounds of {STEPS} steps, in turns')
+    print(
+        f'\nforward + backward + update, ms a step; {ROUNDS} rounds of {STEPS} steps, {MORE} more of the fast'
+    )
     print(f'{"":18}{PERCENTILES}   / {OURS}: minimum, p50')
     for n, dim, num_class in SIZES:
         print(f'N = {n}, D = {dim}, C = {num_class:,}')

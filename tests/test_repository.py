@@ -163,6 +163,13 @@ def test_examples_leave_the_reference_to_the_tests(path):
     )
 
 
+def test_the_package_and_its_examples_leave_pytorch_to_the_benchmarks():
+    names = {
+        name.split('.')[0] for path in (*FILES, *EXAMPLES) for name in imports(path, ast.walk(parse(path)))
+    }
+    assert 'numpy' in names and 'torch' not in names
+
+
 def test_the_shown_make_targets_exist():
     targets = set(re.findall(r'^([a-z-]+):', read(REPOSITORY / 'Makefile'), flags=re.MULTILINE))
     for name in ('README.md', 'CONTRIBUTING.md'):
