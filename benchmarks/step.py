@@ -41,7 +41,7 @@ def fastest(measured: Times) -> Times:
 
 def print_sizes() -> None:
     print(
-        f'\nforward + backward + update, ms a step; {ROUNDS} rounds of {STEPS} steps, {MORE} more of the fast'
+        f'\none step, ms; {ROUNDS} rounds of {STEPS} steps, {MORE} more of the fast rivals'
     )
     print(f'{"":18}{PERCENTILES}   / {OURS}: minimum, p50')
     for n, dim, num_class in SIZES:
