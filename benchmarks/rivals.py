@@ -70,7 +70,9 @@ def without_kernel() -> Iterator[None]:
 
 def in_torch(module: Callable, x: np.ndarray, labels: np.ndarray, centers: mx.nd.NDArray) -> Any:
     """A rival in PyTorch, on the memory of the same centers."""
-    return module(x, labels, torch.from_numpy(host_view(centers)), ALPHA, SCALE)
+    rival = module(x, labels, torch.from_numpy(host_view(centers)), ALPHA, SCALE)
+    rival.memory = centers  # the array must live as long as the tensor that shares its memory
+    return rival
 
 
 NOTHING, DISTANCES = 'nothing', 'N x C'
