@@ -40,9 +40,7 @@ def fastest(measured: Times) -> Times:
 
 
 def print_sizes() -> None:
-    print(
-        f'\none step, ms; {ROUNDS} rounds of {STEPS} steps, {MORE} more of the fast rivals'
-    )
+    print(f'\none step, ms; {ROUNDS} rounds of {STEPS} steps, {MORE} more of the fast rivals')
     print(f'{"":18}{PERCENTILES}   / {OURS}: minimum, p50')
     for n, dim, num_class in SIZES:
         print(f'N = {n}, D = {dim}, C = {num_class:,}')
