@@ -17,8 +17,12 @@ Two faults have no function:
 from __future__ import annotations
 
 from mxnet import io as mxio
+from mxnet import ndarray as nd
+from mxnet.ndarray import NDArray
 
-__all__ = ['next_batch', 'rolls_over']
+from .arrays import host_view
+
+__all__ = ['label_at_once', 'next_batch', 'rolls_over']
 
 
 def next_batch(data_iter: mxio.DataIter) -> mxio.DataBatch | None:
@@ -48,3 +52,24 @@ def rolls_over(data_iter: mxio.DataIter) -> bool:
     if isinstance(data_iter, mxio.PrefetchingIter):
         return any(rolls_over(inner) for inner in data_iter.iters)
     return getattr(data_iter, 'last_batch_handle', None) == 'roll_over'
+
+
+def label_at_once(data_iter: mxio.DataIter) -> NDArray | None:
+    """Copy the label that an `NDArrayIter` has just served, without the engine; None: there is no such copy.
+
+    `NDArrayIter` copies the rows of a batch with an operator. The engine runs it after all operations that
+    are pending, so whoever reads the label waits until the training step before is over. This function copies
+    them itself. It leaves out a padded batch, and one that begins with rows of the epoch before.
+
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/io/utils.py#L88
+    """
+    if type(data_iter) is not mxio.NDArrayIter or data_iter.layout.find('N') != 0:
+        return None
+    _, labels = data_iter.label[0]
+    rows = slice(data_iter.cursor, data_iter.cursor + data_iter.batch_size)
+    in_memory = type(labels) is NDArray and labels.context.device_type == 'cpu'
+    if not in_memory or not 0 <= rows.start < rows.stop <= data_iter.num_data:
+        return None
+    label = nd.empty((data_iter.batch_size, *labels.shape[1:]), dtype=labels.dtype)
+    host_view(label)[:] = host_view(labels)[rows]
+    return label

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mxnet import io as mxio
 
-from .._mxnet.iterators import next_batch, rolls_over
+from .._mxnet.iterators import label_at_once, next_batch, rolls_over
 
 
 class CenterLossIter(mxio.DataIter):
@@ -164,7 +164,8 @@ class CenterLossIter(mxio.DataIter):
     def _two_labels(self, batch: mxio.DataBatch) -> list[Any]:
         if not batch.label or len(batch.label) != 1:
             raise ValueError(f'batch has {len(batch.label or ())} label arrays, expected exactly one')
-        label = batch.label[0]
+        at_once = label_at_once(self.data_iter)
+        label = batch.label[0] if at_once is None else at_once
         shape = _vector_shape('of the batch', label.shape)
         if label.shape != shape:
             label = label.reshape(shape)  # a view of the same memory

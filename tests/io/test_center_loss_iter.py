@@ -39,6 +39,15 @@ def test_the_label_is_not_copied():
     assert served.label[1] is batch.label[0]
 
 
+def test_who_writes_into_the_label_of_a_batch_changes_no_other():
+    wrapped = cio.CenterLossIter(array_iter())
+    for batch in wrapped:
+        batch.label[0][:] = 77
+        assert batch.label[1].asnumpy().tolist() == [77] * 4
+    wrapped.reset()
+    assert [labels for _, labels, _ in epoch(wrapped)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 0, 1]]
+
+
 def test_a_full_batch_is_not_copied_for_the_ignore_label():
     served = cio.CenterLossIter(array_iter(), ignore_label=-1).next()
     assert served.label[0] is served.label[1]

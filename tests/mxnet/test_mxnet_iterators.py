@@ -6,7 +6,8 @@ import random
 import struct
 import zlib
 
-from centerloss_mx._mxnet.iterators import next_batch, rolls_over
+from centerloss_mx._mxnet.arrays import host_view
+from centerloss_mx._mxnet.iterators import label_at_once, next_batch, rolls_over
 
 import mxnet as mx
 import numpy as np
@@ -57,6 +58,49 @@ def test_an_iterator_that_rolls_over_is_found_inside_others():
             mx.io.PrefetchingIter(mx.io.ResizeIter(samples(handle), 2)),
         ):
             assert rolls_over(wrapped) == (handle == 'roll_over')
+
+
+@pytest.mark.parametrize('read, waits', [
+    (lambda data_iter: data_iter.next().label[0], True),
+    (lambda data_iter: (data_iter.next(), label_at_once(data_iter))[1], False),
+], ids=['mxnet', 'label_at_once'])  # fmt: skip
+def test_mxnets_array_iter_keeps_labels_waiting_for_pending_operations(read, waits):
+    data_iter, ones, finished = samples(), mx.nd.ones((500, 500)), mx.nd.zeros(1)
+    memory = host_view(finished)  # shows what is there, without waiting for it
+    for _ in range(100):
+        mx.nd.dot(ones, ones)
+    finished[:] = 1
+    assert read(data_iter).asnumpy().tolist() == [0, 1]
+    assert memory.any() == waits
+
+
+@pytest.mark.parametrize('handle', ['pad', 'discard', 'roll_over'])
+@pytest.mark.parametrize('shape', [(7,), (7, 1)])
+def test_the_label_at_once_is_that_which_was_served(handle, shape):
+    np.random.seed(20161008)
+    data_iter = mx.io.NDArrayIter(
+        np.zeros((7, 1)), np.arange(7.0).reshape(shape), 2, shuffle=True, last_batch_handle=handle
+    )
+    for _ in range(2):
+        found = 0
+        for batch in data_iter:
+            label = label_at_once(data_iter)
+            if label is not None:
+                found += 1
+                assert (label.dtype, label.shape) == (batch.label[0].dtype, batch.label[0].shape)
+                np.testing.assert_array_equal(label.asnumpy(), batch.label[0].asnumpy())
+        assert found == 3  # all but the padded batch, and the one that began in the epoch before
+        data_iter.reset()
+
+
+@pytest.mark.parametrize('other', [
+    mx.io.ResizeIter(samples(), 1),
+    mx.io.NDArrayIter(np.zeros((1, 3)), np.arange(3.0).reshape(1, 3), 1, layout='CN'),
+    mx.io.NDArrayIter(np.zeros((2, 1)), mx.nd.zeros((2, 1)).tostype('csr'), 2, last_batch_handle='discard'),
+], ids=['not an array iterator', 'rows not in front', 'sparse'])  # fmt: skip
+def test_other_iterators_have_no_label_at_once(other):
+    other.next()
+    assert label_at_once(other) is None
 
 
 def png(value):
