@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 from mxnet import metric as mxmetric
@@ -31,10 +31,65 @@ def _check_names(
                 )
 
 
-class Accuracy(mxmetric.Accuracy):
+class _ReadLater(mxmetric.EvalMetric):
+    """A metric that counts a batch when the next one comes, or when its value is asked for.
+
+    To read numbers of the device is to wait until forward has computed them. A batch later they are there,
+    and the device already computes the next batch. The numbers must be a copy: the next forward overwrites an
+    executor's outputs. Each device has one unread array at most, so that batches do not pile up in memory.
+    """
+
+    _unread: tuple[tuple[NDArray, Any], ...]
+
+    def _count_later(self, numbers: NDArray, known: Any) -> None:
+        while any(numbers.context == unread.context for unread, _ in self._unread):
+            self._count_one()
+        self._unread = (*self._unread, (numbers, known))
+
+    def _count_one(self) -> None:
+        (numbers, known), *rest = self._unread
+        self._unread = tuple(rest)  # also if reading raises the error of the batch
+        for total, count in self._counted(numbers.asnumpy(), known):
+            self.sum_metric += total
+            self.global_sum_metric += total
+            self.num_inst += count
+            self.global_num_inst += count
+
+    def _count_all(self) -> None:
+        while self._unread:
+            self._count_one()
+
+    def _counted(self, numbers: np.ndarray, known: Any) -> Iterable[tuple[float, int]]:
+        """Return sums and numbers of samples, from the device's numbers and what the host knows."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        self._unread = ()
+        super().reset()
+
+    def reset_local(self) -> None:
+        """Forget all batches but for the global value."""
+        self._count_all()
+        super().reset_local()
+
+    def get(self) -> tuple[str, float]:
+        """Return name and value since `reset` or `reset_local`."""
+        self._count_all()
+        return super().get()
+
+    def get_global(self) -> tuple[str, float]:
+        """Return name and value since `reset`."""
+        self._count_all()
+        return super().get_global()
+
+
+class Accuracy(_ReadLater, mxmetric.Accuracy):
     """Accuracy of one output against one label, both found by name, whatever their position.
 
-    The share of samples with argmax_k p_k = y. Registered as 'centerloss_accuracy'.
+    The share of samples with argmax_k p_k = y. Registered as 'centerloss_accuracy'. The predictions of a
+    batch are read from the device when the next batch comes or the value is asked for; an error of the batch
+    is raised then.
 
     Parameters
     ----------
@@ -88,21 +143,25 @@ class Accuracy(mxmetric.Accuracy):
         """Count one batch."""
         labels, preds = mxmetric.check_label_shapes(labels, preds, wrap=True)
         for label, pred in zip(labels, preds):
-            if self.ignore_label is not None:
-                kept = np.flatnonzero(label.asnumpy() != self.ignore_label)
-                if not len(kept):
-                    continue
-                label = label.take(nd.array(kept, label.context))
-                pred = pred.take(nd.array(kept, pred.context))
-            super().update([label], [pred])
+            picked = nd.identity(pred) if pred.shape == label.shape else nd.argmax(pred, axis=self.axis)
+            if picked.size != label.size:
+                raise ValueError(f'metric {self.name!r}: {label.size} labels, but {picked.size} predictions')
+            self._count_later(picked, label.asnumpy())
+
+    def _counted(self, numbers: np.ndarray, known: np.ndarray) -> Iterable[tuple[float, int]]:
+        right = numbers.astype('int32').ravel() == known.astype('int32').ravel()
+        if self.ignore_label is not None:
+            right = right[known.ravel() != self.ignore_label]
+        return [(right.sum(), right.size)]
 
 
-class CenterLossMetric(mxmetric.EvalMetric):
+class CenterLossMetric(_ReadLater):
     """The center loss per sample, 1/2 ||x - c_y||^2, whatever the operator divided by.
 
     It multiplies the loss by what the operator divided by, on any number of devices. Registered and named
-    'center_loss'. Reading its value waits for pending center updates: with it among the metrics of `fit`, the
-    centers that `fit` copies at an epoch's end are exact.
+    'center_loss'. The loss of a batch is read from the device when the next batch comes or the value is asked
+    for; an error of the batch is raised then. Reading the value waits for pending center updates: with it
+    among the metrics of `fit`, the centers that `fit` copies at an epoch's end are exact.
 
     Parameters
     ----------
@@ -167,28 +226,30 @@ class CenterLossMetric(mxmetric.EvalMetric):
             labels, preds = [labels], [preds]
         mxmetric.check_label_shapes(labels, preds)
         for label, losses in zip(labels, preds):
-            self._add(label.asnumpy(), losses.asnumpy())
+            slices = device_slices(len(label), len(losses))
+            sizes = counts = [part.stop - part.start for part in slices]
+            if self.ignore_label is not None:
+                kept = label.asnumpy() != self.ignore_label
+                counts = [int(kept[part].sum()) for part in slices]
+            self._count_later(nd.identity(losses), list(zip(sizes, counts)))
 
-    def _add(self, label: np.ndarray, losses: np.ndarray) -> None:
-        for loss, part in zip(losses, device_slices(len(label), len(losses))):
-            size = part.stop - part.start
-            kept = size if self.ignore_label is None else int((label[part] != self.ignore_label).sum())
-            divisor = {'null': 1, 'batch': size, 'valid': max(1, kept)}[self.normalization]
-            self.sum_metric += float(loss) * divisor
-            self.global_sum_metric += float(loss) * divisor
-            self.num_inst += kept
-            self.global_num_inst += kept
+    def _counted(self, numbers: np.ndarray, known: list[tuple[int, int]]) -> Iterable[tuple[float, int]]:
+        for loss, (size, count) in zip(numbers, known):
+            yield float(loss) * {'null': 1, 'batch': size, 'valid': max(1, count)}[self.normalization], count
 
-    # `fit` reads the metric once between an epoch's last update and its copy of the centers.
+    # `fit` reads the metric once between an epoch's last update and its copy of the centers. The losses are
+    # read first: whoever waits for all operations gets their errors, and then failed losses are any numbers.
     def get(self) -> tuple[str, float]:
         """Return name and value since `reset` or `reset_local`, after all pending center updates."""
+        value = super().get()
         wait_for_centers()
-        return super().get()
+        return value
 
     def get_global(self) -> tuple[str, float]:
         """Return name and value since `reset`, after all pending center updates."""
+        value = super().get_global()
         wait_for_centers()
-        return super().get_global()
+        return value
 
 
 def for_network(symbol: Symbol) -> mxmetric.CompositeEvalMetric:

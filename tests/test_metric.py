@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 from centerloss_mx import reference
 from centerloss_mx.metric import Accuracy, CenterLossMetric, for_network
 from centerloss_mx.symbol import center_loss, learned_center_loss
@@ -162,6 +165,86 @@ def test_who_has_read_the_metric_finds_the_centers_moved(read, late_moves, bound
     late_moves.released.clear()
     late_moves.seconds = 0.05
     assert copied_after(lambda: read(metric)) == [1] * DIM
+
+
+@pytest.mark.parametrize('metric, numbers', [
+    (CenterLossMetric(), lambda gradient: gradient.sum()), (Accuracy(), mx.nd.identity),
+], ids=['center_loss', 'accuracy'])  # fmt: skip
+def test_a_batch_is_counted_without_a_wait_for_the_device(metric, numbers, late_moves, bound):
+    late_moves.seconds = 5
+    op = bound(4, DIM, NUM_CLASS, update='moving_average', alpha=1)
+    op.forward(np.ones((4, DIM)), np.zeros(4))
+    op.executor.backward()
+    metric.update([mx.nd.zeros(4)], [numbers(op.executor.grad_dict['data'])])
+    assert not op.executor.aux_dict['c_center_bias'].asnumpy().any()  # backward has not moved them yet
+    late_moves.released.set()
+    assert metric.get()[1] == {'center_loss': 4 * DIM / 4, 'accuracy': 1}[metric.name]
+
+
+@pytest.mark.parametrize('contexts', CONTEXTS[:2], ids=len)
+def test_the_next_forward_does_not_change_what_is_counted(contexts):
+    rng = np.random.RandomState(SEED)
+    batches = [
+        mx.io.DataBatch([mx.nd.array(rng.randn(N, DIM))], [mx.nd.array(rng.randint(0, NUM_CLASS, N))] * 2)
+        for _ in range(100)
+    ]
+    module = mx.mod.Module(network('batch'), label_names=['center_label', 'softmax_label'], context=contexts)
+    module.bind([('data', (N, DIM))], [(name, (N,)) for name in module.label_names])
+    mx.random.seed(SEED)
+    module.init_params()
+    metrics = mx.metric.CompositeEvalMetric([Accuracy(), CenterLossMetric()])
+    for batch in batches:
+        module.forward(batch, is_train=True)
+        module.update_metric(metrics, batch.label)
+    right, loss = 0, 0.0
+    for batch in batches:
+        module.forward(batch, is_train=True)
+        losses, _, softmax = (
+            [array.asnumpy() for array in arrays] for arrays in module.get_outputs(merge_multi_context=False)
+        )
+        right += (np.concatenate(softmax).argmax(axis=1) == batch.label[0].asnumpy()).sum()
+        for number in losses:
+            loss += float(number[0]) * (N // len(contexts))
+    count = N * len(batches)
+    assert metrics.get() == (['accuracy', 'center_loss'], [right / count, loss / count])
+
+
+def test_one_batch_of_each_device_is_not_counted_yet():
+    metric = CenterLossMetric()
+    for _ in range(3):
+        for ctx in mx.cpu(0), mx.cpu(1):
+            metric.update([mx.nd.zeros(2)], [mx.nd.ones(1, ctx)])
+    assert metric.num_inst == 2 * 2 * 2
+    metric.reset_local()
+    assert np.isnan(metric.get()[1]) and metric.global_num_inst == 3 * 2 * 2
+
+
+@pytest.mark.parametrize(
+    'copied', [copy.copy, copy.deepcopy, lambda metric: pickle.loads(pickle.dumps(metric))]
+)
+@pytest.mark.parametrize('metric, prediction', [(Accuracy(), [[1, 0], [1, 0]]), (CenterLossMetric(), [5])])
+def test_a_copy_counts_the_same_batches(copied, metric, prediction):
+    metric.reset()
+    metric.update([mx.nd.array([0, 1])], [mx.nd.array(prediction)])
+    other = copied(metric)
+    value = {'accuracy': 0.5, 'center_loss': 5}[metric.name]
+    for each in metric, other:
+        assert each.get()[1] == value and each.num_inst == 2
+
+
+def test_a_failed_batch_raises_once_and_is_not_counted(bound):
+    op, metric = bound(2, DIM, NUM_CLASS, alpha=0), CenterLossMetric()
+    metric.update([mx.nd.zeros(2)], [op.forward(np.ones((2, DIM)), [0, NUM_CLASS])])
+    with pytest.raises(mx.MXNetError):
+        metric.get()
+    assert np.isnan(metric.get()[1])
+    metric.update([mx.nd.zeros(2)], [op.forward(np.ones((2, DIM)), [0, 0])])
+    assert metric.get()[1] == DIM / 2
+
+
+def test_a_count_of_labels_other_than_that_of_predictions_is_refused():
+    with pytest.raises(ValueError, match="metric 'accuracy': 3 labels, but 2 predictions"):
+        Accuracy().update([mx.nd.zeros(3)], [mx.nd.zeros((2, 4))])
 
 
 def test_reset_forgets_and_no_sample_is_nan():
