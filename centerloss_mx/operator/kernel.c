@@ -97,6 +97,7 @@ static pthread_mutex_t centers_lock = PTHREAD_MUTEX_INITIALIZER;
 
 EXPORT void centerloss_lock(void) { pthread_mutex_lock(&centers_lock); }
 EXPORT void centerloss_unlock(void) { pthread_mutex_unlock(&centers_lock); }
+EXPORT void centerloss_renew_lock(void) { pthread_mutex_init(&centers_lock, NULL); }
 
 /* ---- Rows ---- */
 

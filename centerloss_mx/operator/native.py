@@ -96,7 +96,7 @@ class NativeCallbacks:
 
     MXNet sets it on every operator that Python has created, when the list is complete and before C++ reads
     it. For an operator on a CPU, this descriptor then replaces the callbacks and their contexts in the list,
-    and sets its attribute `native`.
+    and sets its attribute `native`. A subclass of an operator keeps Python's: it may override what they call.
 
     Python's callbacks stay alive: MXNet keeps the operator, and the operator the list, until Python's Delete.
     The kernel does not call that one, because MXNet deletes an operator in any thread: in one of MXNet's, it
@@ -109,10 +109,12 @@ class NativeCallbacks:
 
     def __set__(self, operator: Any, holder: list) -> None:
         vars(operator)['_ref_holder'] = holder
-        if library is None or operator.rows is not HostRows:
+        is_subclass = 'per_sample' not in vars(type(operator))
+        if library is None or operator.rows is not HostRows or is_subclass:
             return
         _forget_deleted_operators(library)
         address = library.centerloss_new()
+        _operators[address] = operator
         operator.native = NativeState.from_address(address)
         operator.native.set(operator.parameters, operator.per_sample)
         callbacks = holder[0].contents
@@ -123,6 +125,9 @@ class NativeCallbacks:
             callbacks.contexts[k] = address
 
 
+_operators: dict[int, Any] = {}  # by the address of `native`
+
+
 def _forget_deleted_operators(kernel: ctypes.CDLL) -> None:
     """Call Python's Delete for the operators that MXNet has deleted, and free what is left of them."""
     address = kernel.centerloss_take_deleted()
@@ -130,6 +135,7 @@ def _forget_deleted_operators(kernel: ctypes.CDLL) -> None:
         state = NativeState.from_address(address)
         delete, following = state.python[0], state.next_deleted
         ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(delete.entry)(delete.context)
+        _operators.pop(address).native = None
         kernel.centerloss_free(ctypes.c_void_p(address))
         address = following
 
@@ -148,19 +154,22 @@ def load(path: Path) -> tuple[ctypes.CDLL | None, str]:
         return None, 'is turned off by CENTERLOSS_MX_KERNEL=0'
     if not path.exists():
         return None, 'was not compiled: install a C compiler, and then centerloss_mx again'
+    sources = path.with_name('kernel.c'), path.with_name('kernel_rows.h')  # not in a wheel
+    if any(source.exists() and source.stat().st_mtime > path.stat().st_mtime for source in sources):
+        return None, 'is older than kernel.c: install centerloss_mx again'
     try:
         kernel = ctypes.CDLL(str(path))
-        kernel.centerloss_size.restype = ctypes.c_size_t
         kernel.centerloss_new.restype = kernel.centerloss_take_deleted.restype = ctypes.c_void_p
-        size = kernel.centerloss_size()
+        kernel.centerloss_size.restype = ctypes.c_size_t
+        if kernel.centerloss_size() != ctypes.sizeof(NativeState):
+            return None, 'was compiled for another version: install centerloss_mx again'
+        functions = 'WaitToRead', 'GetDType', 'GetShapeEx', 'GetData', 'Free'
+        addresses = [ctypes.c_void_p(_address(getattr(_LIB, f'MXNDArray{name}'))) for name in functions]
+        kernel.centerloss_connect(*addresses)
+        # A thread of the parent may hold the lock, and is not there in a child.
+        os.register_at_fork(after_in_child=kernel.centerloss_renew_lock)
     except (OSError, AttributeError) as error:
         return None, f'does not load: {error}'
-    if size != ctypes.sizeof(NativeState):
-        return None, 'was compiled for another version: install centerloss_mx again'
-    functions = 'WaitToRead', 'GetDType', 'GetShapeEx', 'GetData', 'Free'
-    kernel.centerloss_connect(
-        *(ctypes.c_void_p(_address(getattr(_LIB, f'MXNDArray{name}'))) for name in functions)
-    )
     return kernel, ''
 
 

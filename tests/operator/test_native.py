@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from centerloss_mx import reference
-from centerloss_mx.operator import CenterLoss, native
+from centerloss_mx.operator import CenterLoss, CenterLossProp, native
 
 import mxnet as mx
 import numpy as np
@@ -118,6 +119,21 @@ def test_other_devices_have_no_kernel(backend, python_calls, bind):
     assert python_calls == ['forward', 'backward']
 
 
+def test_a_subclass_keeps_its_own_methods(bound, monkeypatch):
+    calls = []
+
+    class Counting(CenterLoss):
+        def _move(self, *args):
+            calls.append('move')
+            super()._move(*args)
+
+    monkeypatch.setattr(
+        CenterLossProp, 'create_operator', lambda self, ctx, *_: Counting(self.parameters, ctx)
+    )
+    bound(N, DIM, NUM_CLASS).step(*batch())
+    assert calls == ['move']
+
+
 @pytest.mark.parametrize(
     'value, path',
     [('0', 'NumPy: the kernel is turned off by CENTERLOSS_MX_KERNEL=0'), ('1', 'compiled kernel')],
@@ -145,6 +161,31 @@ def test_a_kernel_that_cannot_be_used_says_why(tmp_path, monkeypatch):
     monkeypatch.setattr(native, 'NativeState', native.NativeState._fields_[-1][1])  # of another size
     path = Path(native.__file__).with_name('_kernel.so')
     assert native.load(path) == (None, 'was compiled for another version: install centerloss_mx again')
+    copied = tmp_path / 'copied.so'
+    shutil.copy(path, copied)
+    (tmp_path / 'kernel.c').touch()
+    os.utime(copied, (0, 0))
+    assert native.load(copied) == (None, 'is older than kernel.c: install centerloss_mx again')
+
+
+def test_a_deleted_operator_has_no_state_of_the_kernel(bound):
+    op = bound(N, DIM, NUM_CLASS)
+    op.step(*batch())
+    operator = operator_just_bound()
+    assert operator.batch is not None
+    del op
+    gc.collect()
+    bound(N, DIM, NUM_CLASS)  # Python hears of the deletion when the next operator is created
+    assert operator.native is None and operator.batch is None
+
+
+def test_a_lock_that_is_held_while_the_process_forks_is_free_in_the_child():
+    with native.centers_lock:
+        child = os.fork()
+        if not child:
+            with native.centers_lock:
+                os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
 
 
 # --- both paths ------------------------------------------------------------------------------------------
