@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from centerloss_mx import cli
 from centerloss_mx.model import find_centers
 from centerloss_mx.module import Module
 from centerloss_mx.symbol import center_loss, learned_center_loss
@@ -84,4 +85,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    cli.run(main)

@@ -21,7 +21,7 @@ os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx.cli import Help, number, random_seed, run, save_options, whole_number
 from centerloss_mx.dataset import as_arrays
-from centerloss_mx.model import latest_checkpoint
+from centerloss_mx.model import Features, latest_checkpoint, load_features, save_features
 from centerloss_mx.model_zoo import NETWORKS
 from centerloss_mx.symbol import supervised
 from centerloss_mx.training import (
@@ -179,10 +179,7 @@ class Run:
             training.optimizer = 'centers'
             training.optimizer_params.update(base='sgd', alpha=args.alpha)
         training.logger = self._logger()
-        training.fit(self.prefix, self.folder / 'history.csv', begin_epoch, self._draw)
-        if training.leads:
-            pictures = [self.folder / f'epoch-{row["epoch"]:03}.png' for row in training.history]
-            save_animation(pictures, self.folder / 'epochs.gif')
+        training.fit(self.prefix, self.folder / 'history.csv', begin_epoch, self._keep_features)
 
     def _begin(self) -> int:
         """Find the epoch to go on from, or remove the files of an earlier run."""
@@ -193,7 +190,7 @@ class Run:
                 print(f'{self.title}: going on after epoch {epoch}', flush=True)
             return epoch
         if self.training.leads:
-            for pattern in 'epoch-*.png', 'epochs.gif', 'history.csv', 'train.log', f'{self.args.network}-*':
+            for pattern in 'epoch-*', 'epochs.gif', 'history.csv', 'train.log', f'{self.args.network}-*':
                 for stale in self.folder.glob(pattern):
                     stale.unlink()
         return 0
@@ -208,26 +205,45 @@ class Run:
             logger.addHandler(handler)
         return logger
 
-    def _draw(self, training: Training, test_features: np.ndarray) -> None:
-        """Draw training and test features after an epoch, with centers where there are some."""
-        last, labels = training.history[-1], training.test.labels
-        some = training.train.take(np.arange(min(len(labels), len(training.train.labels))))
-        when = f'{self.title}, epoch {last["epoch"]}'
-        panels = [
-            Panel(f'{when}: train features', training.predict(some)[0], some.labels, training.centers),
-            Panel(
-                f'{when}: test features, ratio {last["ratio"]:.3f}', test_features, labels, training.centers
-            ),
-        ]
-        picture = self.folder / f'epoch-{last["epoch"]:03}.png'
-        save_figure(embedding_figure(panels, limit=1.5), picture)
+    def _keep_features(self, training: Training, test_features: np.ndarray) -> None:
+        """Write training and test features after an epoch, from which `draw` draws once all is trained."""
+        epoch, test = training.history[-1]['epoch'], training.test
+        some = training.train.take(np.arange(min(len(test.labels), len(training.train.labels))))
+        centers = training.centers
+        for part, samples, features in (
+            ('train', some, training.predict(some)[0]),
+            ('test', test, test_features),
+        ):
+            names = samples.class_names
+            kept = Features(features, samples.labels, names, centers=centers, trained_on=names)
+            save_features(self._features_of(epoch, part), kept)
+
+    def _features_of(self, epoch: int, part: str) -> Path:
+        return self.folder / f'epoch-{epoch:03}-{part}.npz'
+
+    def _panel(self, title: str, epoch: int, part: str) -> Panel:
+        kept = load_features(self._features_of(epoch, part))
+        return Panel(title, kept.features, kept.labels, kept.centers)
+
+    def draw(self) -> None:
+        """Draw the training and test features after each epoch, and animate the pictures."""
+        pictures = []
+        for row in self.training.history:
+            epoch = row['epoch']
+            when = f'{self.title}, epoch {epoch}'
+            panels = [
+                self._panel(f'{when}: train features', epoch, 'train'),
+                self._panel(f'{when}: test features, ratio {row["ratio"]:.3f}', epoch, 'test'),
+            ]
+            pictures.append(self.folder / f'epoch-{epoch:03}.png')
+            save_figure(embedding_figure(panels, limit=1.5), pictures[-1])
+        save_animation(pictures, self.folder / 'epochs.gif')
 
     def final_panel(self) -> Panel:
-        """The test features after the last epoch, also where there was nothing left to train."""
-        training, last = self.training, self.training.history[-1]
+        """The test features after the last epoch."""
+        last = self.training.history[-1]
         title = f'{self.title}\ntest accuracy {last["test_accuracy"]:.2%}, ratio {last["ratio"]:.3f}'
-        features, _ = training.predict(training.test)
-        return Panel(title, features, training.test.labels, training.centers)
+        return self._panel(title, last['epoch'], 'test')
 
 
 # The options that decide the numbers: a resumed training must have the same.
@@ -254,8 +270,10 @@ def main() -> None:
         each.train()
     if not leads:
         return
+    print(table([each.training for each in runs]), flush=True)
+    for each in runs:
+        each.draw()
     save_figure(embedding_figure([each.final_panel() for each in runs]), args.output / 'comparison.png')
-    print(table([each.training for each in runs]))
     print(f'Look at {args.output / "comparison.png"}')
 
 
