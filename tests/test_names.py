@@ -70,7 +70,7 @@ NAMES = {
         large_margin_gaussian_mixture learned_center_loss loss_options supervised sync_center_loss
     """,
     'training': """
-        IGNORE_LABEL KV_STORES Training check_workers contexts cosine keep_options num_batches
+        IGNORE_LABEL KV_STORES Training check_workers contexts cosine keep_options num_batches read_history
         remove_checkpoints sgd
     """,
     'visualization': """

@@ -3,6 +3,7 @@
 from ..model import remove_checkpoints
 from .batches import IGNORE_LABEL, num_batches
 from .devices import KV_STORES, check_workers, contexts
+from .history import read_history
 from .hooks import Hook
 from .options import OtherOption, keep_options
 from .schedules import cosine, sgd
@@ -19,6 +20,7 @@ __all__ = [
     'cosine',
     'keep_options',
     'num_batches',
+    'read_history',
     'remove_checkpoints',
     'sgd',
 ]

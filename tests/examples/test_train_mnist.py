@@ -107,7 +107,7 @@ def test_it_refuses_to_resume_with_other_options(data_dir, uninterrupted):
     done = subprocess.run(
         command(data_dir, uninterrupted[0], '--resume', '--lr', 0.01), capture_output=True, text=True
     )
-    assert done.returncode == 1 and '--lr is 0.01' in done.stderr and 'it was begun with 0.04' in done.stderr
+    assert done.returncode == 1 and '--lr is 0.01' in done.stderr and 'it was begun with 0.03' in done.stderr
 
 
 @pytest.mark.slow
