@@ -275,7 +275,7 @@ def trainings(args: argparse.Namespace, kvstore: str | mx.kv.KVStore, digits: Di
     return [each for each in both if args.only in (None, each.folder.name)]
 
 
-def train_together(args: argparse.Namespace, runs: list[Run]) -> None:
+def train_together(args: argparse.Namespace, digits: Digits, runs: list[Run]) -> None:
     """Train each of two networks in a process of its own, with half of the processors."""
     start = multiprocessing.get_context('spawn')  # MXNet reads the environment when a process imports it
     os.environ['OMP_NUM_THREADS'] = str(max(1, int(os.environ['OMP_NUM_THREADS']) // len(runs)))
@@ -283,7 +283,7 @@ def train_together(args: argparse.Namespace, runs: list[Run]) -> None:
     for position, each in enumerate(runs):
         os.environ['TQDM_POSITION'] = str(position)  # a line of the screen for each bar
         only = argparse.Namespace(**{**vars(args), 'only': each.folder.name})
-        process = start.Process(target=train_one, args=(only,), daemon=True)
+        process = start.Process(target=train_one, args=(only, digits), daemon=True)
         process.start()
         running[process.sentinel] = process
     while running:
@@ -301,11 +301,10 @@ def end_with_parent() -> None:
     os._exit(1)  # killed, the parent has ended nobody
 
 
-def train_one(args: argparse.Namespace) -> None:
+def train_one(args: argparse.Namespace, digits: Digits) -> None:
     """Train the network of `args.only` in this process, which ends with the one that has started it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=end_with_parent, daemon=True).start()
-    digits = full_mnist() if args.full else load_digits(args.data_dir)
     (only,) = trainings(args, args.kv_store, digits)
     run(lambda: (only.train(), only.draw()), name=Path(__file__).name)
 
@@ -320,7 +319,7 @@ def main() -> None:
     options = {name: getattr(args, name) for name in OPTIONS}
     save_options(args.output / 'options.json', options, args.resume, leads)
     if len(runs) == 2 and args.ctx == 'cpu':
-        train_together(args, runs)
+        train_together(args, digits, runs)
     else:
         for each in runs:
             each.train()
