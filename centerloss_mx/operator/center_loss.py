@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, Iterator
 
 import numpy as np
 from mxnet import operator as mxop
@@ -87,13 +88,15 @@ class CenterLoss(mxop.CustomOp):
         Raises
         ------
         ValueError
-            In training, an invalid label or a loss that is not finite; nothing is written then.
+            In training, an invalid label or a loss that is not finite. The loss is NaN then, and nothing else
+            is written.
         """
         if is_train:
             self.batch = None  # backward must not use the last batch if this one is refused
         view = self.rows.view
         output, diff_buffer = view(out_data[0]), view(aux[0])
-        batch, _, loss = self._measure(is_train, in_data, aux[1])
+        with self._nan_if_refused(output, req[0]):
+            batch, _, loss = self._measure(is_train, in_data, aux[1])
         if is_train:
             self.batch = batch
             diff_buffer[: len(batch.diff)] = batch.diff
@@ -123,6 +126,19 @@ class CenterLoss(mxop.CustomOp):
         if batch is not None:
             self._move(batch, aux[1])
             self.rows.view(aux[2])[:] = batch.diff.sum(axis=0)
+
+    @contextmanager
+    def _nan_if_refused(self, output: np.ndarray | NDArray, req: str) -> Iterator[None]:
+        """Make the loss of a refused batch NaN.
+
+        MXNet raises the error to the first who waits, such as a fork, which can only print it. Whoever reads
+        the loss after that gets what is in its memory.
+        """
+        try:
+            yield
+        except ValueError:
+            self.assign(output, req, math.nan)
+            raise
 
     def _measure(
         self, is_train: bool, in_data: list[NDArray], center_bias: NDArray

@@ -58,11 +58,13 @@ class CenterLossPerSample(CenterLoss):
         Raises
         ------
         ValueError
-            In training, an invalid label or a loss that is not finite; nothing is written then.
+            In training, an invalid label or a loss that is not finite. The losses are NaN then, and nothing
+            else is written.
         """
         self.batch = None  # backward must not use the last batch if this one is refused
         losses = self.rows.view(out_data[0])
-        self.batch, squares, _ = self._measure(is_train, in_data, aux[0])
+        with self._nan_if_refused(losses, req[0]):
+            self.batch, squares, _ = self._measure(is_train, in_data, aux[0])
         self.assign(losses, req[0], squares * (0.5 * self.parameters.scale / self.batch.divisor))
 
     def backward(
