@@ -18,6 +18,7 @@ os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx import cli
 from centerloss_mx.gluon import CenterLoss
+from centerloss_mx.model import save_whole
 from centerloss_mx.training import sgd
 
 import mxnet as mx
@@ -98,8 +99,8 @@ def main() -> None:
         print(f'epoch {epoch}: {accuracy_and_ratio(features, logits, digits.test_labels)}', flush=True)
 
     args.output.mkdir(parents=True, exist_ok=True)
-    net.save_parameters(str(args.output / 'lenet.params'))
-    center_loss.save_parameters(str(args.output / 'centers.params'))
+    save_whole(args.output / 'lenet.params', net.save_parameters)
+    save_whole(args.output / 'centers.params', center_loss.save_parameters)
     print(f'saved lenet.params and centers.params in {args.output}')
 
 

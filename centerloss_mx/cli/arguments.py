@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from pathlib import Path
 from typing import Any, Callable, NoReturn
 
@@ -138,9 +139,17 @@ def read_options(options: Any, args: argparse.Namespace) -> Any:
     return options(**{name: getattr(args, name) for name in options._fields})
 
 
+def output_path(text: str) -> Path:
+    """Read the name of a file; a slash at the end, which `Path` would drop, makes it a folder."""
+    path = Path(text)
+    if text.endswith(os.sep) and path.name not in ('', '..'):  # those, commands refuse themselves
+        raise argparse.ArgumentTypeError(f'{text} is a folder; expected a file, or a prefix such as runs/net')
+    return path
+
+
 def add_output(command: argparse.ArgumentParser, summary: str, **options: Any) -> None:
     """Add `--output` and `--force`."""
-    options = {'required': True, 'type': Path, 'metavar': 'FILE', **options}
+    options = {'required': True, 'type': output_path, 'metavar': 'FILE', **options}
     command.add_argument('-o', '--output', help=summary, **options)
     command.add_argument('--force', action='store_true', help='replace files that exist')
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from .. import evaluation
-from .._files import write_whole
+from .._files import write_bytes
 from .arguments import PROGRAM, add_command, add_output, random_seed, whole_number
 from .output import check_output, print_table
 from .protocols import (
@@ -33,8 +33,7 @@ def evaluate(protocol: str, measure: Callable[[Any], dict[str, Any]], options: A
     results = measure(options)
     saved = {name: value for name, value in options._asdict().items() if name not in _NOT_SAVED}
     content = {'options': {'protocol': protocol, **saved}, 'results': results}
-    text = json.dumps(content, default=str, indent=2)
-    write_whole(output, lambda name: Path(name).write_text(text, encoding='utf-8'))
+    write_bytes(output, json.dumps(content, default=str, indent=2).encode())
     print_table(f'{protocol}, {options.features}', results)
 
 

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, Mapping
 
-from ..model import latest_checkpoint
-from ..training import OtherOption, check_workers, keep_options
+from ..model import latest_checkpoint, remove_checkpoints
+from ..training import OtherOption, check_workers, keep_options, read_history, read_options, resumable_epoch
 from .train_options import TrainOptions
 
 
@@ -23,25 +23,66 @@ def last_epoch(options: TrainOptions) -> int:
     FileExistsError
         A new training would replace files of another one.
     FileNotFoundError
-        One of several workers does not see the checkpoint: it would begin anew beside the others.
+        The history or the options tell of a checkpoint that is not there, or it lacks them. Or one of several
+        workers does not see the checkpoint: it would begin anew beside the others.
     """
     output = options.output
     if output.name in ('', '..'):
         raise ValueError(f'--output {output} is a folder; expected a file prefix such as runs/net')
     if output.parent.exists() and not output.parent.is_dir():
         raise NotADirectoryError(f'--output {output}: {output.parent} is not a folder')
+    if options.resume:
+        return _epoch_to_resume(output, options.kv_store)
     last = latest_checkpoint(output)
-    if options.resume and last is not None:
-        return last
-    if options.resume and check_workers(options.kv_store) > 1:
+    names = [f'{last or 0:04d}.params', 'symbol.json', 'history.csv', 'options.json']
+    there = [path for path in (f'{output}-{name}' for name in names) if os.path.lexists(path)]
+    if there and not options.force and not _has_no_epoch(output):
+        raise FileExistsError(f'{there[0]} already exists; --resume goes on, --force replaces it')
+    return 0
+
+
+def _epoch_to_resume(output: Path, kv_store: str) -> int:
+    path = Path(f'{output}-options.json')
+    if latest_checkpoint(output) is not None and not path.is_file():
+        raise FileNotFoundError(f'--resume: {path} does not exist; expected the options of the checkpoint')
+    try:
+        last = resumable_epoch(output, f'{output}-history.csv')
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'--resume: {error} with --force') from None
+    if not last and check_workers(kv_store) > 1:
         raise FileNotFoundError(
             f'--resume: there is no checkpoint of {output}; every worker has to see the same --output'
         )
-    names = [f'{last or 0:04d}.params', 'symbol.json', 'history.csv', 'options.json']
-    there = [path for path in (f'{output}-{name}' for name in names) if os.path.lexists(path)]
-    if there and not (options.resume or options.force):
-        raise FileExistsError(f'{there[0]} already exists; --resume goes on, --force replaces it')
-    return 0
+    return last
+
+
+def _has_no_epoch(output: Path) -> bool:
+    """Whether the files are all that a training has left which ended in its first epoch."""
+    symbol, history = (Path(f'{output}-{name}') for name in ('symbol.json', 'history.csv'))
+    try:
+        read_options(f'{output}-options.json')
+        rows = read_history(history) if history.exists() else None
+    except (FileNotFoundError, ValueError):  # missing, or a file of somebody else
+        return False
+    begun = rows == [] or (rows is None and not symbol.exists())
+    return begun and latest_checkpoint(output) is None
+
+
+def remove_training(options: TrainOptions) -> None:
+    """Remove what an earlier training has left, except its options.
+
+    Raises
+    ------
+    FileExistsError
+        Another training has ended while this one began.
+    """
+    if last_epoch(options):
+        raise FileExistsError(f'{options.output}: another training has ended meanwhile; --resume goes on')
+    remove_checkpoints(options.output)  # first: --resume must not find one of another training
+    for name in 'history.csv', 'symbol.json':
+        path = Path(f'{options.output}-{name}')
+        if path.exists():
+            path.unlink()
 
 
 def save_options(path: Path, options: Mapping[str, Any], resume: bool, leads: bool) -> None:

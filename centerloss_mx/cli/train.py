@@ -11,7 +11,7 @@ from mxnet.kvstore import KVStore
 from ..dataset import Samples
 from ..model_zoo import INITIALIZER, NETWORKS
 from ..symbol import LOSSES
-from ..training import KV_STORES, Training, check_workers, cosine, num_batches, remove_checkpoints
+from ..training import KV_STORES, Training, check_workers, cosine, num_batches
 from .arguments import (
     SOURCE_HELP,
     add_batches,
@@ -26,7 +26,7 @@ from .losses import LOSS_ARGUMENTS, centers_arguments
 from .network import network, network_name
 from .optimizers import OPTIMIZERS, optimizer_arguments, optimizer_name
 from .output import print_table
-from .resume import last_epoch, save_options
+from .resume import last_epoch, remove_training, save_options
 from .samples import train_and_test_samples
 from .train_options import TrainOptions, saved_options, with_defaults
 
@@ -44,16 +44,12 @@ def train(options: TrainOptions) -> None:
     training = _training(options, samples, test, kvstore, last)
     saved, path = saved_options(options), Path(f'{options.output}-options.json')
     if last:
-        if not path.is_file():
-            raise FileNotFoundError(
-                f'--resume: {path} does not exist; expected the options of the checkpoint'
-            )
-        save_options(path, saved, resume=True, leads=training.leads)
+        save_options(path, saved, resume=True, leads=False)
 
     def replace_files() -> None:
         if not last:
-            remove_checkpoints(options.output)  # first: --resume must not find one of another training
-            save_options(path, saved, resume=False, leads=True)
+            remove_training(options)
+        save_options(path, saved, resume=False, leads=True)
 
     if training.leads:
         options.output.parent.mkdir(parents=True, exist_ok=True)

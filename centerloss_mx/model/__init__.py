@@ -2,6 +2,7 @@
 
 from .._files import write_whole
 from .._mxnet.arrays import with_all_rows
+from .._mxnet.writers import save_whole
 from .centers import centers_to_aux, centers_to_kvstore, find_centers
 from .checkpoint import latest_checkpoint, load_checkpoint, remove_checkpoints, save_checkpoint
 from .extractor import FeatureExtractor, feature_extractor
@@ -28,6 +29,7 @@ __all__ = [
     'remove_checkpoints',
     'save_checkpoint',
     'save_features',
+    'save_whole',
     'start_centers',
     'with_all_rows',
     'write_whole',

@@ -13,9 +13,10 @@ from mxnet.module import Module
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-from .._files import write_whole
+from .._files import remove_partial_files, write_bytes
 from .._mxnet.engine import wait_for_centers
 from .._mxnet.files import read_params
+from .._mxnet.writers import save_whole
 from ..symbol.description import describe, with_batchsize
 from .network import load_symbol
 from .notes import with_notes
@@ -26,11 +27,15 @@ def save_checkpoint(
 ) -> None:
     """Save the network, its parameters with the centers, and the optimizer states.
 
-    The files are those of `Module.save_checkpoint`, written in this order: `<prefix>-symbol.json`,
-    `<prefix>-NNNN.states`, `<prefix>-NNNN.params`. Each is written completely or not at all: if the parameter
-    file exists, the files before it do, too. `load_checkpoint`, `mx.model.load_checkpoint` and `Module.load`
-    read them. In the symbol file, the data input has attributes for `FeatureExtractor`: `__data_shape__`, the
-    shape of a sample, and one for each entry of `notes`.
+    The files are those of `Module.save_checkpoint`, written in this order: `<prefix>-symbol.json`, unless it
+    would stay the same, `<prefix>-NNNN.states`, `<prefix>-NNNN.params`. Each is written completely or not at
+    all, and compared with what was written before it takes its name: if the parameter file exists, it and the
+    files before it are whole. `load_checkpoint`, `mx.model.load_checkpoint` and `Module.load` read them. In
+    the symbol file, the data input has attributes for `FeatureExtractor`: `__data_shape__`, the shape of a
+    sample, and one for each entry of `notes`.
+
+    An epoch that is saved again has its new states before its new parameters. To lose nothing if the process
+    is killed, save each epoch once.
 
     In distributed training, only the worker of rank 0 writes. It writes no optimizer states, because MXNet
     cannot read them back from its parameter servers. SGD without momentum has none, and a resumed training
@@ -53,7 +58,7 @@ def save_checkpoint(
     ValueError
         An epoch outside 0..9999, or a module without an optimizer. Nothing is written.
     OSError
-        The folder does not exist or cannot be written to.
+        The folder does not exist or cannot be written to, or the disk is full; the message names the file.
 
     Warns
     -----
@@ -73,12 +78,19 @@ def save_checkpoint(
     if distributed and kvstore.rank != 0:
         return
     wait_for_centers()
-    write_whole(f'{prefix}-symbol.json', with_notes(module, notes or {}).save)
+    _write_symbol(Path(f'{prefix}-symbol.json'), with_notes(module, notes or {}))
     if distributed:
         _without_states(module, checkpoint)
     else:
-        write_whole(f'{checkpoint}.states', module.save_optimizer_states)
-    write_whole(f'{checkpoint}.params', module.save_params)
+        save_whole(f'{checkpoint}.states', module.save_optimizer_states)
+    save_whole(f'{checkpoint}.params', module.save_params)
+
+
+def _write_symbol(path: Path, symbol: Symbol) -> None:
+    """Write a network, unless the file has it: earlier checkpoints need the file that is there."""
+    content = symbol.tojson().encode()
+    if not (path.is_file() and path.read_bytes() == content):
+        write_bytes(path, content)
 
 
 def _without_states(module: Module, checkpoint: str) -> None:
@@ -190,7 +202,8 @@ def latest_checkpoint(prefix: str | os.PathLike) -> int | None:
 def remove_checkpoints(prefix: str | os.PathLike, keep: int | None = None) -> None:
     """Remove the checkpoints of a prefix: parameters and optimizer states.
 
-    The symbol file, which all checkpoints of a prefix share, stays.
+    The symbol file, which all checkpoints of a prefix share, stays. Temporary files that killed processes
+    have left go, too.
 
     Parameters
     ----------
@@ -208,16 +221,18 @@ def remove_checkpoints(prefix: str | os.PathLike, keep: int | None = None) -> No
     --------
     >>> remove_checkpoints('runs/lenet', keep=12)  # doctest: +SKIP
     """
-    for epoch, path in [*_files(prefix)]:
+    # The parameters go before their states, the latest at the end: the rest can be loaded at each moment.
+    for epoch, path in sorted(_files(prefix), key=lambda file: (file[0], file[1].suffix)):
         if epoch != keep:
             path.unlink()
+    remove_partial_files(f'{prefix}-')
 
 
 def _files(prefix: str | os.PathLike) -> Iterator[tuple[int, Path]]:
     """Yield the epoch and the path of each file of parameters or states."""
-    prefix = Path(prefix)
-    pattern = re.compile(re.escape(prefix.name) + r'-(\d{4})\.(?:params|states)')
-    for path in prefix.parent.glob('*'):
+    folder, name = os.path.split(prefix)  # not of Path, which drops a slash at the end
+    pattern = re.compile(re.escape(name) + r'-(\d{4})\.(?:params|states)')
+    for path in Path(folder).glob('*'):
         match = pattern.fullmatch(path.name)
         if match and path.is_file():
             yield int(match.group(1)), path

@@ -9,7 +9,7 @@ from typing import NamedTuple, Sequence
 import numpy as np
 
 from .._checks import quantity
-from .._files import read_npz, write_whole
+from .._files import read_npz, write_npz
 from ..dataset import numbered
 
 
@@ -73,7 +73,7 @@ def save_features(path: str | os.PathLike, features: Features) -> None:
     except ValueError as error:
         raise ValueError(f'{path} is not written: {error}') from None
     arrays = {name: np.array(value) for name, value in features._asdict().items() if value is not None}
-    write_whole(path, lambda name: np.savez(name, **arrays))
+    write_npz(path, arrays)
 
 
 def load_features(path: str | os.PathLike) -> Features:

@@ -3,9 +3,9 @@
 from ..model import remove_checkpoints
 from .batches import IGNORE_LABEL, num_batches
 from .devices import KV_STORES, check_workers, contexts
-from .history import read_history
+from .history import read_history, resumable_epoch
 from .hooks import Hook
-from .options import OtherOption, keep_options
+from .options import OtherOption, keep_options, read_options
 from .schedules import cosine, sgd
 from .training import Training
 
@@ -21,6 +21,8 @@ __all__ = [
     'keep_options',
     'num_batches',
     'read_history',
+    'read_options',
     'remove_checkpoints',
+    'resumable_epoch',
     'sgd',
 ]

@@ -26,3 +26,21 @@ class Checkpoint(Hook):
         notes = {'class_names': training.train.class_names, 'pictures': isinstance(training.train, Images)}
         save_checkpoint(training.module, self.prefix, epoch, notes)
         remove_checkpoints(self.prefix, keep=epoch)
+
+
+class NoEarlierCheckpoint(Hook):
+    """Remove the checkpoints of another training when the first epoch has ended, before files are replaced.
+
+    Parameters
+    ----------
+    prefix : path-like
+        Beginning of the files' names.
+    """
+
+    def __init__(self, prefix: str | os.PathLike) -> None:
+        self.prefix = prefix
+
+    def epoch_end(self, training: TrainingState, epoch: int) -> None:
+        """Remove them; a resumed training has no first epoch."""
+        if epoch == 1:
+            remove_checkpoints(self.prefix)

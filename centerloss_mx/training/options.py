@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Mapping
 
-from .._files import write_whole
+from .._files import write_bytes
 
 
 class OtherOption(ValueError):
@@ -62,18 +62,41 @@ def keep_options(
     path = Path(path)
     options = json.loads(json.dumps(options, default=str))
     if resume and path.exists():
-        for name, value in _read_options(path).items():
+        for name, value in read_options(path).items():
             if options.get(name) != value:
                 raise OtherOption(path, name, options.get(name), value)
     elif resume and not leads:
         raise FileNotFoundError(f'{path} does not exist; expected a folder that all workers share')
     if leads:
-        text = json.dumps(options, indent=2)
-        write_whole(path, lambda name: Path(name).write_text(text, encoding='utf-8'))
+        write_bytes(path, json.dumps(options, indent=2).encode())
 
 
-def _read_options(path: Path) -> dict[str, Any]:
+def read_options(path: str | os.PathLike) -> dict[str, Any]:
+    """Read the options of a training that `keep_options` has written.
+
+    Parameters
+    ----------
+    path : path-like
+        The .json file of the options.
+
+    Returns
+    -------
+    dict
+        The options, by name.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    ValueError
+        The file is damaged.
+
+    Examples
+    --------
+    >>> read_options('runs/options.json')['lr']  # doctest: +SKIP
+    0.05
+    """
     try:
-        return dict(json.loads(path.read_text(encoding='utf-8')))
+        return dict(json.loads(Path(path).read_text(encoding='utf-8')))
     except (TypeError, ValueError) as error:
         raise ValueError(f'{path}: not the options of a training: {error}') from None

@@ -7,8 +7,8 @@ from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from .checkpoints import Checkpoint
-from .history import HistoryFile
+from .checkpoints import Checkpoint, NoEarlierCheckpoint
+from .history import FirstRow, HistoryFile
 from .hooks import AfterEpoch, AfterFirstBatch, Hook, Log, Progress, TrainingState
 from .measurement import Measurement
 
@@ -23,14 +23,22 @@ def standard_hooks(
 ) -> list[Hook]:
     """List the hooks of `Training.fit`, a user's own between measurement and history.
 
-    A hook may add to the row of the history. The checkpoint comes after the hooks that write files: a resumed
-    training relies on their files for every epoch up to that of the checkpoint.
+    A hook may add to the row of the history. These hold at each moment, also after kill -9 or on a full disk:
+
+    - Each file is whole, see `write_whole`.
+    - If there is a checkpoint, its states are those of the same epoch, and the symbol is that of the same
+      training.
+    - The files of other hooks and the history cover each epoch up to that of the last checkpoint: the
+      checkpoint is saved after them, and only then the one before it is removed.
+    - If the history has rows, there is a checkpoint: the first row is written after the first checkpoint.
     """
     hooks: list[Hook] = [Measurement()]
     hooks += own
+    hooks += [] if prefix is None else [NoEarlierCheckpoint(prefix)]
     hooks += [] if history is None else [HistoryFile(history)]
     hooks += [] if on_epoch is None else [AfterEpoch(on_epoch)]
     hooks += [] if prefix is None else [Checkpoint(prefix)]
+    hooks += [] if history is None else [FirstRow(history)]
     with_lines = training.test is not None or prefix is not None
     hooks += [Log()] if with_lines else []
     hooks += [Progress(with_lines)]

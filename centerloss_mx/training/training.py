@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Callable, Mapping, Sequence
 
@@ -23,6 +24,7 @@ from ..symbol import describe
 from ..symbol.names import SOFTMAX_OUTPUT
 from .batches import label_names, num_batches, repeat_shuffles, training_iter
 from .hooks import Hook
+from .lock import only_training
 from .prediction import predict
 from .seeds import seed_epoch, seed_training
 from .standard import standard_hooks
@@ -166,7 +168,22 @@ class Training:
         ValueError
             The training has diverged; `Module` raises it; or the checkpoint or the history belongs to another
             training.
+        FileExistsError
+            Another training with this prefix runs; the message names its process.
         """
+        # The workers of a distributed training share a prefix, and one of them writes.
+        alone = nullcontext() if prefix is None or not self.leads else only_training(prefix)
+        with alone:
+            return self._fit(prefix, history, begin_epoch, on_epoch, on_begin)
+
+    def _fit(
+        self,
+        prefix: str | os.PathLike | None,
+        history: str | os.PathLike | None,
+        begin_epoch: int,
+        on_epoch: Callable[[Training, np.ndarray], None] | None,
+        on_begin: Callable[[], None] | None,
+    ) -> Module:
         seed_training(self.seed)
         seed_epoch(self.seed, 0, self.rand_mirror)
         options: dict[str, Any] = {'context': self.context, 'logger': self.logger}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
 from typing import Sequence
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .._files import write_whole
+from .._files import write_bytes
 from .style import STYLE
 
 FORMATS = ('png', 'svg')
@@ -39,8 +40,10 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> None:
     kind = os.path.splitext(path)[1][1:].lower()
     if kind not in FORMATS:
         raise ValueError(f'{path}: expected a file that ends in .{" or .".join(FORMATS)}')
+    content = BytesIO()
     with rc_context(STYLE):  # ticks that matplotlib makes while it draws have the style, too
-        write_whole(path, lambda name: figure.savefig(name, format=kind))
+        figure.savefig(content, format=kind)
+    write_bytes(path, content.getvalue())
 
 
 def save_animation(
@@ -71,9 +74,6 @@ def save_animation(
         with Image.open(picture) as image:
             frames.append(image.convert('P', palette=Image.ADAPTIVE))
     durations = [int(1000 * seconds)] * (len(frames) - 1) + [int(4000 * seconds)]
-    write_whole(
-        path,
-        lambda name: frames[0].save(
-            name, format='GIF', save_all=True, append_images=frames[1:], duration=durations, loop=0
-        ),
-    )
+    content = BytesIO()
+    frames[0].save(content, format='GIF', save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    write_bytes(path, content.getvalue())
