@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..io import Images
-from ..model import remove_checkpoints, save_checkpoint
+from ..model import latest_checkpoint, remove_checkpoints, save_checkpoint
 from .hooks import Hook, TrainingState
 
 
@@ -20,6 +20,11 @@ class Checkpoint(Hook):
 
     def __init__(self, prefix: str | os.PathLike) -> None:
         self.prefix = prefix
+
+    def begin(self, training: TrainingState, begin_epoch: int) -> None:
+        """Remove the checkpoints before the one to go on from: a training was killed while it did so."""
+        if begin_epoch == latest_checkpoint(self.prefix):
+            remove_checkpoints(self.prefix, keep=begin_epoch)
 
     def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Save the network, with the classes that it was trained on."""

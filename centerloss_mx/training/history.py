@@ -110,7 +110,10 @@ def resumable_epoch(prefix: str | os.PathLike, history: str | os.PathLike) -> in
     last = latest_checkpoint(prefix) or 0
     if not os.path.lexists(history):
         if last:
-            raise FileNotFoundError(f'{history} does not exist; expected the history of {last} epochs')
+            raise FileNotFoundError(
+                f'{history} does not exist, but the checkpoint {prefix} is of epoch {last}; put it back, or '
+                'begin anew'
+            )
         return 0
     rows = read_history(history)
     if rows and not last:

@@ -11,6 +11,7 @@ from centerloss_mx.model import (
     feature_extractor,
     latest_checkpoint,
     load_checkpoint,
+    load_symbol,
     remove_checkpoints,
     save_checkpoint,
     write_whole,
@@ -21,6 +22,7 @@ from centerloss_mx.symbol import joint_supervision
 import mxnet as mx
 import numpy as np
 import pytest
+from disks import files_up_to
 
 N = 4
 LABELS = ['softmax_label', 'center_label']
@@ -284,3 +286,66 @@ def test_optimizer_states_that_are_none_are_named(module, train, tmp_path):
         again.bind(module.data_shapes, module.label_shapes)
         with pytest.raises(ValueError, match=r'net-0001\.states: not a file of optimizer states, or it is'):
             again.init_optimizer(optimizer_params={'momentum': 0.9, 'learning_rate': 0.1})
+
+
+def test_a_checkpoint_on_a_disk_full_at_any_byte_is_named_and_the_earlier_one_stays(module, train, tmp_path):
+    folder, prefix = tmp_path / 'net', tmp_path / 'net' / 'net'
+    folder.mkdir()
+    save_checkpoint(module, prefix, 1)
+    train(module)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    save_checkpoint(module, tmp_path / 'whole', 2)
+    sizes = {name: (tmp_path / f'whole-0002.{name}').stat().st_size for name in ('states', 'params')}
+    assert sizes['states'] < sizes['params']
+    rooms = {
+        *range(0, sizes['params'], 61),
+        sizes['states'] - 1,
+        *range(sizes['params'] - 8, sizes['params']),
+    }
+    for room in sorted(rooms):
+        full = prefix.with_name(f'net-0002.{"states" if room < sizes["states"] else "params"}')
+        with pytest.raises(OSError) as refused, files_up_to(room):
+            save_checkpoint(module, prefix, 2)
+        assert str(refused.value) == f"[Errno 27] File too large: '{full}'"
+        assert {
+            path.name: path.read_bytes() for path in folder.iterdir() if '0002' not in path.name
+        } == before
+        assert latest_checkpoint(prefix) == 1 and not list(folder.glob('.*'))
+    save_checkpoint(module, prefix, 2)
+    assert latest_checkpoint(prefix) == 2
+    assert (folder / 'net-0002.params').read_bytes() != before['net-0001.params']
+    found = load_checkpoint(prefix, 2)[1]
+    for name, value in module.get_params()[0].items():
+        np.testing.assert_array_equal(found[name].asnumpy(), value.asnumpy())
+
+
+def test_the_network_that_all_epochs_share_is_written_when_it_is_another(module, tmp_path):
+    """A disk that is full when it is written again could take it from the earlier checkpoints."""
+    symbol, plain = tmp_path / 'net-symbol.json', tmp_path / 'plain.json'
+    save_checkpoint(module, tmp_path / 'net', 1)
+    first = symbol.stat()
+    save_checkpoint(module, tmp_path / 'net', 2)
+    assert (symbol.stat().st_ino, symbol.stat().st_mtime_ns) == (first.st_ino, first.st_mtime_ns)
+    save_checkpoint(module, tmp_path / 'net', 3, {'class_names': ['a']})
+    assert feature_extractor(tmp_path / 'net').class_names == ['a']
+    load_symbol(symbol).save(str(plain))
+    assert symbol.read_bytes() == plain.read_bytes()  # as MXNet writes it
+
+
+def test_a_prefix_that_ends_in_a_slash_is_in_the_folder(module, tmp_path):
+    (tmp_path / 'net').mkdir()
+    (tmp_path / 'net-0007.params').write_text('of another training')
+    save_checkpoint(module, f'{tmp_path}/net/', 1)
+    assert latest_checkpoint(f'{tmp_path}/net/') == 1
+    remove_checkpoints(f'{tmp_path}/net/')
+    assert sorted(path.name for path in tmp_path.rglob('*-*')) == ['-symbol.json', 'net-0007.params']
+
+
+def test_removing_checkpoints_removes_what_killed_writers_have_left(module, tmp_path):
+    left = tmp_path / '.net-0009.params.part-01234567.params'
+    other = tmp_path / '.other-0009.params.part-01234567.params'
+    for path in left, other:
+        path.write_text('half')
+    remove_checkpoints(tmp_path / 'net')
+    assert list(tmp_path.iterdir()) == [other]
+    remove_checkpoints(tmp_path / 'nowhere' / 'net')
