@@ -25,7 +25,7 @@ from centerloss_mx.io import Images, list_images
 from centerloss_mx.model import write_whole
 from centerloss_mx.model_zoo import INITIALIZER, get_model, load_params
 from centerloss_mx.symbol import supervised
-from centerloss_mx.training import IGNORE_LABEL, Training, contexts
+from centerloss_mx.training import IGNORE_LABEL, Training, contexts, only_training
 from centerloss_mx.visualization import class_accuracy_figure, save_figure
 
 import numpy as np
@@ -171,6 +171,13 @@ def main() -> None:
     counts = f'{len(train.labels)} pictures to train with, {len(test.labels)} to test with'
     print(f'{len(train.class_names)} classes: {counts}', flush=True)
     args.output.mkdir(parents=True, exist_ok=True)
+    with only_training(args.output / 'comparison'):
+        compare(args, runs)
+
+
+def compare(args: argparse.Namespace, runs: list[Run]) -> None:
+    """Train all, and write results and picture."""
+    train, test = runs[0].training.train, runs[0].training.test
     results, picture = args.output / 'results.json', args.output / 'confusion.png'
     for stale in results, picture:
         stale.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import nullcontext
 from pathlib import Path
 
 # MXNet uses half of the processors unless this is set before it is imported.
@@ -28,7 +29,7 @@ os.environ.setdefault('GOMP_SPINCOUNT', '1000')
 
 from centerloss_mx.cli import Help, number, random_seed, run, save_options, whole_number
 from centerloss_mx.dataset import as_arrays
-from centerloss_mx.model import Features, latest_checkpoint, load_features, save_features
+from centerloss_mx.model import Features, load_features, save_features
 from centerloss_mx.model_zoo import NETWORKS
 from centerloss_mx.symbol import supervised
 from centerloss_mx.training import (
@@ -38,7 +39,9 @@ from centerloss_mx.training import (
     check_workers,
     contexts,
     num_batches,
+    only_training,
     read_history,
+    resumable_epoch,
     sgd,
 )
 from centerloss_mx.visualization import Panel, embedding_figure, save_animation, save_figure
@@ -196,7 +199,7 @@ class Run:
         """Find the epoch to go on from, or remove the files of an earlier run."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.args.resume:
-            epoch = latest_checkpoint(self.prefix) or 0
+            epoch = resumable_epoch(self.prefix, self.folder / 'history.csv')
             if self.training.leads:
                 print(f'{self.title}: going on after epoch {epoch}', flush=True)
             return epoch
@@ -316,6 +319,12 @@ def main() -> None:
     runs = trainings(args, kvstore, digits)
     leads = runs[0].training.leads
     args.output.mkdir(parents=True, exist_ok=True)
+    with only_training(args.output / 'comparison') if leads else nullcontext():
+        train_all(args, digits, runs, leads)
+
+
+def train_all(args: argparse.Namespace, digits: Digits, runs: list[Run], leads: bool) -> None:
+    """Train what is to be trained, and draw it."""
     options = {name: getattr(args, name) for name in OPTIONS}
     save_options(args.output / 'options.json', options, args.resume, leads)
     if len(runs) == 2 and args.ctx == 'cpu':

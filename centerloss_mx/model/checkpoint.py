@@ -78,7 +78,7 @@ def save_checkpoint(
     if distributed and kvstore.rank != 0:
         return
     wait_for_centers()
-    _write_symbol(Path(f'{prefix}-symbol.json'), with_notes(module, notes or {}))
+    write_symbol(Path(f'{prefix}-symbol.json'), with_notes(module, notes or {}).tojson())
     if distributed:
         _without_states(module, checkpoint)
     else:
@@ -86,9 +86,9 @@ def save_checkpoint(
     save_whole(f'{checkpoint}.params', module.save_params)
 
 
-def _write_symbol(path: Path, symbol: Symbol) -> None:
-    """Write a network, unless the file has it: earlier checkpoints need the file that is there."""
-    content = symbol.tojson().encode()
+def write_symbol(path: Path, text: str) -> None:
+    """Write a network as JSON, unless the file has it: earlier checkpoints need the file that is there."""
+    content = text.encode()
     if not (path.is_file() and path.read_bytes() == content):
         write_bytes(path, content)
 

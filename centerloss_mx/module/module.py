@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from mxnet.initializer import Uniform
 from mxnet.io import DataBatch
-from mxnet.module import Module as MXModule
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
@@ -30,13 +29,14 @@ from .checks import (
     counted_samples,
 )
 from .rows import batch_labels, row_ids
+from .saving import SavingModule
 
 __all__ = ['Module']
 
 _INITIALIZER = Uniform(0.01)  # MXNet's own default
 
 
-class Module(MXModule):
+class Module(SavingModule):
     """`mx.mod.Module` that validates what networks with center loss need; it trains to the same numbers.
 
     Module makes four promises beyond MXNet's:

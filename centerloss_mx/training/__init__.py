@@ -5,6 +5,7 @@ from .batches import IGNORE_LABEL, num_batches
 from .devices import KV_STORES, check_workers, contexts
 from .history import read_history, resumable_epoch
 from .hooks import Hook
+from .lock import only_training
 from .options import OtherOption, keep_options, read_options
 from .schedules import cosine, sgd
 from .training import Training
@@ -20,6 +21,7 @@ __all__ = [
     'cosine',
     'keep_options',
     'num_batches',
+    'only_training',
     'read_history',
     'read_options',
     'remove_checkpoints',

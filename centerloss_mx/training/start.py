@@ -34,7 +34,12 @@ def load_module(
     ------
     ValueError
         The checkpoint was trained on other classes.
+    FileNotFoundError
+        A file of it does not exist.
     """
+    states = f'{prefix}-{epoch:04d}.states'
+    if options.get('load_optimizer_states') and not os.path.isfile(states):
+        raise FileNotFoundError(f'{states} does not exist; expected the optimizer states of the checkpoint')
     module = Module.load(str(prefix), epoch, **options)
     before = noted(module.symbol, 'class_names', list)
     if before not in (None, class_names):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from centerloss_mx.cli import resume
@@ -100,6 +101,7 @@ def test_a_second_training_is_refused_until_the_first_is_killed(data, refused):
     try:
         while not list(Path().glob('net-*.params')):
             assert first.poll() is None
+            time.sleep(0.05)
         status, line = refused('train', data / 'all.npz', '-o', 'net', *options)
         assert status == 1
         assert f'net belongs to a training that runs (process {first.pid} on ' in line
@@ -113,6 +115,7 @@ def test_a_second_training_is_refused_until_the_first_is_killed(data, refused):
     try:
         while latest_checkpoint('net') in (done, None):
             assert resumed.poll() is None
+            time.sleep(0.05)
     finally:
         resumed.kill()
         resumed.communicate()

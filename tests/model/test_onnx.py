@@ -12,6 +12,7 @@ from centerloss_mx.symbol import joint_supervision
 import mxnet as mx
 import numpy as np
 import pytest
+from disks import files_up_to
 
 N = 4
 
@@ -120,6 +121,19 @@ def test_an_onnx_file_that_does_not_run_is_not_written(exporter, module, tmp_pat
     ):
         export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx')
     assert not list(tmp_path.glob('*.onnx'))
+
+
+def test_a_disk_too_small_for_the_onnx_file_is_named(onnx, module, tmp_path):
+    save_checkpoint(module, tmp_path / 'net', 1)
+    path = tmp_path / 'onnx' / 'net.onnx'
+    path.parent.mkdir()
+    export_onnx(tmp_path / 'net', 1, path)
+    content = path.read_bytes()
+    for room in 0, len(content) // 2, len(content) - 1:
+        with pytest.raises(OSError) as refused, files_up_to(room):
+            export_onnx(tmp_path / 'net', 1, path)
+        assert str(refused.value) == f"[Errno 27] File too large: '{path}'"
+        assert path.read_bytes() == content and [*path.parent.iterdir()] == [path]
 
 
 def test_a_checkpoint_that_does_not_record_its_shape_wants_it(onnx, module, tmp_path):

@@ -257,6 +257,11 @@ def test_a_history_without_its_checkpoint_is_told_from_one_that_has_none_yet(tmp
     training(2).fit(prefix, history)
     assert resumable_epoch(prefix, history) == 2
     rows = history.read_text()
+    (tmp_path / 'net-0002.states').rename(tmp_path / 'states')
+    with pytest.raises(
+        FileNotFoundError, match=r'net-0002\.states does not exist; expected the optimizer states'
+    ):
+        training(3).fit(prefix, history, 2)
     history.unlink()
     with pytest.raises(
         FileNotFoundError, match=r'net\.csv does not exist, but the checkpoint .*net is of epoch 2'
