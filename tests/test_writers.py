@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import stat
@@ -11,7 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import centerloss_mx
-from centerloss_mx._files import open_locked, write_bytes, write_checked, write_npz, write_whole
+from centerloss_mx._files import close_lock, open_locked, write_bytes, write_checked, write_npz, write_whole
 from centerloss_mx.cli.evaluate import evaluate
 from centerloss_mx.cli.protocols import RetrieveOptions
 from centerloss_mx.model import Features, save_features
@@ -234,8 +235,6 @@ def test_a_lock_ends_with_its_process_although_its_children_live(tmp_path):
 
 
 def test_where_a_file_system_has_no_locks_files_are_written_and_nothing_is_removed(tmp_path, monkeypatch):
-    import fcntl
-
     def no_locks(descriptor, how):
         raise OSError(95, 'Operation not supported')
 
@@ -243,3 +242,21 @@ def test_where_a_file_system_has_no_locks_files_are_written_and_nothing_is_remov
     monkeypatch.setattr(fcntl, 'flock', no_locks)
     write_bytes(tmp_path / 'file', b'content')
     assert sorted(os.listdir(tmp_path)) == ['.file.part-01234567', 'file']
+
+
+def test_a_file_that_its_last_owner_removes_meanwhile_is_locked_anew(tmp_path, monkeypatch):
+    """Between opening and locking: who locks a file without a name does not keep others out."""
+    path, lock = tmp_path / 'lock', fcntl.flock
+
+    def end_first(descriptor, how):
+        monkeypatch.setattr(fcntl, 'flock', lock)
+        path.unlink()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, 'flock', end_first)
+    descriptor = open_locked(path, os.O_CREAT)
+    assert path.exists() and open_locked(path, os.O_CREAT) is None
+    close_lock(descriptor)
+    monkeypatch.setattr(fcntl, 'flock', end_first)
+    with pytest.raises(FileNotFoundError):
+        open_locked(path)

@@ -36,7 +36,7 @@ def open_locked(path: str | os.PathLike, flags: int = 0, needed: bool = True) ->
     Returns
     -------
     int or None
-        The descriptor, for `close_lock`; None: another process or thread holds the lock, or the file is gone.
+        The descriptor, for `close_lock`; None: another process or thread holds the lock.
 
     Raises
     ------
@@ -47,16 +47,20 @@ def open_locked(path: str | os.PathLike, flags: int = 0, needed: bool = True) ->
     --------
     >>> lock = open_locked('net.lock', os.O_CREAT)  # doctest: +SKIP
     """
-    descriptor = os.open(path, os.O_RDWR | flags, 0o666)
-    _held.add(descriptor)
-    try:
-        if _lock(descriptor, needed) and _is_named(descriptor, path):
+    while True:
+        descriptor = os.open(path, os.O_RDWR | flags, 0o666)
+        _held.add(descriptor)
+        locked = named = False
+        try:
+            locked = _lock(descriptor, needed)
+            named = _is_named(descriptor, path)
+        finally:
+            if not (locked and named):
+                close_lock(descriptor)
+        if not locked:
+            return None
+        if named:
             return descriptor
-    except BaseException:
-        close_lock(descriptor)
-        raise
-    close_lock(descriptor)
-    return None
 
 
 def _lock(descriptor: int, needed: bool) -> bool:

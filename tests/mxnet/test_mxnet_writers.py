@@ -86,3 +86,24 @@ def test_a_process_forked_meanwhile_holds_nothing_up(tmp_path):
         for pid in forked:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+
+
+def test_what_reads_as_something_else_takes_no_name(tmp_path, monkeypatch):
+    """A disk that loses the last byte, or changes one, without an error."""
+    sync, path = os.fsync, tmp_path / 'net.params'
+    path.write_bytes(b'old')
+    for change in (lambda content: content[:-1]), (lambda content: b'\0' + content[1:]):
+
+        def damage(descriptor, change=change):
+            sync(descriptor)
+            name = f'/dev/fd/{descriptor}'
+            if os.path.isfile(name):
+                with open(name, 'rb') as file:
+                    content = file.read()
+                with open(name, 'wb') as file:
+                    file.write(change(content))
+
+        monkeypatch.setattr(os, 'fsync', damage)
+        with pytest.raises(OSError, match=f"what has been written reads as something else: '{path}'"):
+            save_whole(path, lambda name: mx.nd.save(name, arrays(300)))
+        assert path.read_bytes() == b'old' and os.listdir(tmp_path) == ['net.params']
