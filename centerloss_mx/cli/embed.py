@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, NamedTuple, Sequence
 
@@ -13,9 +14,11 @@ from mxnet.symbol import Symbol
 
 from .._checks import quantity
 from ..dataset import Samples, has_parts, hold_out, load_samples
+from ..dataset.fingerprints import difference, fingerprints, rows_of, sample_names
 from ..io import Images
 from ..model import FeatureExtractor, Features, find_centers, load_checkpoint, save_features
 from ..symbol import describe
+from ..training.sample_record import SampleRecord, load_record, record_path
 from .arguments import SOURCE_HELP, add_batches, add_checkpoint, add_command, add_output, add_pictures
 from .checkpoint import prefix_and_epoch
 from .output import check_output
@@ -100,23 +103,41 @@ def _samples(options: EmbedOptions, class_names: Sequence[str] | None) -> Sample
     if has_parts(data) or part is None:
         part = part or ('test' if has_parts(data) else None)
         return readable(load_samples(data, part, class_names), options.skip_bad)
-    path = Path(f'{prefix_and_epoch(options.prefix, options.epoch)[0]}-options.json')
-    share, seed, skip_bad = _held_out(path, data, part)
-    samples = readable(load_samples(data, None, class_names), options.skip_bad or skip_bad)
-    return hold_out(samples, share, seed)[('train', 'test').index(part)]
+    prefix = prefix_and_epoch(options.prefix, options.epoch)[0]
+    saved = _saved_options(Path(f'{prefix}-options.json'), part)
+    record = load_record(prefix)
+    same_path = Path(saved['data']).resolve() == Path(data).resolve()
+    if saved['test'] is not None or not saved['test_share'] or not (record or same_path):
+        raise ValueError(f'--part {part}: according to {prefix}-options.json, no part of {data} was held out')
+    samples = readable(load_samples(data, None, class_names), options.skip_bad or saved['skip_bad'])
+    if record is not None:
+        return _recorded(record, samples, options, part)
+    print(
+        f'{record_path(prefix)} does not exist: if {data} has changed, --part {part} is not that of train',
+        file=sys.stderr,
+    )
+    return hold_out(samples, saved['test_share'], saved['seed'])[('train', 'test').index(part)]
 
 
-def _held_out(path: Path, data: str, part: str) -> tuple[float, int, bool]:
-    """Read which share `train` held out, with which seed, and whether it left out bad pictures."""
+def _saved_options(path: Path, part: str) -> dict[str, Any]:
+    """Read the options of `train` that say which samples it has held out."""
     try:
         saved = json.loads(path.read_text(encoding='utf-8'))
-        names = ('data', 'test', 'test_share', 'seed', 'skip_bad')
-        trained_on, test, share, seed, skip_bad = (saved[name] for name in names)
+        return {name: saved[name] for name in ('data', 'test', 'test_share', 'seed', 'skip_bad')}
     except (OSError, KeyError, TypeError, ValueError):
         raise ValueError(f'--part {part}: {path} does not record what train has held out') from None
-    if Path(trained_on).resolve() != Path(data).resolve() or test is not None or not share:
-        raise ValueError(f'--part {part}: according to {path}, no part of {data} was held out')
-    return share, seed, skip_bad
+
+
+def _recorded(record: SampleRecord, samples: Samples, options: EmbedOptions, part: str) -> Samples:
+    """Select the samples that `train` has recorded: nothing is drawn again."""
+    now = fingerprints(samples)
+    what = difference(np.concatenate(record), now, sample_names(samples))
+    if what is not None:
+        raise ValueError(
+            f'--part {part}: {options.data} is not what {options.prefix} was trained on: {what}; '
+            'expected the same samples'
+        )
+    return samples.take(rows_of(record._asdict()[part], now))
 
 
 def add_embed(commands: Any) -> None:

@@ -13,7 +13,7 @@ from mxnet.base import MXNetError
 
 from .._checks import quantity
 
-__all__ = ['index_of', 'read_pictures', 'record_keys', 'record_labels', 'record_name']
+__all__ = ['index_of', 'read_pictures', 'record_keys', 'record_labels', 'record_name', 'record_sizes']
 
 
 def index_of(path_imgrec: str | os.PathLike[str]) -> Path:
@@ -62,3 +62,11 @@ def read_pictures(path: str | os.PathLike[str], keys: Sequence[int]) -> Iterator
 
 def _opened(path: str | os.PathLike[str]) -> recordio.MXIndexedRecordIO:
     return recordio.MXIndexedRecordIO(str(index_of(path)), str(path), 'r')
+
+
+def record_sizes(path: str | os.PathLike[str]) -> dict[int, int]:
+    """Return the number of bytes of each record by its key, from the index and the size of the file."""
+    positions = _opened(path).idx
+    starts = sorted(positions.values())
+    ends = dict(zip(starts, [*starts[1:], os.path.getsize(path)]))
+    return {key: ends[start] - start for key, start in positions.items()}

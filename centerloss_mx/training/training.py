@@ -26,6 +26,7 @@ from .batches import label_names, num_batches, repeat_shuffles, training_iter
 from .hooks import Hook
 from .lock import only_training
 from .prediction import predict
+from .sample_record import check_samples
 from .seeds import seed_epoch, seed_training
 from .standard import standard_hooks
 from .start import Params, load_history, load_module, new_module
@@ -167,7 +168,7 @@ class Training:
         ------
         ValueError
             The training has diverged; `Module` raises it; or the checkpoint or the history belongs to another
-            training.
+            training, or to other samples.
         FileExistsError
             Another training with this prefix runs; the message names its process.
         """
@@ -197,6 +198,7 @@ class Training:
             rows = rows if history is None else load_history(history, begin_epoch, prefix)
             options['load_optimizer_states'] = isinstance(self.kvstore, str)  # servers keep theirs
             start = load_module(prefix, begin_epoch, self.train.class_names, **options)
+            check_samples(prefix, self.train, self.test, self.logger)
         module, arg_params, aux_params = start
         self.module, self.history = module, rows
         data_iter = training_iter(

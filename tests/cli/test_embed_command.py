@@ -102,7 +102,7 @@ def test_bad_pictures_are_named_counted_and_left_out(data, call, refused, traine
     (['NET', 'DATA', '-o', '/dev/null', '--force'], '/dev/null is a device or pipe; expected a file'),
     (['NET', 'DATA', '-o', 'x.npz', '--layer', 'conv1_output'], 'has shape (45, 20, 12, 12)'),
     (['NET', 'DATA', '-o', 'none/x.npz'], 'none is not a folder'),
-    (['NET', 'nan.npz', '-o', 'x.npz', '--part', 'test'], 'options.json, no part of nan.npz was held out'),
+    (['NET', 'large.npz', '-o', 'x.npz', '--part', 'test'], 'was trained on: 3 of 3 samples are new or'),
     (['other', 'DATA', '-o', 'x.npz', '--part', 'test'], 'no checkpoint other-NNNN.params'),
     (['NET', 'FOLDER', '-o', 'x.npz'], 'these are pictures in files, which are normalized, but'),
     (['NET', 'large.npz', '-o', 'x.npz'], 'does not take samples of shape (1, 20, 20), but of (1, 16, 16)'),

@@ -28,7 +28,8 @@ from makers import write_idx
 def test_training_leaves_checkpoint_history_and_options(data, call):
     printed = call('train', data / 'all.npz', '-o', 'runs/net', *TRAIN)
     assert sorted(path.name for path in Path('runs').iterdir()) == [
-        'net-0002.params', 'net-0002.states', 'net-history.csv', 'net-options.json', 'net-symbol.json'
+        'net-0002.params', 'net-0002.states', 'net-history.csv', 'net-options.json', 'net-samples.npz',
+        'net-symbol.json'
     ]  # fmt: skip
     with open('runs/net-history.csv', newline='') as file:
         rows = list(csv.DictReader(file))

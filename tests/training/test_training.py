@@ -108,7 +108,7 @@ def test_it_leaves_the_last_checkpoint_and_the_whole_history(samples, tmp_path):
     trained.fit(tmp_path / 'net', tmp_path / 'net.csv', on_epoch=on_epoch)
     assert seen == [(1, None), (2, 1), (3, 2)]
     assert {path.name for path in tmp_path.iterdir()} == {
-        'net.csv', 'net-symbol.json', 'net-0003.params', 'net-0003.states'
+        'net.csv', 'net-samples.npz', 'net-symbol.json', 'net-0003.params', 'net-0003.states'
     }  # fmt: skip
     with open(tmp_path / 'net.csv', newline='') as file:
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
