@@ -45,6 +45,8 @@ class Arrays(NamedTuple):
         return self._replace(images=self.images[rows], labels=self.labels[rows])
 
 
+_CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
+
 Samples = Union[Images, Arrays]  # pictures in files, or arrays in memory
 
 
@@ -54,8 +56,8 @@ def load_arrays(path: str | os.PathLike) -> Arrays:
     Parameters
     ----------
     path : path-like
-        The file, with the arrays ``images`` (N, height, width) or (N, height, width, channels), uint8 or
-        float, and ``labels`` (N,), numbers or names.
+        The file, with the arrays ``images``, uint8 or float, of a shape that `as_arrays` takes, and
+        ``labels`` (N,), numbers or names.
 
     Returns
     -------
@@ -68,7 +70,8 @@ def load_arrays(path: str | os.PathLike) -> Arrays:
     FileNotFoundError
         There is no such file.
     ValueError
-        The file is damaged, or its arrays are missing, of another shape or dtype, or not finite.
+        The file is damaged, or its arrays are missing, of another shape or dtype, or not finite. Or it is
+        not certain which axis holds the channels.
 
     Examples
     --------
@@ -79,7 +82,8 @@ def load_arrays(path: str | os.PathLike) -> Arrays:
     if images.ndim not in (3, 4) or labels.shape != images.shape[:1] or not len(labels):
         raise ValueError(
             f'{path}: images of shape {images.shape} and labels of shape {labels.shape}; expected '
-            '(N, height, width) or (N, height, width, channels), and (N,), N > 0'
+            '(N, height, width), (N, height, width, channels) or (N, channels, height, width), and (N,), '
+            'N > 0'
         )
     if images.dtype != np.uint8 and images.dtype.kind != 'f':
         raise ValueError(f'{path}: images are {images.dtype}; expected uint8, or float')
@@ -102,7 +106,8 @@ def as_arrays(images: np.ndarray, labels: np.ndarray) -> Arrays:
     Parameters
     ----------
     images : numpy.ndarray
-        (N, height, width) or (N, height, width, channels). uint8 is divided by 255.
+        (N, height, width), (N, height, width, channels) or (N, channels, height, width). The channels are on
+        the axis of these two that has 1, 3 or 4 entries. uint8 is divided by 255.
     labels : numpy.ndarray
         (N,), numbers or names. They are the names of the classes, which are numbered in their order.
 
@@ -113,16 +118,30 @@ def as_arrays(images: np.ndarray, labels: np.ndarray) -> Arrays:
     Raises
     ------
     ValueError
-        A label is not finite.
+        A label is not finite, or it is not certain which axis holds the channels: both have 1, 3 or 4
+        entries, or neither.
 
     Examples
     --------
     >>> as_arrays(np.zeros((2, 28, 28), np.uint8), np.array(['dog', 'cat'])).labels
     array([1, 0])
     """
-    images = images[:, np.newaxis] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
+    images = images[:, np.newaxis] if images.ndim == 3 else _channels_first(images)
     scaled = images.astype(np.float32)
     if images.dtype == np.uint8:
         scaled /= np.float32(255)
     names, numbers = numbered(labels)
     return Arrays(scaled, numbers, names)
+
+
+def _channels_first(images: np.ndarray) -> np.ndarray:
+    """Bring images to (N, channels, height, width)."""
+    first, last = images.shape[1] in _CHANNELS, images.shape[3] in _CHANNELS
+    if first == last:
+        found = 'both have' if first else 'neither has'
+        raise ValueError(
+            f'images of shape {images.shape}: the channels may be on axis 1 or 3, because {found} 1, 3 or 4 '
+            'entries; pass grey images as (N, height, width), or make dataset.Arrays of images transposed to '
+            '(N, channels, height, width)'
+        )
+    return images if first else images.transpose(0, 3, 1, 2)

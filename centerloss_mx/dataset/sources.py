@@ -146,7 +146,10 @@ def _idx_arrays(images_path: Path) -> Arrays:
         )
     if labels.shape != images.shape[:1]:
         raise ValueError(f'{labels_path}: labels of shape {labels.shape}; expected {images.shape[:1]}')
-    return as_arrays(images, labels)
+    try:
+        return as_arrays(images, labels)
+    except ValueError as error:
+        raise ValueError(f'{images_path}: {error}') from None
 
 
 def _labels_beside(images_path: Path) -> Path:

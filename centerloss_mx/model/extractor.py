@@ -16,6 +16,7 @@ from mxnet.symbol import Symbol
 from .._mxnet.inference import without_fusion
 from .._optional import with_progress
 from ..io import Images, image_iter, list_images
+from ..io.center_loss_iter import as_desc
 from .checkpoint import load_checkpoint
 from .network import internal_output
 from .notes import noted
@@ -154,7 +155,7 @@ class FeatureExtractor:
             if the checkpoint records them.
         flip : bool
             Whether to append the feature of the mirrored sample to each feature: D becomes 2 D. For samples
-            of shape (channels, height, width).
+            of shape (channels, height, width), or of an iterator whose layout says where the width is.
         progress : bool
             Whether to show a tqdm bar.
 
@@ -166,8 +167,8 @@ class FeatureExtractor:
         Raises
         ------
         ValueError
-            There are no samples, the network does not take samples of their shape, or pictures cannot be
-            decoded or have no `image_size`.
+            There are no samples, the network does not take samples of their shape, `flip` finds no width, or
+            pictures cannot be decoded or have no `image_size`.
         ImportError
             `progress`, and tqdm is not installed.
 
@@ -176,12 +177,13 @@ class FeatureExtractor:
         >>> features = extractor.predict('faces', image_size=112, flip=True)  # doctest: +SKIP
         """
         data_iter = self._iterator(data, batch_size, image_size)
+        width_axis = _width_axis(data_iter) if flip else None
         data_iter.reset()
         features = []
         for batch in with_progress(data_iter, 'features', 'batch') if progress else data_iter:
             parts = [self._features(batch.data[0])]
             if flip:
-                parts.append(self._features(nd.flip(batch.data[0], axis=3)))
+                parts.append(self._features(nd.flip(batch.data[0], axis=width_axis)))
             features.append(np.hstack(parts)[: len(parts[0]) - (batch.pad or 0)])
         return np.concatenate(features)
 
@@ -216,3 +218,14 @@ class FeatureExtractor:
                 f'the network does not take samples of shape {data.shape[1:]}{trained}'
             ) from None
         return features.asnumpy()
+
+
+def _width_axis(data_iter: DataIter) -> int:
+    desc = as_desc(data_iter.provide_data[0])
+    layout = desc.layout or 'NCHW'
+    if len(layout) != len(desc.shape) or 'W' not in layout:
+        raise ValueError(
+            f'flip=True: samples of shape {tuple(desc.shape[1:])}, layout {layout}; expected '
+            '(channels, height, width)'
+        )
+    return layout.index('W')

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import zipfile
 
-from centerloss_mx.dataset import load_arrays
+from centerloss_mx.dataset import load_arrays, load_samples
 
 import numpy as np
 import pytest
-from makers import SEED, Payload
+from makers import SEED, Payload, write_idx
 
 
 def test_colours_and_floats_stay_as_they_are(tmp_path):
@@ -17,6 +17,37 @@ def test_colours_and_floats_stay_as_they_are(tmp_path):
     found = load_arrays(tmp_path / 'all.npz')
     np.testing.assert_array_equal(found.images, images.transpose(0, 3, 1, 2).astype('float32'))
     assert found.class_names == ['cat', 'dog'] and found.labels.tolist() == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize('shape', [(7, 3, 20, 16), (7, 4, 9, 8), (2, 1, 5, 6), (4, 3, 2, 5)])
+@pytest.mark.parametrize('dtype', ['uint8', 'float64'])
+def test_the_axis_of_1_3_or_4_entries_holds_the_channels(tmp_path, shape, dtype):
+    images = (256 * np.random.RandomState(SEED).rand(*shape)).astype(dtype)
+    expected = images.astype('float32') / np.float32(255 if dtype == 'uint8' else 1)
+    np.savez(tmp_path / 'first.npz', images=images, labels=np.arange(shape[0]))
+    np.savez(tmp_path / 'last.npz', images=images.transpose(0, 2, 3, 1), labels=np.arange(shape[0]))
+    for name in 'first.npz', 'last.npz':
+        np.testing.assert_array_equal(load_samples(tmp_path / name).images, expected)
+
+
+@pytest.mark.parametrize('shape, found', [
+    ((5, 3, 8, 3), 'both have'),
+    ((5, 4, 6, 1), 'both have'),
+    ((5, 2, 8, 6), 'neither has'),
+    ((5, 64, 64, 10), 'neither has'),
+])  # fmt: skip
+def test_channels_that_may_be_on_two_axes_are_refused(tmp_path, shape, found):
+    np.savez(tmp_path / 'faces.npz', images=np.zeros(shape), labels=np.arange(5))
+    write_idx(tmp_path / 'some-images-idx3-ubyte', np.zeros(shape, 'uint8'))
+    write_idx(tmp_path / 'some-labels-idx1-ubyte', np.arange(5, dtype='uint8'))
+    for name in 'faces.npz', 'some-images-idx3-ubyte':
+        with pytest.raises(ValueError) as refused:
+            load_samples(tmp_path / name)
+        assert str(refused.value) == (
+            f'{tmp_path / name}: images of shape {shape}: the channels may be on axis 1 or 3, because {found} '
+            '1, 3 or 4 entries; pass grey images as (N, height, width), or make dataset.Arrays of images '
+            'transposed to (N, channels, height, width)'
+        )
 
 
 def test_members_that_are_no_arrays_are_named(tmp_path):

@@ -205,3 +205,27 @@ def test_an_extractor_can_be_pickled_and_takes_a_list_of_devices_as_module_does(
     again = pickle.loads(pickle.dumps(extractor))
     np.testing.assert_array_equal(again.predict(samples), extractor.predict(samples))
     np.testing.assert_array_equal(again.predict(samples), [[4, 4], [13, 13]])
+
+
+class WithLayout(mx.io.NDArrayIter):
+    """Serves samples whose channels are last, and says so."""
+
+    @property
+    def provide_data(self):
+        return [mx.io.DataDesc(desc.name, desc.shape, layout='NHWC') for desc in super().provide_data]
+
+
+def test_samples_are_mirrored_along_their_width_or_not_at_all():
+    features = mx.sym.FullyConnected(mx.sym.Flatten(mx.sym.Variable('data')), num_hidden=5, name='embedding')
+    weights = {'embedding_weight': mx.nd.random.normal(shape=(5, 24)), 'embedding_bias': mx.nd.zeros(5)}
+    extractor = FeatureExtractor(features, weights, {})
+    images = np.random.RandomState(3).rand(N + 1, 4, 3, 2).astype('float32')
+    for mirrored, data in (images[..., ::-1], images), (images[:, :, ::-1], WithLayout(images, batch_size=N)):
+        expected = np.hstack([extractor.predict(images), extractor.predict(np.ascontiguousarray(mirrored))])
+        np.testing.assert_allclose(extractor.predict(data, flip=True), expected, rtol=1e-5)
+    for shape in (24,), (4, 6), (2, 2, 3, 2):
+        with pytest.raises(ValueError) as refused:
+            extractor.predict(images.reshape(N + 1, *shape), flip=True)
+        assert str(refused.value) == (
+            f'flip=True: samples of shape {shape}, layout NCHW; expected (channels, height, width)'
+        )
