@@ -45,8 +45,8 @@ def test_channels_that_may_be_on_two_axes_are_refused(tmp_path, shape, found):
             load_samples(tmp_path / name)
         assert str(refused.value) == (
             f'{tmp_path / name}: images of shape {shape}: the channels may be on axis 1 or 3, because '
-            f'{found} 1, 3 or 4 entries; pass grey images as (N, height, width), or make dataset.Arrays of images '
-            'transposed to (N, channels, height, width)'
+            f'{found} 1, 3 or 4 entries; pass grey images as (N, height, width), or make dataset.Arrays '
+            'of images transposed to (N, channels, height, width)'
         )
 
 
