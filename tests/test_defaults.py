@@ -49,7 +49,7 @@ DEFAULTS = {
     'model.FeatureExtractor.predict': {
         'batch_size': 128, 'image_size': None, 'flip': False, 'progress': False,
     },
-    'model.Features': {'names': None, 'centers': None, 'trained_on': None},
+    'model.Features': {'names': None, 'centers': None, 'trained_on': None, 'network': None},
     'model.centers_to_aux': {'name': 'center_loss'},
     'model.centers_to_kvstore': {'name': 'center_loss'},
     'model.export_onnx': {'layer': 'embedding_output', 'data_shape': None, 'data_name': 'data'},

@@ -61,7 +61,8 @@ def embed(options: EmbedOptions) -> None:
     trained_on = extractor.class_names
     centers, without = _centers(options, symbol, arg_params, aux_params, trained_on)
     names = samples.names if isinstance(samples, Images) else None
-    features = Features(found, samples.labels, samples.class_names, names, centers, trained_on)
+    network = extractor.digest(options.flip)
+    features = Features(found, samples.labels, samples.class_names, names, centers, trained_on, network)
     save_features(options.output, features)
     count = len(np.unique(samples.labels))
     size, dim = quantity(len(found), 'feature'), quantity(found.shape[1], 'dimension')

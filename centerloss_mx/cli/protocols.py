@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,10 +28,7 @@ class KnnOptions(NamedTuple):
 def knn(options: KnnOptions) -> dict[str, Any]:
     """Classify features by their nearest neighbors, the nearest class mean and the nearest center."""
     known, unknown = load_features(options.train), load_features(options.features)
-    if os.path.samefile(options.train, options.features):
-        raise ValueError(
-            f'{options.features}: TRAIN and FEATURES are one file; each sample would find itself'
-        )
+    _check_one_network(options, known, unknown)
     classes = unknown.classes
     num_other = int((~np.isin(classes, known.classes)).sum())
     if num_other == len(classes):
@@ -46,6 +42,7 @@ def knn(options: KnnOptions) -> dict[str, Any]:
     voted = evaluation.knn_predict(
         known.features, known.classes, unknown.features, options.num_neighbors, options.metric
     )
+    _check_none_is_known(options, known, unknown)
     mean_classes, means = evaluation.class_means(known.features, known.classes)
     nearest = evaluation.nearest_center(unknown.features, means, options.metric)
     results = {'knn_accuracy': accuracy(voted), 'nearest_mean_accuracy': accuracy(mean_classes[nearest])}
@@ -53,6 +50,31 @@ def knn(options: KnnOptions) -> dict[str, Any]:
         nearest = evaluation.nearest_center(unknown.features, unknown.centers, options.metric)
         results['nearest_center_accuracy'] = accuracy(np.array(unknown.trained_on)[nearest])
     return {**results, 'num_samples': len(classes), 'num_samples_of_other_classes': num_other}
+
+
+def _check_one_network(options: KnnOptions, known: Features, unknown: Features) -> None:
+    if None not in (known.network, unknown.network) and known.network != unknown.network:
+        raise ValueError(
+            f'{options.features} and {options.train} are features of different networks, layers or --flip; '
+            'expected those of one embedding'
+        )
+
+
+def _check_none_is_known(options: KnnOptions, known: Features, unknown: Features) -> None:
+    """Raise ValueError if a sample would be its own neighbor."""
+    if np.array_equal(known.features, unknown.features) and np.array_equal(known.classes, unknown.classes):
+        raise ValueError(
+            f'{options.features}: TRAIN and FEATURES are one file; each sample would find itself'
+        )
+    rows = {name: row for row, name in enumerate(known.names or ())}
+    for name, feature in zip(unknown.names or (), unknown.features):
+        # Files of different folders may have one relative name: the features tell them apart.
+        if name in rows and _close(feature, known.features[rows[name]]):
+            raise ValueError(f'{options.features}: {name} is in {options.train}, too; it would find itself')
+
+
+def _close(one: np.ndarray, other: np.ndarray) -> bool:
+    return one.shape == other.shape and np.allclose(one, other, rtol=1e-3)
 
 
 class RetrieveOptions(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -186,6 +187,30 @@ class FeatureExtractor:
                 parts.append(self._features(nd.flip(batch.data[0], axis=width_axis)))
             features.append(np.hstack(parts)[: len(parts[0]) - (batch.pad or 0)])
         return np.concatenate(features)
+
+    def digest(self, flip: bool) -> str:
+        """Compute a hash that tells the features of this extractor from those of other networks and layers.
+
+        Parameters
+        ----------
+        flip : bool
+            As given to `predict`.
+
+        Returns
+        -------
+        str
+            BLAKE2b of the layer, `flip` and all parameters, 32 hexadecimal digits.
+
+        Examples
+        --------
+        >>> FeatureExtractor(net, *mod.get_params()).digest(flip=False)  # doctest: +SKIP
+        '7f2c4a…'
+        """
+        found = blake2b(repr((self.symbol.list_outputs(), bool(flip))).encode(), digest_size=16)
+        for name, value in sorted({**self.arg_params, **self.aux_params}.items()):
+            found.update(f'{name} {value.dtype} {value.shape}'.encode())
+            found.update(value.asnumpy().tobytes())
+        return found.hexdigest()
 
     def _iterator(
         self,

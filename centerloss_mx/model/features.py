@@ -30,6 +30,8 @@ class Features(NamedTuple):
         (C, D): the trained centers, a row for each name in `trained_on`; None: there are none.
     trained_on : list of str or None
         Names of the classes that the network was trained on; None: unknown.
+    network : str or None
+        Digest of the network up to the layer, as `FeatureExtractor.digest` makes it; None: unknown.
     """
 
     features: np.ndarray
@@ -38,6 +40,7 @@ class Features(NamedTuple):
     names: list[str] | None = None
     centers: np.ndarray | None = None
     trained_on: list[str] | None = None
+    network: str | None = None
 
     @property
     def classes(self) -> np.ndarray:
@@ -126,7 +129,8 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> Features:
     centers = arrays.get('centers')
     if centers is not None:
         _check_centers(centers, (len(names.get('trained_on', ())), features.shape[1]))
-    return Features(features, labels.astype(np.int64), centers=centers, **names)
+    network = str(arrays['network']) if 'network' in arrays else None
+    return Features(features, labels.astype(np.int64), centers=centers, network=network, **names)
 
 
 def _check_finite(features: np.ndarray, names: Sequence[str] | np.ndarray | None) -> None:

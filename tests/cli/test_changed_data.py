@@ -7,7 +7,7 @@ from pathlib import Path
 
 from centerloss_mx.cli import embed, main, samples
 from centerloss_mx.dataset import Arrays, hold_out, load_arrays
-from centerloss_mx.model import load_features
+from centerloss_mx.model import load_features, save_features
 
 import numpy as np
 import pytest
@@ -149,3 +149,38 @@ def test_a_checkpoint_without_a_record_is_used_as_before(data, call, refused, ca
     line = refused('embed', 'net', 'there.npz', '-o', 'x.npz', '--part', 'test')[1]
     assert '--part test: according to net-options.json, no part of there.npz was held out' in line
     call('train', data / 'all.npz', '-o', 'net', '--resume', *TRAIN)
+
+
+def test_features_of_two_networks_are_not_compared(data, trained, call, refused):
+    """They may have the same number of dimensions, and the same classes."""
+    for part in 'train', 'test':
+        call('embed', trained, data / 'all.npz', '-o', f'{part}.npz', '--part', part)
+        call('embed', trained, data / 'all.npz', '-o', f'{part}-flip.npz', '--part', part, '--flip')
+    call('train', data / 'all.npz', '-o', 'other', '--seed', 2, *TRAIN)
+    call('embed', 'other', data / 'all.npz', '-o', 'other.npz', '--part', 'test')
+    call('embed', 'other', data / 'all.npz', '-o', 'half.npz', '--part', 'test', '--layer', 'fc1_output')
+    for known, unknown in ('train', 'other'), ('other', 'half'), ('train', 'test-flip'):
+        status, line = refused('evaluate', 'knn', f'{known}.npz', f'{unknown}.npz')
+        assert status == 1 and (
+            f'{unknown}.npz and {known}.npz are features of different networks, layers or --flip' in line
+        )
+    call('evaluate', 'knn', 'train.npz', 'test.npz')
+    call('evaluate', 'knn', 'train-flip.npz', 'test-flip.npz')
+    without = load_features('other.npz')._replace(network=None)
+    save_features('unknown.npz', without)
+    call('evaluate', 'knn', 'train.npz', 'unknown.npz')  # as files of before, and of other programs
+
+
+def test_no_sample_is_its_own_neighbor_whatever_the_file(data, call, refused):
+    shutil.copytree(data / 'all', 'here')
+    call('train', 'here', '-o', 'net', *PICTURES)
+    call('embed', 'net', 'here', '-o', 'all.npz')
+    call('embed', 'net', 'here', '-o', 'test.npz', '--part', 'test', '--batch-size', 4)
+    shutil.copy('all.npz', 'copy.npz')
+    assert 'TRAIN and FEATURES are one file' in refused('evaluate', 'knn', 'copy.npz', 'all.npz')[1]
+    line = refused('evaluate', 'knn', 'all.npz', 'test.npz')[1]
+    assert f'test.npz: {load_features("test.npz").names[0]} is in all.npz, too; it would find itself' in line
+    every = load_features('all.npz')
+    moved = every._replace(features=np.roll(every.features, 9, axis=0), labels=np.roll(every.labels, 9))
+    save_features('other-folder.npz', moved)  # the same names, relative to another folder
+    call('evaluate', 'knn', 'all.npz', 'other-folder.npz')
