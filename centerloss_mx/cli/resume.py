@@ -34,7 +34,7 @@ def last_epoch(options: TrainOptions) -> int:
     if options.resume:
         return _epoch_to_resume(output, options.kv_store)
     last = latest_checkpoint(output)
-    names = [f'{last or 0:04d}.params', 'symbol.json', 'history.csv', 'options.json']
+    names = [f'{last or 0:04d}.params', 'symbol.json', 'history.csv', 'options.json', 'samples.npz']
     there = [path for path in (f'{output}-{name}' for name in names) if os.path.lexists(path)]
     if there and not options.force and not _has_no_epoch(output):
         raise FileExistsError(f'{there[0]} already exists; --resume goes on, --force replaces it')
@@ -79,7 +79,7 @@ def remove_training(options: TrainOptions) -> None:
     if last_epoch(options):
         raise FileExistsError(f'{options.output}: another training has ended meanwhile; --resume goes on')
     remove_checkpoints(options.output)  # first: --resume must not find one of another training
-    for name in 'history.csv', 'symbol.json':
+    for name in 'history.csv', 'symbol.json', 'samples.npz':
         path = Path(f'{options.output}-{name}')
         if path.exists():
             path.unlink()

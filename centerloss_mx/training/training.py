@@ -197,10 +197,10 @@ class Training:
         else:
             rows = rows if history is None else load_history(history, begin_epoch, prefix)
             options['load_optimizer_states'] = isinstance(self.kvstore, str)  # servers keep theirs
-            start = load_module(prefix, begin_epoch, self.train.class_names, **options)
+            start = load_module(prefix, begin_epoch, self.symbol, self.train.class_names, **options)
             check_samples(prefix, self.train, self.test, self.logger)
         module, arg_params, aux_params = start
-        self.module, self.history = module, rows
+        self.module, self.symbol, self.history = module, module.symbol, rows
         data_iter = training_iter(
             self.symbol, self.train, self.batch_size, self.image_size, self.rand_mirror, self.kvstore
         )

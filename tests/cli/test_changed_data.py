@@ -184,3 +184,12 @@ def test_no_sample_is_its_own_neighbor_whatever_the_file(data, call, refused):
     moved = every._replace(features=np.roll(every.features, 9, axis=0), labels=np.roll(every.labels, 9))
     save_features('other-folder.npz', moved)  # the same names, relative to another folder
     call('evaluate', 'knn', 'all.npz', 'other-folder.npz')
+
+
+def test_no_file_of_the_name_of_a_record_is_replaced_unasked(data, call, refused):
+    Path('net-samples.npz').write_text('mine')
+    status, line = refused('train', data / 'all.npz', '-o', 'net', *TRAIN)
+    assert status == 1 and 'net-samples.npz already exists; --resume goes on, --force replaces it' in line
+    assert Path('net-samples.npz').read_text() == 'mine'
+    call('train', data / 'all.npz', '-o', 'net', '--force', *TRAIN)
+    call('embed', 'net', data / 'all.npz', '-o', 'test.npz', '--part', 'test')
