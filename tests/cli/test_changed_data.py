@@ -184,6 +184,9 @@ def test_no_sample_is_its_own_neighbor_whatever_the_file(data, call, refused):
     moved = every._replace(features=np.roll(every.features, 9, axis=0), labels=np.roll(every.labels, 9))
     save_features('other-folder.npz', moved)  # the same names, relative to another folder
     call('evaluate', 'knn', 'all.npz', 'other-folder.npz')
+    fewer = every._replace(features=every.features[:, :2], centers=None, network=None)
+    save_features('fewer.npz', fewer)
+    assert 'it would find itself' not in refused('evaluate', 'knn', 'all.npz', 'fewer.npz')[1]
 
 
 def test_no_file_of_the_name_of_a_record_is_replaced_unasked(data, call, refused):
@@ -193,3 +196,11 @@ def test_no_file_of_the_name_of_a_record_is_replaced_unasked(data, call, refused
     assert Path('net-samples.npz').read_text() == 'mine'
     call('train', data / 'all.npz', '-o', 'net', '--force', *TRAIN)
     call('embed', 'net', data / 'all.npz', '-o', 'test.npz', '--part', 'test')
+
+
+@pytest.mark.parametrize('options', [['--test-share', 0], ['--test', 'other.npz']])
+def test_where_nothing_was_held_out_there_is_no_part(data, call, refused, options):
+    shutil.copy(data / 'all.npz', 'other.npz')
+    call('train', data / 'all.npz', '-o', 'net', *options, *TRAIN)
+    line = refused('embed', 'net', data / 'all.npz', '-o', 'x.npz', '--part', 'train')[1]
+    assert f'according to net-options.json, no part of {data / "all.npz"} was held out' in line

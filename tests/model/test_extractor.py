@@ -234,13 +234,15 @@ def test_samples_are_mirrored_along_their_width_or_not_at_all():
 def test_a_digest_tells_networks_layers_and_parameters_apart(module, train, tmp_path):
     train(module)
     args, aux = module.get_params()
+    outputs = module.symbol.get_internals().list_outputs()
+    relu = next(name for name in outputs if name.startswith('activation'))  # it has the parameters of conv
     digests = [
         FeatureExtractor(module.symbol, args, aux, layer).digest(flip)
-        for layer in ('embedding_output', 'conv_output')
+        for layer in ('embedding_output', 'conv_output', relu)
         for flip in (False, True)
     ]
     other = {**args, 'conv_bias': args['conv_bias'] + 1e-6}
     digests.append(FeatureExtractor(module.symbol, other, aux).digest(False))
-    assert len(set(digests)) == 5
+    assert len(set(digests)) == 7
     save_checkpoint(module, tmp_path / 'net', 3)
     assert feature_extractor(tmp_path / 'net').digest(False) == digests[0]
