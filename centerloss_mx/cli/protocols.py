@@ -69,12 +69,8 @@ def _check_none_is_known(options: KnnOptions, known: Features, unknown: Features
     rows = {name: row for row, name in enumerate(known.names or ())}
     for name, feature in zip(unknown.names or (), unknown.features):
         # Files of different folders may have one relative name: the features tell them apart.
-        if name in rows and _close(feature, known.features[rows[name]]):
+        if name in rows and np.allclose(feature, known.features[rows[name]], rtol=1e-3):
             raise ValueError(f'{options.features}: {name} is in {options.train}, too; it would find itself')
-
-
-def _close(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.shape == other.shape and np.allclose(one, other, rtol=1e-3)
 
 
 class RetrieveOptions(NamedTuple):
