@@ -7,11 +7,10 @@ import os
 from ..io import Images
 from ..model import latest_checkpoint, remove_checkpoints, save_checkpoint
 from .hooks import Hook, TrainingState
-from .sample_record import SampleRecord, record_of, save_record
 
 
 class Checkpoint(Hook):
-    """Save a checkpoint after each epoch, then remove the earlier ones; before the first, record the samples.
+    """Save a checkpoint after each epoch, then remove the earlier ones.
 
     Parameters
     ----------
@@ -21,11 +20,11 @@ class Checkpoint(Hook):
 
     def __init__(self, prefix: str | os.PathLike) -> None:
         self.prefix = prefix
-        self.record: SampleRecord | None = None
 
     def begin(self, training: TrainingState, begin_epoch: int) -> None:
-        """Look at the samples; what a resumed training was begun with stays as it is recorded."""
-        self.record = None if begin_epoch else record_of(training.train, training.test)
+        """Remove the checkpoints before the one to go on from: a training was killed while it did so."""
+        if begin_epoch == latest_checkpoint(self.prefix):
+            remove_checkpoints(self.prefix, keep=begin_epoch)
 
     def begin(self, training: TrainingState, begin_epoch: int) -> None:
         """Remove the checkpoints before the one to go on from: a training was killed while it did so."""
@@ -33,10 +32,7 @@ class Checkpoint(Hook):
             remove_checkpoints(self.prefix, keep=begin_epoch)
 
     def epoch_end(self, training: TrainingState, epoch: int) -> None:
-        """Save the network, with the classes that it was trained on, and before the first one the samples."""
-        record, self.record = self.record, None
-        if record is not None:
-            save_record(self.prefix, record)
+        """Save the network, with the classes that it was trained on."""
         notes = {'class_names': training.train.class_names, 'pictures': isinstance(training.train, Images)}
         save_checkpoint(training.module, self.prefix, epoch, notes)
         remove_checkpoints(self.prefix, keep=epoch)

@@ -12,8 +12,9 @@ import numpy as np
 from .._files import read_npz, write_whole
 from ..dataset import Samples
 from ..dataset.fingerprints import difference, fingerprints, sample_names
+from .hooks import Hook, TrainingState
 
-__all__ = ['SampleRecord', 'check_samples', 'load_record', 'record_of', 'record_path', 'save_record']
+__all__ = ['SampleRecord', 'SampleRecordFile', 'check_samples', 'load_record', 'record_path']
 
 
 class SampleRecord(NamedTuple):
@@ -40,9 +41,28 @@ def record_path(prefix: str | os.PathLike) -> Path:
     return Path(f'{prefix}-samples.npz')
 
 
-def save_record(prefix: str | os.PathLike, record: SampleRecord) -> None:
-    """Write the record of a training."""
-    write_whole(record_path(prefix), lambda name: np.savez(name, **record._asdict()))
+class SampleRecordFile(Hook):
+    """Write the record of the samples before the first checkpoint.
+
+    Parameters
+    ----------
+    prefix : path-like
+        Beginning of the file's name.
+    """
+
+    def __init__(self, prefix: str | os.PathLike) -> None:
+        self.prefix = prefix
+        self.record: SampleRecord | None = None
+
+    def begin(self, training: TrainingState, begin_epoch: int) -> None:
+        """Look at the samples; what a resumed training was begun with stays as it is recorded."""
+        self.record = None if begin_epoch else record_of(training.train, training.test)
+
+    def epoch_end(self, training: TrainingState, epoch: int) -> None:
+        """Write them, once."""
+        if self.record is not None:
+            record, self.record = self.record._asdict(), None
+            write_whole(record_path(self.prefix), lambda name: np.savez(name, **record))
 
 
 def load_record(prefix: str | os.PathLike) -> SampleRecord | None:

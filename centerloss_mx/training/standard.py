@@ -11,6 +11,7 @@ from .checkpoints import Checkpoint, NoEarlierCheckpoint
 from .history import FirstRow, HistoryFile
 from .hooks import AfterEpoch, AfterFirstBatch, Hook, Log, Progress, TrainingState
 from .measurement import Measurement
+from .sample_record import SampleRecordFile
 
 
 def standard_hooks(
@@ -37,7 +38,7 @@ def standard_hooks(
     hooks += [] if prefix is None else [NoEarlierCheckpoint(prefix)]
     hooks += [] if history is None else [HistoryFile(history)]
     hooks += [] if on_epoch is None else [AfterEpoch(on_epoch)]
-    hooks += [] if prefix is None else [Checkpoint(prefix)]
+    hooks += [] if prefix is None else [SampleRecordFile(prefix), Checkpoint(prefix)]
     hooks += [] if history is None else [FirstRow(history)]
     with_lines = training.test is not None or prefix is not None
     hooks += [Log()] if with_lines else []
