@@ -26,11 +26,6 @@ class Checkpoint(Hook):
         if begin_epoch == latest_checkpoint(self.prefix):
             remove_checkpoints(self.prefix, keep=begin_epoch)
 
-    def begin(self, training: TrainingState, begin_epoch: int) -> None:
-        """Remove the checkpoints before the one to go on from: a training was killed while it did so."""
-        if begin_epoch == latest_checkpoint(self.prefix):
-            remove_checkpoints(self.prefix, keep=begin_epoch)
-
     def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Save the network, with the classes that it was trained on."""
         notes = {'class_names': training.train.class_names, 'pictures': isinstance(training.train, Images)}

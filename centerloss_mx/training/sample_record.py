@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._files import read_npz, write_whole
+from .._files import read_npz, write_npz
 from ..dataset import Samples
 from ..dataset.fingerprints import difference, fingerprints, sample_names
 from .hooks import Hook, TrainingState
@@ -62,7 +62,7 @@ class SampleRecordFile(Hook):
         """Write them, once."""
         if self.record is not None:
             record, self.record = self.record._asdict(), None
-            write_whole(record_path(self.prefix), lambda name: np.savez(name, **record))
+            write_npz(record_path(self.prefix), record)
 
 
 def load_record(prefix: str | os.PathLike) -> SampleRecord | None:

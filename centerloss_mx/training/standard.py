@@ -27,8 +27,8 @@ def standard_hooks(
     A hook may add to the row of the history. These hold at each moment, also after kill -9 or on a full disk:
 
     - Each file is whole, see `write_whole`.
-    - If there is a checkpoint, its states are those of the same epoch, and the symbol is that of the same
-      training.
+    - If there is a checkpoint, its states are those of the same epoch, and the symbol and the record of the
+      samples are those of the same training.
     - The files of other hooks and the history cover each epoch up to that of the last checkpoint: the
       checkpoint is saved after them, and only then the one before it is removed.
     - If the history has rows, there is a checkpoint: the first row is written after the first checkpoint.

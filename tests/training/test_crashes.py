@@ -23,7 +23,7 @@ import pytest
 from disks import PAGE, small_disk
 
 EPOCHS = 2
-LEFT = ['net-0002.params', 'net-0002.states', 'net-symbol.json', 'net.csv']
+LEFT = ['net-0002.params', 'net-0002.states', 'net-samples.npz', 'net-symbol.json', 'net.csv']
 
 
 def training(num_epoch=EPOCHS, width=3, **options):
