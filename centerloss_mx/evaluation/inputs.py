@@ -10,6 +10,7 @@ from .._checks import check_choice
 from .._optional import require
 
 METRICS = ('cosine', 'euclidean')
+LARGEST = 1e300  # sums and lengths of features overflow beyond it
 
 
 def checked_samples(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -24,16 +25,30 @@ def checked_samples(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarra
 
 
 def checked_features(features: np.ndarray, dim: int | None = None, name: str = 'features') -> np.ndarray:
-    """Return features as an array; raise ValueError for another shape or numbers that are not finite."""
+    """Return features as float64, which each formula here computes in; raise ValueError if they do not fit.
+
+    What is float64 already is not copied.
+    """
     features = np.asarray(features)
     if features.ndim != 2 or not len(features) or dim not in (None, features.shape[1]):
         raise ValueError(
             f'{name} of shape {features.shape}; expected (N, {"D" if dim is None else dim}), N > 0'
         )
-    finite = np.isfinite(features).all(axis=1)
+    if features.dtype.kind not in 'fiub':
+        raise ValueError(f'{name} are {features.dtype}; expected numbers')
+    most = 2.0**53 if features.dtype.kind in 'iu' else LARGEST
+    with np.errstate(over='ignore'):
+        numbers = features.astype(np.float64, copy=False)
+    finite = np.isfinite(numbers).all(axis=1)
     if not finite.all():
         raise ValueError(f'{name} at row {int(finite.argmin())} are not finite')
-    return features
+    if max(numbers.max(initial=0), -numbers.min(initial=0)) > most:
+        row = int(np.abs(numbers).max(axis=1).argmax())
+        raise ValueError(
+            f'{name} at row {row} are as large as {np.abs(numbers[row]).max():.3g}; '
+            f'expected at most {most:.3g} for {features.dtype}'
+        )
+    return numbers
 
 
 def check_metric(metric: str) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .inputs import check_metric, checked_features, checked_samples, sklearn
+from .distances import nearest
+from .inputs import check_metric, checked_features, checked_samples
 
 
 def knn_predict(
@@ -54,9 +55,13 @@ def knn_predict(
     if not 1 <= num_neighbors <= len(train_labels):
         raise ValueError(f'num_neighbors={num_neighbors} is outside 1..{len(train_labels)}')
     check_metric(metric)
-    neighbors = sklearn('neighbors')
-    model = neighbors.KNeighborsClassifier(num_neighbors, metric=metric, algorithm='brute')
-    return model.fit(train_features, train_labels).predict(features)
+    classes, numbers = np.unique(train_labels, return_inverse=True)
+    counts = np.full(len(features), num_neighbors)
+    voted = [
+        np.bincount(numbers[neighbors]).argmax()
+        for neighbors in nearest(features, train_features, counts, metric)
+    ]
+    return classes[voted]
 
 
 def nearest_center(features: np.ndarray, centers: np.ndarray, metric: str = 'euclidean') -> np.ndarray:
@@ -95,4 +100,4 @@ def nearest_center(features: np.ndarray, centers: np.ndarray, metric: str = 'euc
     centers = checked_features(centers, name='centers')
     features = checked_features(features, centers.shape[1])
     check_metric(metric)
-    return sklearn('metrics').pairwise_distances_argmin(features, centers, metric=metric)
+    return np.concatenate([*nearest(features, centers, np.ones(len(features), int), metric)])

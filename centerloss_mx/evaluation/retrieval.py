@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .inputs import check_metric, checked_samples, sklearn
-
-_CHUNK = 2**24  # distances computed at a time
+from .distances import nearest
+from .inputs import check_metric, checked_samples
 
 
 class Retrieval(NamedTuple):
@@ -81,33 +80,23 @@ def retrieval(features: np.ndarray, labels: np.ndarray, metric: str = 'cosine') 
     check_metric(metric)
     _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     relevant = counts[classes] - 1  # R
-    queries = np.flatnonzero(relevant)
-    if not len(queries):
+    num_queries = int((relevant > 0).sum())
+    if not num_queries:
         raise ValueError(
             f'each of the {len(labels)} samples is alone in its class; expected a class with at least two'
         )
-    scores = np.zeros((len(queries), 3))
-    chunk = max(1, _CHUNK // len(labels))
-    for begin in range(0, len(queries), chunk):
-        rows = queries[begin : begin + chunk]
-        distances = sklearn('metrics').pairwise_distances(features[rows], features, metric=metric)
-        distances[np.arange(len(rows)), rows] = np.inf  # a query does not find itself
-        for i, (row, distance) in enumerate(zip(rows, distances), begin):
-            found = classes[_nearest(distance, relevant[row])] == classes[row]
+    scores = []
+    for own, neighbors in zip(classes, nearest(features, features, relevant, metric, others=True)):
+        if len(neighbors):
+            found = classes[neighbors] == own
             precision = np.cumsum(found) / np.arange(1, len(found) + 1)
-            scores[i] = found[0], found.mean(), (precision * found).mean()
-    precision_at_1, r_precision, map_at_r = scores.mean(axis=0).tolist()
+            scores.append((found[0], found.mean(), (precision * found).mean()))
+    precision_at_1, r_precision, map_at_r = np.mean(scores, axis=0).tolist()
     return Retrieval(
         precision_at_1=precision_at_1,
         r_precision=r_precision,
         map_at_r=map_at_r,
-        num_queries=len(queries),
-        num_left_out=len(labels) - len(queries),
+        num_queries=num_queries,
+        num_left_out=len(labels) - num_queries,
     )
 
-
-def _nearest(distance: np.ndarray, count: int) -> np.ndarray:
-    """Return the indices of the `count` smallest distances, ascending; equal ones in their order."""
-    farthest = np.partition(distance, count - 1)[count - 1]
-    candidates = np.flatnonzero(distance <= farthest)
-    return candidates[np.argsort(distance[candidates], kind='stable')][:count]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 # the function of the same name hides the module
-MODULE = importlib.import_module('centerloss_mx.evaluation.retrieval')
+MODULE = importlib.import_module('centerloss_mx.evaluation.distances')
 
 
 @pytest.mark.parametrize('seed', range(4))

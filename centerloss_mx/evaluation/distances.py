@@ -1,0 +1,110 @@
+"""Distances and nearest neighbors, right for finite features of any size and place.
+
+A large feature's square overflows. And |x|^2 - 2 x·y + |y|^2, which is fast, loses a distance that is small
+beside |x|. So norms are scaled by powers of two, and neighbors that the fast formula cannot tell apart are
+compared by their differences.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+import numpy as np
+
+from .inputs import sklearn
+
+_CHUNK = 2**23  # distances computed at a time
+_TINY = 1e-300  # more than what underflow can add to an error
+
+
+def lengths(vectors: np.ndarray) -> np.ndarray:
+    """Compute ||v|| of each row, float64 (N,), without overflow or underflow of the squares."""
+    scaled, exponents = _scaled(vectors)
+    return np.ldexp(np.sqrt(_squares(scaled)), exponents)
+
+
+def paired_distances(first: np.ndarray, second: np.ndarray, metric: str) -> np.ndarray:
+    """Compute the distance between each row of `first` and that of `second`, float64 (P,)."""
+    if metric == 'euclidean':
+        return lengths(first - second)
+    first, second = _unit(first), _unit(second)
+    zero = ~(first.any(axis=1) & second.any(axis=1))  # without a direction: the cosine counts as 0
+    return np.where(zero, 1, 0.5 * _squares(first - second))
+
+
+def nearest(
+    features: np.ndarray, points: np.ndarray, counts: np.ndarray, metric: str, others: bool = False
+) -> Iterator[np.ndarray]:
+    """Yield for each feature the rows of the points nearest to it, the nearest first.
+
+    Points at the same distance come in the order of their rows. It keeps a copy of the points.
+
+    Parameters
+    ----------
+    features, points : numpy.ndarray
+        float64 (N, D) and (M, D).
+    counts : numpy.ndarray
+        (N,): how many points to find for each feature, 0..M.
+    metric : {'cosine', 'euclidean'}
+        The distance.
+    others : bool
+        Feature i does not find point i.
+    """
+    largest = max(np.abs(rows).max(initial=0) for rows in (features, points))
+    exponent, origin = -np.frexp(largest)[1], np.median(points, axis=0)
+    # Rounding in `between`, for each unit of |x|^2 + |y|^2.
+    rounding = (features.shape[1] + 8) * np.finfo(np.float64).eps
+
+    def prepared(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if metric == 'cosine':
+            return _unit(rows), np.ones(len(rows))  # zeros, too: their cosine is 0
+        rows = np.ldexp(rows, exponent)
+        rows -= np.ldexp(origin, exponent)
+        return rows, _squares(rows)
+
+    between = sklearn('metrics').euclidean_distances
+    known, known_squares = prepared(points)
+    chunk = max(1, _CHUNK // len(points))
+    for begin in range(0, len(features), chunk):
+        asked, squares = prepared(features[begin : begin + chunk])
+        block = between(asked, known, Y_norm_squared=known_squares, squared=True, X_norm_squared=squares)
+        for i, distances in enumerate(block, begin):
+            if others:
+                distances[i] = np.inf
+            errors = rounding * (squares[i - begin] + known_squares) + _TINY
+            found, groups = _candidates(distances, errors, counts[i])
+            if len(groups) and groups[-1] + 1 < len(groups):
+                alike = np.flatnonzero(np.bincount(groups)[groups] > 1)
+                exact = np.zeros(len(found))
+                exact[alike] = paired_distances(points[found[alike]], features[i : i + 1], metric)
+                found = found[np.lexsort((found, exact, groups))]
+            yield found[: counts[i]]
+
+
+def _candidates(distances: np.ndarray, errors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which may be the nearest, nearest first, and their groups; within one, errors hide the order."""
+    if not count:
+        return np.zeros(0, np.intp), np.zeros(0, np.intp)
+    most = distances + errors
+    found = np.flatnonzero(distances - errors <= np.partition(most, count - 1)[count - 1])
+    found = found[distances[found].argsort()]
+    least = np.minimum.accumulate((distances - errors)[found][::-1])[::-1]
+    apart = least[1:] > np.maximum.accumulate(most[found])[:-1]
+    return found, np.concatenate([[0], np.cumsum(apart)])
+
+
+def _scaled(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Divide each row by a power of two, so that its largest entry is in [1/2, 1); return the exponents, too."""
+    _, exponents = np.frexp(np.abs(vectors).max(axis=1, initial=0))
+    return np.ldexp(vectors, -exponents[:, np.newaxis]), exponents
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    scaled, _ = _scaled(vectors)
+    norms = np.sqrt(_squares(scaled))
+    scaled /= np.where(norms > 0, norms, 1)[:, np.newaxis]
+    return scaled
+
+
+def _squares(vectors: np.ndarray) -> np.ndarray:
+    return np.einsum('ij,ij->i', vectors, vectors)
