@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .distances import lengths
+from .estimators import kmeans
 from .inputs import checked_samples, sklearn
 
 
@@ -63,10 +65,13 @@ def class_means(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     [[1.0], [5.0]]
     """
     features, labels = checked_samples(features, labels)
-    classes, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    sums = np.zeros((len(classes), features.shape[1]))
-    np.add.at(sums, inverse, features)
-    return classes, sums / counts[:, np.newaxis]
+    classes, first, inverse, counts = np.unique(
+        labels, return_index=True, return_inverse=True, return_counts=True
+    )
+    origins = features[first]  # their sums would be rounded where features are far from 0
+    sums = np.zeros(origins.shape)
+    np.add.at(sums, inverse, features - origins[inverse])
+    return classes, origins + sums / counts[:, np.newaxis]
 
 
 def cluster_ratio(features: np.ndarray, labels: np.ndarray) -> ClusterRatio:
@@ -104,12 +109,13 @@ def cluster_ratio(features: np.ndarray, labels: np.ndarray) -> ClusterRatio:
     >>> cluster_ratio(np.array([[0.0], [2.0], [5.0]]), np.array([0, 0, 1])).between
     4.0
     """
+    features, labels = checked_samples(features, labels)
     classes, means = class_means(features, labels)
     if len(classes) < 2:
         raise ValueError(f'labels hold one class, {classes[0]}; expected at least two')
-    own = np.linalg.norm(features - means[np.searchsorted(classes, labels)], axis=1).mean()
+    own = lengths(features - means[np.searchsorted(classes, labels)]).mean()
     pairs = len(classes) * (len(classes) - 1) / 2
-    between = sum(np.linalg.norm(m_j - means[j + 1 :], axis=1).sum() for j, m_j in enumerate(means)) / pairs
+    between = sum(lengths(m_j - means[j + 1 :]).sum() for j, m_j in enumerate(means)) / pairs
     if between == 0:
         raise ValueError(f'all {len(classes)} class means coincide: the features have collapsed to a point')
     return ClusterRatio(own=float(own), between=float(between), ratio=float(own / between))
@@ -137,7 +143,8 @@ def clustering_nmi(features: np.ndarray, labels: np.ndarray, seed: int = 0) -> f
     Raises
     ------
     ValueError
-        Shapes that do not fit, or features that are not finite.
+        Shapes that do not fit, features that are not finite, or a sample so far from the others that k-means
+        in float64 cannot tell these apart.
     ImportError
         scikit-learn is not installed.
 
@@ -151,5 +158,5 @@ def clustering_nmi(features: np.ndarray, labels: np.ndarray, seed: int = 0) -> f
     1.0
     """
     features, labels = checked_samples(features, labels)
-    clusters = sklearn('cluster').KMeans(len(np.unique(labels)), n_init=10, random_state=seed)
-    return float(sklearn('metrics').normalized_mutual_info_score(labels, clusters.fit_predict(features)))
+    clusters = kmeans(features, len(np.unique(labels)), seed)
+    return float(sklearn('metrics').normalized_mutual_info_score(labels, clusters))

@@ -14,13 +14,19 @@ import numpy as np
 from .inputs import sklearn
 
 _CHUNK = 2**23  # distances computed at a time
-_TINY = 1e-300  # more than what underflow can add to an error
+_TINY = 1e-280  # what underflow takes from a sum of squares is far less
 
 
 def lengths(vectors: np.ndarray) -> np.ndarray:
     """Compute ||v|| of each row, float64 (N,), without overflow or underflow of the squares."""
-    scaled, exponents = _scaled(vectors)
-    return np.ldexp(np.sqrt(_squares(scaled)), exponents)
+    with np.errstate(over='ignore'):
+        squares = _squares(vectors)
+    norms = np.sqrt(squares)
+    beyond = ~((squares > _TINY) & (squares < np.inf))
+    if beyond.any():
+        scaled, exponents = _scaled(vectors[beyond])
+        norms[beyond] = np.ldexp(np.sqrt(_squares(scaled)), exponents)
+    return norms
 
 
 def paired_distances(first: np.ndarray, second: np.ndarray, metric: str) -> np.ndarray:

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .distances import paired_distances
+from .estimators import principal_components
 from .inputs import check_metric, checked_features, sklearn
 from .pairs import Pairs, checked_pairs
 
@@ -103,7 +105,8 @@ def verify(
     ------
     ValueError
         Features that are not finite, an unknown metric, pairs that name rows outside 0..N-1, a fold without
-        genuine or impostor pairs, or `num_components` outside 1..min(samples to fit, D).
+        genuine or impostor pairs, `num_components` outside 1..min(samples to fit, D), or a sample to fit so
+        far from the others that PCA in float64 cannot tell these apart.
     ImportError
         scikit-learn is not installed.
 
@@ -158,12 +161,11 @@ def _projected(features: np.ndarray, pairs: Pairs, train: np.ndarray, num_compon
     most = min(len(rows), features.shape[1])
     if not 1 <= num_components <= most:
         raise ValueError(f'num_components={num_components} is outside 1..{most}')
-    return sklearn('decomposition').PCA(num_components).fit(features[rows]).transform(features)
+    return principal_components(features, num_components, rows)(features)
 
 
 def _pair_distances(features: np.ndarray, pairs: Pairs, metric: str) -> np.ndarray:
-    paired = sklearn('metrics.pairwise').paired_distances
-    return paired(features[pairs.first], features[pairs.second], metric=metric)
+    return paired_distances(features[pairs.first], features[pairs.second], metric)
 
 
 def _best_threshold(similarities: np.ndarray, same: np.ndarray) -> float:
@@ -172,9 +174,11 @@ def _best_threshold(similarities: np.ndarray, same: np.ndarray) -> float:
     right = tar * same.sum() + (1 - far) * (~same).sum()
     best = int(np.round(right, 6).argmax())
     if best == 0:
-        return float(thresholds[1] + 1)  # above the largest similarity: no pair is accepted
+        largest = thresholds[1]  # no pair is accepted
+        return float(max(largest + 1, np.nextafter(largest, np.inf)))
     lower = thresholds[best + 1] if best + 1 < len(thresholds) else thresholds[best]
-    return float((thresholds[best] + lower) / 2)
+    middle = (thresholds[best] + lower) / 2
+    return float(middle if middle > lower else thresholds[best])
 
 
 def _equal_error_rate(far: np.ndarray, tar: np.ndarray) -> float:

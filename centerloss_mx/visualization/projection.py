@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
 from ..evaluation import class_means, cluster_ratio
+from ..evaluation.estimators import principal_components, tsne
 from ..evaluation.inputs import checked_features
 
 PROJECTIONS = ('pca', 'tsne')
@@ -44,7 +43,7 @@ def in_plane(panel: Panel, projection: str) -> Panel:
         features = checked_features(panel.features)
         if features.shape[1] < 2:
             raise ValueError(f'features of shape {features.shape}; expected (N, D), D >= 2')
-        panel = _in_units(_with_shown_centers(panel))
+        panel = _in_units(_with_shown_centers(panel._replace(features=features)))
         if features.shape[1] == 2:
             return panel
         if projection == 'tsne':
@@ -89,15 +88,14 @@ def _in_units(panel: Panel) -> Panel:
 
 
 def _principal(panel: Panel) -> Panel:
-    pca = PCA(n_components=2).fit(panel.features)
-    centers = None if panel.centers is None else pca.transform(panel.centers)
-    return panel._replace(features=pca.transform(panel.features), centers=centers)
+    project = principal_components(panel.features, 2)
+    centers = None if panel.centers is None else project(panel.centers)
+    return panel._replace(features=project(panel.features), centers=centers)
 
 
 def _tsne(panel: Panel) -> Panel:
     """Embed features and centers together, as t-SNE has no mapping for points that come later."""
     count = len(panel.features)
     both = panel.features if panel.centers is None else np.concatenate([panel.features, panel.centers])
-    both = TSNE(perplexity=min(30, (len(both) - 1) / 3), init='pca', random_state=0).fit_transform(both)
-    both = both.astype(np.float64)
+    both = tsne(both)
     return panel._replace(features=both[:count], centers=None if panel.centers is None else both[count:])
