@@ -60,6 +60,7 @@ setup(
         'bench': ['torch>=2.13,<3'],  # rivals of the operator; benchmarks run without them, too
         # Python 3.8 is tested with a NumPy that is too old for them
         'test': [
+            'hypothesis>=6.113,<7',
             'pytest>=7.4,<10',
             'pytest-xdist>=3.3,<4',
             *examples,

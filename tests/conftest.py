@@ -18,7 +18,12 @@ from centerloss_mx.operator import CenterLoss, CenterLossParam, native
 import mxnet as mx
 import numpy as np
 import pytest
+from hypothesis import settings
 from makers import write_idx
+
+# The same few examples each time, and no limit on their time; more: --hypothesis-profile=default
+settings.register_profile('few', derandomize=True, database=None, deadline=None, max_examples=25)
+settings.load_profile('few')
 
 
 class Bound:
