@@ -12,6 +12,7 @@ from ..dataset import Samples
 from ..io import Images
 from ..model_zoo import get_model, load_params
 from ..symbol import supervised
+from ..symbol.names import CENTER_LABEL, SOFTMAX_LABEL
 from .losses import loss_arguments
 from .train_options import TrainOptions
 
@@ -45,7 +46,7 @@ def _fitting(
     params: dict[str, NDArray], symbol: Symbol, data_shape: tuple[int, ...], path: Path
 ) -> dict[str, NDArray]:
     """Select the parameters that the network has in the same shape; print the names of those that differ."""
-    labels = {name: (1,) for name in symbol.list_arguments() if name.endswith('_label')}
+    labels = {name: (1,) for name in (SOFTMAX_LABEL, CENTER_LABEL) if name in symbol.list_arguments()}
     arguments, _, states = symbol.infer_shape(data=(1, *data_shape), **labels)
     shapes = dict(zip(symbol.list_arguments(), arguments))
     shapes.update(zip(symbol.list_auxiliary_states(), states))

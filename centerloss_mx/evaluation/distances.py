@@ -100,7 +100,7 @@ def _candidates(distances: np.ndarray, errors: np.ndarray, count: int) -> tuple[
 
 
 def _scaled(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Divide each row by a power of two, so that its largest entry is in [1/2, 1); return the exponents, too."""
+    """Divide each row by a power of two, its largest entry is in [1/2, 1) then; return the exponents, too."""
     _, exponents = np.frexp(np.abs(vectors).max(axis=1, initial=0))
     return np.ldexp(vectors, -exponents[:, np.newaxis]), exponents
 

@@ -1,7 +1,7 @@
 """scikit-learn's k-means, PCA and t-SNE, on features that their arithmetic can tell apart.
 
-They square distances from the mean. So features are moved and scaled first, and refused where one sample lies so
-far from the others that the squares of all others are rounded away.
+They square distances from the mean. So features are moved and scaled first, and refused where one sample lies
+so far from the others that the squares of all others are rounded away.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def kmeans(features: np.ndarray, num_clusters: int, seed: int) -> np.ndarray:
 def principal_components(
     features: np.ndarray, num_components: int, rows: np.ndarray | None = None
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Fit principal components to rows of features, None: all; return the projection on them, in their unit."""
+    """Fit principal components to rows of features, None: all; return the projection, in the same unit."""
     rows = np.arange(len(features)) if rows is None else rows
     origin, exponent = _frame(features, 'PCA', rows)
     pca = sklearn('decomposition').PCA(num_components).fit(np.ldexp(features[rows] - origin, -exponent))
@@ -34,7 +34,7 @@ def principal_components(
 
 
 def tsne(features: np.ndarray) -> np.ndarray:
-    """Embed features, float64 (N, D), in the plane by t-SNE, perplexity 30 or less for few; float64 (N, 2)."""
+    """Embed features, float64 (N, D), in the plane by t-SNE, perplexity 30 or less; float64 (N, 2)."""
     _frame(features, 't-SNE')
     perplexity = min(30, (len(features) - 1) / 3)
     model = sklearn('manifold').TSNE(perplexity=perplexity, init='pca', random_state=0)
@@ -50,7 +50,8 @@ def _frame(features: np.ndarray, purpose: str, rows: np.ndarray | None = None) -
     typical = np.median(away[away > 0]) if away.any() else 1
     if away[farthest] > _FARTHEST * typical:
         raise ValueError(
-            f'features at row {rows[farthest]} are {away[farthest] / typical:.2g} times as far from the median '
-            f'as half of the others; {purpose} computes with up to {_FARTHEST:.2g} times. Leave out this sample'
+            f'features at row {rows[farthest]} are {away[farthest] / typical:.2g} times as far from the '
+            f'median as half of the others; {purpose} in float64 tells these apart up to {_FARTHEST:.2g} times. '
+            'Leave out this sample'
         )
     return origin, int(np.frexp(away[farthest])[1])

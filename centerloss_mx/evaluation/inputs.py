@@ -21,7 +21,15 @@ def checked_samples(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarra
             f'features of shape {features.shape} and labels of shape {labels.shape}; '
             'expected (N, D) and (N,), N > 0'
         )
-    return checked_features(features), labels
+    return checked_features(features), checked_labels(labels)
+
+
+def checked_labels(labels: np.ndarray) -> np.ndarray:
+    """Return labels as an array; raise ValueError for NaN, which is in no class."""
+    labels = np.asarray(labels)
+    if labels.dtype.kind == 'f' and np.isnan(labels).any():
+        raise ValueError(f'label nan at row {int(np.isnan(labels).argmax())} is no class')
+    return labels
 
 
 def checked_features(features: np.ndarray, dim: int | None = None, name: str = 'features') -> np.ndarray:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, Iterable, NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 
 from .._checks import first_names, quantity
+from .inputs import checked_labels
 
 
 class Pairs(NamedTuple):
@@ -68,7 +70,7 @@ def verification_pairs(labels: np.ndarray, num_folds: int = 10, num_pairs: int =
     >>> len(pairs.same), int(pairs.same.sum())
     (24, 12)
     """
-    labels = np.asarray(labels)
+    labels = checked_labels(labels)
     if num_folds < 2 or num_pairs < 1:
         raise ValueError(
             f'num_folds={num_folds}, num_pairs={num_pairs}; expected num_folds >= 2 and num_pairs >= 1'
@@ -100,7 +102,7 @@ def check_unseen(names: Iterable[Any], trained_on: Iterable[Any]) -> None:
     Parameters
     ----------
     names : iterable
-        Names of the classes (for faces, the people) to verify.
+        Names of the classes (for faces, the people) to verify. Unicode's forms of a name count as one.
     trained_on : iterable
         Names of the training classes.
 
@@ -117,12 +119,17 @@ def check_unseen(names: Iterable[Any], trained_on: Iterable[Any]) -> None:
     --------
     >>> check_unseen(['ann'], ['bob', 'eve'])
     """
-    seen = sorted(set(map(str, names)) & set(map(str, trained_on)))
+    seen = sorted({*map(_composed, names)} & {*map(_composed, trained_on)})
     if seen:
         raise ValueError(
             f'{quantity(len(seen), "class", "classes")} to verify {"is" if len(seen) == 1 else "are"} in the '
             f'training set: {first_names(seen)}; verify other classes'
         )
+
+
+def _composed(name: Any) -> str:
+    """Return a name in one form: names of files on macOS have accents as signs of their own."""
+    return normalize('NFC', str(name))
 
 
 def checked_pairs(pairs: Pairs, num_samples: int) -> Pairs:

@@ -99,4 +99,3 @@ def retrieval(features: np.ndarray, labels: np.ndarray, metric: str = 'cosine') 
         num_queries=num_queries,
         num_left_out=len(labels) - num_queries,
     )
-

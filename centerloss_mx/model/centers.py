@@ -34,7 +34,8 @@ def find_centers(
     Raises
     ------
     ValueError
-        There is no loss of that name, or there are several and `name` is None.
+        There is no loss of that name, there are several and `name` is None, or the centers are not
+        (num_class, D).
 
     Examples
     --------
@@ -49,6 +50,8 @@ def find_centers(
     centers = {**arg_params, **aux_params}.get(info.centers)
     if centers is None:
         return None
+    if len(centers.shape) != 2 or len(centers) != info.num_class:
+        raise ValueError(f'{info.centers} of shape {centers.shape}; expected ({info.num_class}, D)')
     return centers.asnumpy()[:, info.columns]
 
 

@@ -11,6 +11,9 @@ import numpy as np
 from .._checks import quantity
 from .._files import read_npz, write_npz
 from ..dataset import numbered
+from ..io.class_names import as_text, check_distinct
+
+_NAMES = ('class_names', 'names', 'trained_on')
 
 
 class Features(NamedTuple):
@@ -61,7 +64,7 @@ def save_features(path: str | os.PathLike, features: Features) -> None:
     Raises
     ------
     ValueError
-        The path does not end in .npz, or features are not finite.
+        The path does not end in .npz, or `load_features` would refuse the file, or read other names.
     OSError
         The folder does not exist or cannot be written to.
 
@@ -72,10 +75,12 @@ def save_features(path: str | os.PathLike, features: Features) -> None:
     if Path(path).suffix != '.npz':
         raise ValueError(f'{path}: expected a file that ends in .npz')
     try:
-        _check_finite(features.features, features.names)
+        arrays = {name: np.array(value) for name, value in features._asdict().items() if value is not None}
+        read = _from_arrays(arrays)
+        for name in (name for name in _NAMES if name in arrays):
+            _check_kept(name, getattr(features, name), getattr(read, name))
     except ValueError as error:
         raise ValueError(f'{path} is not written: {error}') from None
-    arrays = {name: np.array(value) for name, value in features._asdict().items() if value is not None}
     write_npz(path, arrays)
 
 
@@ -98,7 +103,7 @@ def load_features(path: str | os.PathLike) -> Features:
         There is no such file.
     ValueError
         The file is damaged, contains pickled objects, lacks an array, or has arrays that do not fit each
-        other or features that are not finite.
+        other, features that are not finite, or two classes of one name.
 
     Examples
     --------
@@ -118,8 +123,8 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> Features:
             f'features {features.dtype} {features.shape} and labels of shape {labels.shape}; '
             'expected numbers (N, D), and (N,)'
         )
-    _check_finite(features, arrays.get('names'))
     names = _lists_of_names(arrays)
+    _check_finite(features, names.get('names'))
     if len(names.get('names', features)) != len(features):
         raise ValueError(f'{len(features)} features, but {quantity(len(names["names"]), "name")}')
     if 'class_names' in names:
@@ -133,7 +138,7 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> Features:
     return Features(features, labels.astype(np.int64), centers=centers, network=network, **names)
 
 
-def _check_finite(features: np.ndarray, names: Sequence[str] | np.ndarray | None) -> None:
+def _check_finite(features: np.ndarray, names: Sequence[str] | None) -> None:
     with np.errstate(over='ignore'):  # beyond float32, squares would overflow in float64, too
         finite = np.isfinite(features.astype(np.float32)).all(axis=1)
     if not finite.all():
@@ -143,11 +148,24 @@ def _check_finite(features: np.ndarray, names: Sequence[str] | np.ndarray | None
 
 
 def _lists_of_names(arrays: dict[str, np.ndarray]) -> dict[str, list[str]]:
-    found = {key: arrays[key] for key in ('class_names', 'names', 'trained_on') if key in arrays}
-    for key, names in found.items():
-        if names.ndim != 1:
-            raise ValueError(f'{key} of shape {names.shape}; expected a list of names')
-    return {key: [*map(str, names)] for key, names in found.items()}
+    found = {}
+    for key in _NAMES:
+        if key in arrays:
+            if arrays[key].ndim != 1 or arrays[key].dtype.hasobject:
+                raise ValueError(f'{key} of shape {arrays[key].shape}; expected a list of names')
+            try:
+                found[key] = as_text(arrays[key])
+            except ValueError as error:
+                raise ValueError(f'{key}: {error}') from None
+    check_distinct('class_names', found.get('class_names', []))
+    return found
+
+
+def _check_kept(key: str, given: Sequence[object], read: list[str]) -> None:
+    """Raise ValueError if NumPy's arrays do not keep a name: they drop NULs at its end."""
+    for row, (name, kept) in enumerate(zip(given, read)):
+        if kept != (name.decode() if isinstance(name, bytes) else str(name)):
+            raise ValueError(f'{key}: {name!r} at row {row} would be read as {kept!r}')
 
 
 def _check_labels(labels: np.ndarray, num_class: int) -> None:

@@ -259,12 +259,16 @@ def _without_description(
 
 def _losses_behind(nodes: list[dict[str, Any]], label: int) -> Iterator[tuple[int, str]]:
     """Yield the number of each MakeLoss node that reads a label, and the name that its centers begin with."""
+    rows = f'({nodes[label]["attrs"]["__num_class__"]}, '
     for i, node in enumerate(nodes):
         ancestors = _ancestors(nodes, i) if node['op'] == 'MakeLoss' else ()
-        for variable in (nodes[ancestor]['name'] for ancestor in ancestors if label in ancestors):
-            name, found, end = variable.rpartition('_center_weight')
+        for variable in (nodes[ancestor] for ancestor in sorted(ancestors) if label in ancestors):
+            # The factories gave the Variable its shape and no weight decay; a layer's own weight has neither.
+            attributes = variable.get('attrs', {})
+            made = attributes.get('__wd_mult__') == '0' and attributes.get('__shape__', '').startswith(rows)
+            name, found, end = variable['name'].rpartition('_center_weight')
             # A node's name may have the prefix of a name manager, a Variable's has none.
-            if found and not end and node['attrs'].get('__loss_of__', node['name']).endswith(name):
+            if made and found and not end and node['attrs'].get('__loss_of__', node['name']).endswith(name):
                 yield i, name
 
 

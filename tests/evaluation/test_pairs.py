@@ -47,3 +47,14 @@ def test_only_those_may_be_verified_that_were_not_trained_on():
         match=r'^11 classes to verify are in the training set: 0, 1, 10, 2, .*, 8, \.\.\.; verify other cl',
     ):
         check_unseen(range(11), range(20))
+
+
+def test_a_name_is_the_same_with_its_accents_written_otherwise():
+    with pytest.raises(ValueError, match='1 class to verify is in the training set: Zoë'):
+        check_unseen(['Zoe\u0308'], ['Ann', 'Zo\xeb'])
+    check_unseen(['zo\xeb', 'Zoe'], ['Zo\xeb'])
+
+
+def test_samples_without_a_class_are_in_no_pair():
+    with pytest.raises(ValueError, match='label nan at row 5 is no class'):
+        verification_pairs(np.array([0, 0, 1, 1, 2, np.nan]), num_folds=2)

@@ -113,3 +113,10 @@ def test_among_several_losses_the_name_finds_the_centers():
     for name in None, 'other':
         with pytest.raises(ValueError, match=rf'name={name!r}: .* it has first, island_loss'):
             find_centers(net, arg_params, {}, name)
+
+
+def test_centers_of_another_shape_than_the_loss_has_are_refused():
+    net = center_loss(FEATURES, LABEL, 2)
+    for shape in (3, 2), (2,), (2, 1, 1):
+        with pytest.raises(ValueError, match=r'center_loss__center_bias of shape .*; expected \(2, D\)'):
+            find_centers(net, {}, {'center_loss__center_bias': mx.nd.ones(shape)})

@@ -6,6 +6,8 @@ from centerloss_mx.model import Features, load_features, save_features
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 
 def some_features(**fields):
@@ -81,3 +83,88 @@ def test_features_that_are_not_finite_are_not_written(tmp_path):
     with pytest.raises(ValueError, match=r'expected a file that ends in \.npz'):
         save_features(tmp_path / 'features.csv', some_features())
     assert not list(tmp_path.iterdir())
+
+
+NAMES = st.text(st.sampled_from('ab\0ü '), max_size=2)
+LISTS = st.one_of(
+    st.none(), st.lists(NAMES | st.sampled_from([7, 2.5, None]), max_size=3),
+    st.lists(st.binary(max_size=2), max_size=3),
+)  # fmt: skip
+ARRAYS = st.builds(
+    lambda dtype, shape, value: np.full(shape, value).astype(dtype),
+    st.sampled_from(['float32', 'float64', 'float16', 'int64', 'uint8', 'bool', 'object', 'U2', 'complex64']),
+    st.sampled_from([(2, 3), (3, 2), (3, 1), (0, 2), (3,), (2,), ()]),
+    st.sampled_from([0, 1, 2]),
+)
+
+
+@settings(max_examples=100)
+@given(features=st.builds(Features, ARRAYS, ARRAYS, LISTS, LISTS, st.none() | ARRAYS, LISTS))
+def test_what_is_saved_can_be_loaded_and_what_cannot_is_not_saved(tmp_path_factory, features):
+    """The fields are mostly wrong; the file that NumPy would write of them says what loading makes of it."""
+    check_saving(tmp_path_factory.mktemp('features'), features)
+
+
+@given(size=st.integers(0, 3), data=st.data())
+def test_what_is_saved_comes_back(tmp_path_factory, size, data):
+    """The fields fit each other; their values are odd now and then."""
+    values = st.sampled_from([0, 1, -1, np.nan, 1e39, 1e-50])
+    names = [data.draw(st.lists(NAMES, min_size=n, max_size=n)) for n in (2, size, 3)]
+    features, centers = (
+        np.array(data.draw(st.lists(values, min_size=2 * n, max_size=2 * n)), float).reshape(n, 2)
+        for n in (size, 3)
+    )
+    labels = np.array(data.draw(st.lists(st.integers(0, 1), min_size=size, max_size=size)), int)
+    check_saving(
+        tmp_path_factory.mktemp('features'), Features(features, labels, names[0], names[1], centers, names[2])
+    )
+
+
+def check_saving(folder, features):
+    def loaded(path):
+        try:
+            return load_features(path), None
+        except ValueError as error:
+            return None, str(error).replace(f'{path}: ', '')
+
+    plain, saved = folder / 'plain.npz', folder / 'saved.npz'
+    given_fields = {name: value for name, value in features._asdict().items() if value is not None}
+    np.savez(plain, **{name: np.array(value) for name, value in given_fields.items()})
+    expected, refusal = loaded(plain)
+    try:
+        save_features(saved, features)
+    except ValueError as error:
+        assert not saved.exists()
+        if ' would be read as ' not in str(error):
+            assert 'Object arrays' in refusal or str(error).endswith(refusal)
+        return
+    assert_same_features(loaded(saved)[0], expected)
+    for name in 'class_names', 'names', 'trained_on':
+        if name in given_fields:
+            given_names = [one.decode() if isinstance(one, bytes) else str(one) for one in given_fields[name]]
+            assert getattr(expected, name) == given_names
+
+
+@pytest.mark.parametrize('fields, message', [
+    ({'features': np.ones((6, 3), bool)}, r'features bool \(6, 3\) and labels'),
+    ({'labels': np.array([0, 1, 2, 3, 0, 0])}, 'label 3 at row 3 is outside 0..2'),
+    ({'labels': np.zeros(6)}, r'label 0\.0 at row 0 is outside 0..2'),
+    ({'names': ['a']}, '6 features, but 1 name'),
+    ({'names': None, 'features': np.ones((5, 3))}, r'features float64 \(5, 3\) and labels of shape \(6,\)'),
+    ({'trained_on': None}, r'centers of shape \(2, 3\); expected a row of 3 for each class'),
+    ({'centers': np.full((2, 3), np.inf)}, 'the centers are not finite'),
+    ({'class_names': ['Ann', '3', 'Ann']}, "class_names: 'Ann' is there 2 times; expected a name for"),
+    ({'class_names': ['Ann', '3\0', 'Bob']}, r"class_names: '3\\x00' at row 1 would be read as '3'"),
+    ({'class_names': ['Ann', None, 'Bob']}, r'class_names of shape \(3,\); expected a list of names'),
+    ({'trained_on': [b'Zo\xeb', b'Ann']}, r"trained_on: b'Zo\\xeb' at row 0 is not UTF-8"),
+])  # fmt: skip
+def test_features_that_could_not_be_loaded_are_not_written(tmp_path, fields, message):
+    with pytest.raises(ValueError, match=rf'features\.npz is not written: {message}'):
+        save_features(tmp_path / 'features.npz', some_features(**fields))
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_in_bytes_are_read_as_text(tmp_path):
+    names = [b'Ann', 'Zoë'.encode()]
+    np.savez(tmp_path / 'f.npz', features=np.eye(2), labels=[1, 0], class_names=names)
+    assert load_features(tmp_path / 'f.npz').classes.tolist() == ['Zoë', 'Ann']

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from centerloss_mx import gluon, symbol
@@ -198,3 +199,14 @@ def test_of_several_losses_the_one_with_the_default_name_is_meant():
         symbol.island_loss(embedding(), label, NUM_CLASS, DIM),
     ])  # fmt: skip
     assert find_center_loss(net).name == 'center_loss'
+
+
+@pytest.mark.parametrize('loss', ['learned_center_loss', 'island_loss', 'contrastive_center_loss'])
+@pytest.mark.parametrize('layer', ['loss_center', 'center_loss_center', '_loss_center'])
+def test_a_layer_before_a_loss_without_description_is_not_its_centers(loss, layer):
+    """The layer's name ends as that of centers, and the loss's name ends as what is before it."""
+    graph = json.loads((FILES / f'{loss}.json').read_text())
+    for node in graph['nodes']:
+        node['name'] = node['name'].replace('embedding_weight', f'{layer}_weight')
+    info = symbol.describe(mx.sym.load_json(json.dumps(graph)))
+    assert [(one.name, one.centers) for one in info] == [(loss, f'{loss}_center_weight')]
