@@ -51,7 +51,7 @@ def _frame(features: np.ndarray, purpose: str, rows: np.ndarray | None = None) -
     if away[farthest] > _FARTHEST * typical:
         raise ValueError(
             f'features at row {rows[farthest]} are {away[farthest] / typical:.2g} times as far from the '
-            f'median as half of the others; {purpose} in float64 tells these apart up to {_FARTHEST:.2g} times. '
-            'Leave out this sample'
+            f'median as half of the others; {purpose} in float64 tells these apart up to {_FARTHEST:.2g} '
+            'times. Leave out this sample'
         )
     return origin, int(np.frexp(away[farthest])[1])
