@@ -149,7 +149,7 @@ class Accuracy(_ReadLater, mxmetric.Accuracy):
             self._count_later(picked, label.asnumpy())
 
     def _counted(self, numbers: np.ndarray, known: np.ndarray) -> Iterable[tuple[float, int]]:
-        right = numbers.astype('int32').ravel() == known.astype('int32').ravel()
+        right = numbers.ravel() == known.ravel()
         if self.ignore_label is not None:
             right = right[known.ravel() != self.ignore_label]
         return [(right.sum(), right.size)]

@@ -67,3 +67,15 @@ def test_the_center_loss_is_the_mean_over_samples_whatever_divided_it(
         total += losses.sum()
         metric.update([mx.nd.array(labels)], [mx.nd.array(given_losses)])
     assert metric.get() == ('center_loss', mean(total, count))
+
+
+@pytest.mark.parametrize(
+    'label, dtype', [(2.5, 'float32'), (2**32 + 2, 'int64'), (-0.5, 'float64'), (np.nan, 'float32')]
+)
+def test_a_label_that_is_no_class_is_not_taken_for_one(label, dtype):
+    metric = Accuracy()
+    for predicted in 0, 2:
+        metric.update(
+            [mx.nd.array(np.array([label], dtype), dtype=dtype)], [mx.nd.array([np.eye(3)[predicted]])]
+        )
+    assert metric.get() == ('accuracy', 0)
