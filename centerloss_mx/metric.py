@@ -11,6 +11,7 @@ from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from ._checks import check_choice
+from ._mxnet.arrays import argmax
 from ._mxnet.devices import device_slices
 from ._mxnet.engine import wait_for_centers
 from .operator.parameters import NORMALIZATIONS
@@ -143,7 +144,7 @@ class Accuracy(_ReadLater, mxmetric.Accuracy):
         """Count one batch."""
         labels, preds = mxmetric.check_label_shapes(labels, preds, wrap=True)
         for label, pred in zip(labels, preds):
-            picked = nd.identity(pred) if pred.shape == label.shape else nd.argmax(pred, axis=self.axis)
+            picked = nd.identity(pred) if pred.shape == label.shape else argmax(pred, self.axis)
             if picked.size != label.size:
                 raise ValueError(f'metric {self.name!r}: {label.size} labels, but {picked.size} predictions')
             self._count_later(picked, label.asnumpy())

@@ -79,3 +79,11 @@ def test_a_label_that_is_no_class_is_not_taken_for_one(label, dtype):
             [mx.nd.array(np.array([label], dtype), dtype=dtype)], [mx.nd.array([np.eye(3)[predicted]])]
         )
     assert metric.get() == ('accuracy', 0)
+
+
+def test_the_classes_of_float16_outputs_are_not_rounded():
+    metric = Accuracy()
+    metric.update(
+        [mx.nd.array([3001, 2048])], [mx.nd.one_hot(mx.nd.array([3001, 2049]), 3002, dtype='float16')]
+    )
+    assert metric.get() == ('accuracy', 0.5)

@@ -1,4 +1,4 @@
-"""Faults of MXNet's arrays: copies where a view is needed, and rows of zeros that get lost."""
+"""Faults of MXNet's arrays: copies where a view is needed, lost rows of zeros, and rounded numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from mxnet.base import _LIB, check_call
 from mxnet.ndarray import NDArray
 from mxnet.ndarray.sparse import RowSparseNDArray
 
-__all__ = ['host_view', 'row_numbers', 'set_rows', 'with_all_rows']
+__all__ = ['argmax', 'host_view', 'row_numbers', 'set_rows', 'with_all_rows']
+
+
+def argmax(array: NDArray, axis: int) -> NDArray:
+    """Return the number of the largest entry along an axis, float32, or float64 for float64.
+
+    MXNet's `argmax` returns it in the dtype of the array: in float16, number 2049 becomes 2048.
+
+    https://github.com/apache/mxnet/blob/1.9.1/src/operator/tensor/broadcast_reduce_op.h#L602
+    """
+    return nd.argmax(array.astype('float32') if array.dtype == np.float16 else array, axis=axis)
 
 
 def host_view(array: NDArray) -> np.ndarray:

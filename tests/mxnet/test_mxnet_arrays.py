@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from centerloss_mx._mxnet.arrays import host_view, row_numbers, set_rows, with_all_rows
+from centerloss_mx._mxnet.arrays import argmax, host_view, row_numbers, set_rows, with_all_rows
 
 import mxnet as mx
 import numpy as np
 
 LARGE = 2**24 + 1  # the first whole number that float32 does not hold
+
+
+def test_mxnets_argmax_rounds_the_number_of_a_class_in_float16():
+    scores = mx.nd.one_hot(mx.nd.array([2049, 7]), 2100, dtype='float16')
+    assert mx.nd.argmax(scores, axis=1).asnumpy().tolist() == [2048, 7]
+    assert argmax(scores, axis=1).asnumpy().tolist() == [2049, 7]
+    assert argmax(scores.astype('float64'), axis=1).dtype == np.float64
 
 
 def test_mxnets_array_for_numpy_is_a_copy():
