@@ -282,3 +282,16 @@ def test_training_that_cannot_be_done_ends_with_status_1(refused, data, tmp_path
     status, line = refused('train', '-o', 'net', *arguments)
     assert status == 1 and message in line
     assert not list(tmp_path.glob('*.params'))
+
+
+def test_a_parameter_may_have_a_name_that_ends_like_a_labels(data, call):
+    pixels = mx.sym.Flatten(mx.sym.Variable('data'))
+    weight = mx.sym.Variable('face_label')
+    mx.sym.FullyConnected(pixels, weight, num_hidden=4, no_bias=True, name='embedding').save('own.json')
+    start = mx.nd.random.uniform(shape=(4, np.load(data / 'all.npz')['images'][0].size))
+    mx.nd.save('start.params', {'arg:face_label': start})
+    options = ['--lr', 1e-9, '--num-epochs', 1, '--batch-size', 8, '--test-share', 0]
+    call(
+        'train', data / 'all.npz', '-o', 'own', '--network', 'own.json', '--params', 'start.params', *options
+    )
+    np.testing.assert_allclose(load_checkpoint('own')[1]['face_label'].asnumpy(), start.asnumpy(), atol=1e-6)
