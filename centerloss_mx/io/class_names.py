@@ -8,6 +8,7 @@ from typing import Any, Iterable, Sequence
 import numpy as np
 
 from .._checks import first_names, quantity
+from ..operator.labels import exact_below
 
 __all__ = ['as_text', 'check_class_count', 'check_distinct', 'class_numbers', 'numbered']
 
@@ -86,13 +87,13 @@ def _whole(labels: np.ndarray) -> np.ndarray:
     if not np.isfinite(labels).all():
         row = int(np.isfinite(labels).argmin())
         raise ValueError(f'label {labels[row]} at row {row} is not finite')
-    digits = min(np.finfo(labels.dtype).nmant, 52) + 1
-    beyond = np.abs(labels) >= 2.0**digits  # this is what 2^digits + 1 is rounded to
+    most = exact_below(labels.dtype)
+    beyond = np.abs(labels) >= most
     if beyond.any():
         row = int(beyond.argmax())
         raise ValueError(
-            f'label {labels[row]} at row {row} is not below 2^{digits}, up to which {labels.dtype} holds '
-            'every whole number; expected integers'
+            f'label {labels[row]} at row {row} may be rounded: {labels.dtype} holds every whole number below '
+            f'{most} only; expected integers'
         )
     return labels.astype(np.int64) if (labels == np.round(labels)).all() else labels
 

@@ -13,7 +13,7 @@ from mxnet.ndarray import NDArray
 
 from .batch import Batch
 from .device_rows import DeviceRows
-from .labels import check_labels, group_by_class
+from .labels import check_labels, exact_below, group_by_class
 from .native import NativeCallbacks, NativeState, centers_lock
 from .numpy_rows import HostRows
 from .parameters import CenterLossParam
@@ -292,9 +292,7 @@ class CenterLossProp(mxop.CustomOpProp):
             raise ValueError(f'centerloss: data is {data_type}; expected float16, float32 or float64')
         if label_type.kind not in 'fiu':
             raise ValueError(f'centerloss: label is {label_type}; expected a numeric dtype')
-        most = (
-            2 ** (np.finfo(label_type).nmant + 1) if label_type.kind == 'f' else np.iinfo(label_type).max + 1
-        )
+        most = exact_below(label_type)
         if self.parameters.num_class > most:
             raise ValueError(
                 f'centerloss: num_class={self.parameters.num_class} is too large for {label_type} labels, '

@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ['ClassGroups', 'check_labels', 'group_by_class']
+__all__ = ['ClassGroups', 'check_labels', 'exact_below', 'group_by_class']
+
+
+def exact_below(dtype: np.dtype) -> int:
+    """Return the number below which a dtype tells all whole numbers apart: 2^24 for float32.
+
+    Number 2^24 itself is not told from 2^24 + 1, which float32 rounds to it.
+    """
+    return 2 ** (min(np.finfo(dtype).nmant, 52) + 1) if dtype.kind == 'f' else np.iinfo(dtype).max + 1
 
 
 def check_labels(
@@ -33,7 +41,8 @@ def check_labels(
     Raises
     ------
     ValueError
-        A label that is negative, >= num_class, NaN, infinite or not whole, and not the ignored one.
+        A label that is negative, >= num_class, NaN, infinite or not whole, and not the ignored one; or one so
+        large that its dtype may have rounded it.
 
     References
     ----------
@@ -46,7 +55,8 @@ def check_labels(
     """
     with np.errstate(invalid='ignore'):  # NaN and infinity become some integer, which `wrong` finds unequal
         classes = labels.astype(np.intp)
-    wrong = (classes != labels) | (classes < 0) | (classes >= num_class)
+    most = min(num_class, exact_below(labels.dtype))
+    wrong = (classes != labels) | (classes < 0) | (classes >= most)
     kept = None
     if ignore_label is not None:
         ignored = labels == ignore_label
@@ -58,6 +68,11 @@ def check_labels(
         row = int(wrong.argmax())
         label = labels[row].item()
         whole = isinstance(label, int) or label.is_integer()
+        if whole and most <= label < num_class:
+            raise ValueError(
+                f'label {int(label)} at row {row} may be rounded: {labels.dtype} holds every whole number '
+                f'below {most} only; expected integers (num_class={num_class})'
+            )
         raise ValueError(
             f'label {int(label) if whole else label} at row {row} is '
             f'{"outside" if whole else "not a whole number in"} 0..{num_class - 1} (num_class={num_class})'

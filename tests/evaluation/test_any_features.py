@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from math import isqrt
+from pathlib import Path
 
+import centerloss_mx
 from centerloss_mx.evaluation import (
     Pairs,
     class_means,
@@ -34,7 +37,7 @@ PLACES = [
 
 
 @st.composite
-def samples(draw, least=2):
+def samples(draw, least=1):
     """Whole numbers (N, D), labels, and the same numbers as features of some dtype, place and size."""
     size, dim = draw(st.integers(least, 12)), draw(st.integers(1, 4))
     whole = draw(arrays(np.int64, (size, dim), elements=st.integers(0, 6)))
@@ -268,3 +271,14 @@ def test_a_threshold_that_accepts_no_pair_is_above_all_similarities_of_any_size(
     found = verify(features, Pairs(first, second, same, np.repeat([0, 1], 3)), 'euclidean')
     assert (found.thresholds > found.similarities.max()).all()
     assert found.accuracies.tolist() == [2 / 3, 2 / 3]
+
+
+def test_features_reach_scikit_learn_in_two_files_only():
+    """Those that center and scale: no protocol can forget it."""
+    package = Path(centerloss_mx.__file__).parent
+    modules = 'cluster|decomposition|manifold|neighbors|preprocessing|pairwise|euclidean|cosine'
+    arithmetic = re.compile(rf"sklearn(\.|\(')(metrics('\)|)\.)?({modules})")
+    found = {
+        path.name for path in package.rglob('*.py') if arithmetic.search(path.read_text(encoding='utf-8'))
+    }
+    assert found == {'distances.py', 'estimators.py'}

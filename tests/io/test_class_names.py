@@ -63,7 +63,7 @@ def test_numbers_of_any_dtype_have_their_own_names_or_are_refused(dtype, values)
     try:
         names, numbers = numbered(labels)
     except ValueError as error:
-        assert 'is not below 2^' in str(error) or 'is not finite' in str(error)
+        assert 'may be rounded' in str(error) or 'is not finite' in str(error)
         return
     assert distinct(names, numbers, labels.tolist())
     if dtype != 'bool':
@@ -72,14 +72,14 @@ def test_numbers_of_any_dtype_have_their_own_names_or_are_refused(dtype, values)
 
 @pytest.mark.parametrize('labels, message', [
     (np.array([b'Zo\xeb', b'Zo\xe9']), r"b'Zo\\xe9' at row 1 is not UTF-8; expected UTF-8, or str"),
-    (np.array([3.0, 5e200, 7e200]), r'label 5e\+200 at row 1 is not below 2\^53, up to which float64 holds'),
-    (np.array([20000001, 3], 'float32'), r'label 20000000\.0 at row 0 is not below 2\^24'),
-    (np.array([5, 2049], 'float16'), r'label 2048\.0 at row 1 is not below 2\^11'),
+    (np.array([3.0, 5e200, 7e200]), r'label 5e\+200 at row 1 may be rounded: float64 holds every whole'),
+    (np.array([20000001, 3], 'float32'), r'20000000\.0 at row 0 may be rounded: .* below 16777216 only'),
+    (np.array([5, 2049], 'float16'), r'label 2048\.0 at row 1 may be rounded: .* below 2048 only'),
     ([4, '4'], "label 4 at row 0 would become '4'; expected labels of one kind"),
     (np.array([4, '4'], object), "label 4 at row 0 would become '4'"),
     (['x', 'x\0'], r"label 'x\\x00' at row 1 would become 'x'"),
     (np.array(['x', None], object), 'labels are of type NoneType and str; expected numbers, or names'),
-    ([-1, 2**64 - 1], r'label 1\.8\S+ at row 1 is not below 2\^53'),
+    ([-1, 2**64 - 1], r'label 1\.8\S+ at row 1 may be rounded'),
 ])  # fmt: skip
 def test_labels_that_would_become_others_are_refused(labels, message):
     with pytest.raises(ValueError, match=message):
