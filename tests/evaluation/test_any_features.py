@@ -282,3 +282,31 @@ def test_features_reach_scikit_learn_in_two_files_only():
         path.name for path in package.rglob('*.py') if arithmetic.search(path.read_text(encoding='utf-8'))
     }
     assert found == {'distances.py', 'estimators.py'}
+
+
+def test_a_feature_of_zeros_has_the_same_cosine_distance_to_all_others():
+    features = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 0.0], [1.0, 9.0], [-2.0, 0.1], [0.0, -1.0]])
+    labels = np.array([0, 1, 0, 1, 2, 2])
+    # Distance 1 is nearer than all that point away, and as far as what is at right angles.
+    assert knn_predict(features[[4, 5, 0]], [4, 5, 0], features[[1, 0]], 1).tolist() == [5, 4]
+    assert knn_predict(features[[4, 0, 2]], [4, 0, 2], features[[1]], 1).tolist() == [0]
+    assert retrieval(features, labels).precision_at_1 == 3 / 6  # rows 1, 2 and 3 find their class
+    pairs = Pairs([0, 0, 1, 4] * 2, [2, 1, 3, 5] * 2, [True, False, True, False] * 2, np.repeat([0, 1], 4))
+    assert verify(features, pairs).similarities[:2].tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize('offset', [10**9, -(10**12), 10**15])
+def test_the_mean_of_many_samples_far_from_zero_is_the_float64_next_to_it(offset):
+    rng = np.random.RandomState(20161008)
+    whole, labels = offset + rng.randint(0, 1000, (3000, 2)), rng.randint(0, 2, 3000)
+    _, means = class_means(whole, labels)
+    for j in 0, 1:
+        expected = [float(Fraction(int(column.sum()), len(column))) for column in whole[labels == j].T]
+        np.testing.assert_allclose(means[j], expected, rtol=0, atol=np.spacing(float(abs(offset))))
+
+
+def test_a_threshold_separates_similarities_that_are_next_to_each_other():
+    near = np.nextafter(1, 2)
+    features = np.array([[0.0], [near], [np.nextafter(near, 2)]])
+    pairs = Pairs([0, 0] * 2, [1, 2] * 2, [True, False] * 2, [0, 0, 1, 1])
+    assert verify(features, pairs, 'euclidean').accuracies.tolist() == [1, 1]

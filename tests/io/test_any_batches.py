@@ -58,12 +58,10 @@ def test_every_sample_is_served_once_with_its_class_and_padding_is_ignored(drawn
         assert not expected
 
 
-@given(labelled(), st.integers(1, 3))
-def test_the_parts_of_workers_are_the_batches(drawn, num_parts):
-    labels, batch_size, last = drawn
-    batch_size *= num_parts
-    if batch_size > len(labels):
-        return
+@given(st.integers(3, 12), st.integers(1, 3), st.sampled_from(['pad', 'discard']), st.data())
+def test_the_parts_of_workers_are_the_batches(size, num_parts, last, data):
+    labels = np.arange(size)
+    batch_size = num_parts * data.draw(st.integers(1, size // num_parts))
     workers = [
         PartIter(mx.io.NDArrayIter(labels, labels, batch_size, last_batch_handle=last), part, num_parts)
         for part in range(num_parts)
