@@ -159,9 +159,10 @@ def _seen_in_training(options: VerifyOptions, features: Features) -> bool | None
             file=sys.stderr,
         )
         return None
-    if not options.allow_trained:
-        try:
-            evaluation.check_unseen(np.unique(features.classes), features.trained_on)
-        except ValueError as error:
-            raise ValueError(f'{error}, or pass --allow-trained') from None
-    return bool({*features.classes} & {*features.trained_on})
+    try:
+        evaluation.check_unseen(np.unique(features.classes), features.trained_on)
+    except ValueError as error:
+        if options.allow_trained:
+            return True
+        raise ValueError(f'{error}, or pass --allow-trained') from None
+    return False

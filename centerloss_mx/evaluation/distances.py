@@ -57,7 +57,7 @@ def nearest(
         Feature i does not find point i.
     """
     largest = max(np.abs(rows).max(initial=0) for rows in (features, points))
-    exponent, origin = -np.frexp(largest)[1], np.median(points, axis=0)
+    exponent, origin = -np.frexp(largest)[1], 0 if metric == 'cosine' else np.median(points, axis=0)
     # Rounding in `between`, for each unit of |x|^2 + |y|^2.
     rounding = (features.shape[1] + 8) * np.finfo(np.float64).eps
 
