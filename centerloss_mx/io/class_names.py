@@ -77,7 +77,8 @@ def _of_one_kind(labels: Any) -> np.ndarray:
     if changed and not (array.dtype.kind == 'f' and np.isnan(array[changed]).all()):
         row = changed[0]
         raise ValueError(
-            f'label {entries[row]!r} at row {row} would become {array[row].item()!r}; expected labels of one kind'
+            f'label {entries[row]!r} at row {row} would become {array[row].item()!r}; '
+            'expected labels of one kind'
         )
     return array
 

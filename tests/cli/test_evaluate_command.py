@@ -121,6 +121,13 @@ def test_who_was_trained_on_is_not_verified_unless_told_so(call, refused, random
     main([*map(str, options), '--force'])
     assert 'features.npz does not record the training classes' in capsys.readouterr().err
     assert results('verify')['seen_in_training'] is None
+    names = [f'e\u0301{j}' for j in range(8)]  # as macOS writes them
+    save_features(
+        tmp_path / 'features.npz', random_features._replace(class_names=names, trained_on=['\xe93'])
+    )
+    assert '1 class to verify is in the training set: \xe93' in refused(*options, '--force')[1]
+    call(*options, '--force', '--allow-trained')
+    assert results('verify')['seen_in_training'] is True
 
 
 @pytest.mark.parametrize('protocol, message', [
