@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-import zlib
-
 from mxnet import image as mximage
+from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
+
+from .picture_headers import is_jpeg, read_header
 
 __all__ = ['decode']
 
-_PNG_SIGNATURE = b'\x89PNG'  # the part that MXNet looks at
-_PNG_END = b'IEND\xaeB`\x82'
+_RGB_AS_STORED = 1 | 128  # OpenCV's IMREAD_COLOR and IMREAD_IGNORE_ORIENTATION
+_EMPTY_COMMENT = b'\xff\xfe\x00\x02'
+
+# Axes to flip for each EXIF orientation, after rows and columns have changed places for 5 to 8
+_FLIPS = {1: (), 2: (1,), 3: (0, 1), 4: (0,), 5: (), 6: (1,), 7: (0, 1), 8: (0,)}
 
 
 def decode(content: bytes) -> NDArray:
-    """Decode a picture; raise RuntimeError if that is not possible.
+    """Decode a JPEG, PNG or BMP file, upright; raise RuntimeError with the reason if that is not possible.
 
-    MXNet takes the size of a PNG from its header without a check. For a wrong size it can allocate gigabytes,
-    and for a truncated file it returns uninitialized memory as pixels, so an incomplete PNG is refused here.
-    https://github.com/apache/mxnet/blob/1.9.1/src/io/image_io.cc#L89
+    MXNet allocates what a header promises: 5 GB for a JPEG of 749 bytes that says 30000 x 30000. Where
+    OpenCV cannot read the header of a PNG or JFIF file, MXNet returns uninitialized memory as pixels. So the
+    header is checked here, and a JFIF file gets an empty comment in front, with which MXNet leaves its size to
+    OpenCV and reports each error.
+    https://github.com/apache/mxnet/blob/1.9.1/src/io/image_io.cc#L189
+
+    OpenCV turns a picture upright as its EXIF orientation says, but MXNet switches that off for JFIF and PNG
+    files. The array of a picture would depend on the program that saved it. So OpenCV turns none here; all
+    are turned afterwards, as viewers show them.
+    https://github.com/apache/mxnet/blob/1.9.1/src/io/image_io.cc#L154
 
     The engine decodes later than `imdecode` returns. Its error would be raised somewhere in training.
     https://github.com/apache/mxnet/blob/1.9.1/src/io/image_io.cc#L204
     """
-    # MXNet recognizes a PNG by 4 bytes, which it reads from behind the end of a shorter file.
-    if _PNG_SIGNATURE.startswith(content[:4]) and not _is_complete_png(content):
-        raise RuntimeError('not a complete PNG')
-    image = mximage.imdecode(content)
-    image.wait_to_read()
-    return image
+    header = read_header(content)
+    if is_jpeg(content):
+        content = content[:2] + _EMPTY_COMMENT + content[2:]
+    try:
+        image = mximage.imdecode(content, flag=_RGB_AS_STORED)
+        image.wait_to_read()
+    except MXNetError:
+        raise RuntimeError('damaged pixels') from None
+    return _upright(image, header.orientation)
 
 
-def _is_complete_png(content: bytes) -> bool:
-    """Whether a PNG has a header with the right checksum, and an end."""
-    checksum = int.from_bytes(content[29:33], 'big')
-    return len(content) > 33 and zlib.crc32(content[12:29]) == checksum and _PNG_END in content
+def _upright(image: NDArray, orientation: int) -> NDArray:
+    """Turn a picture, (height, width, 3), as its orientation says."""
+    if orientation >= 5:
+        image = image.swapaxes(0, 1)
+    return image.flip(axis=_FLIPS[orientation]) if _FLIPS[orientation] else image
