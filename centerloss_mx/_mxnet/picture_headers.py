@@ -172,13 +172,12 @@ def _read_bmp(content: bytes) -> tuple[Header, float]:
 
 def _orientation(exif: bytes) -> int:
     """The orientation in EXIF data, which has the layout of a TIFF file; 1 where none is recorded."""
-    order = {b'II*\0': 'little', b'MM\0*': 'big'}.get(exif[:4])
-    if order is None:
+    number = {b'II*\0': _little, b'MM\0*': _number}.get(exif[:4])
+    if number is None:
         return 1
-    begin = int.from_bytes(exif[4:8], order)
-    for number in range(int.from_bytes(exif[begin : begin + 2], order)):
-        entry = exif[begin + 2 + 12 * number :][:12]
-        tag, kind, value = (int.from_bytes(entry[at : at + 2], order) for at in (0, 2, 8))
+    begin = number(exif[4:8]) + 2
+    for position in range(begin, begin + 12 * number(exif[begin - 2 : begin]), 12):
+        tag, kind, value = (number(exif[position + at :][:2]) for at in (0, 2, 8))
         if tag == _ORIENTATION_TAG and kind == _SHORT:
             return value if 1 <= value <= 8 else 1
     return 1

@@ -22,7 +22,7 @@ def decode(content: bytes) -> NDArray:
 
     MXNet allocates what a header promises: 5 GB for a JPEG of 749 bytes that says 30000 x 30000. Where
     OpenCV cannot read the header of a PNG or JFIF file, MXNet returns uninitialized memory as pixels. So the
-    header is checked here, and a JFIF file gets an empty comment in front, with which MXNet leaves its size to
+    header is checked here. A JFIF file gets an empty comment in front, with which MXNet leaves its size to
     OpenCV and reports each error.
     https://github.com/apache/mxnet/blob/1.9.1/src/io/image_io.cc#L189
 

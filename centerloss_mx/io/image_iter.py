@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 from mxnet import image as mximage
 from mxnet.ndarray import NDArray
 
+from .._mxnet.picture_headers import MOST_PIXELS
 from .._mxnet.pictures import decode
 from .center_loss_iter import CenterLossIter
-from .images import Images
-from .records import index_of, record_name
+from .images import Images, picture_reader
 
 _AREA_OR_CUBIC = 9  # MXNet's interpolation: by area if a picture shrinks, cubic if it grows
 
@@ -46,9 +45,10 @@ def image_iter(
     Returns
     -------
     CenterLossIter
-        Around an `mxnet.image.ImageIter`, which decodes in the calling process. Its `next` raises ValueError
-        for a picture that cannot be decoded and names its file or record. (OpenCV fills the missing part of a
-        truncated JPEG.)
+        Around an `mxnet.image.ImageIter`, which decodes in the calling process, and shows each picture
+        upright, as its EXIF orientation says. Its `next` raises ValueError for a picture that cannot be
+        decoded and names its file or record. (OpenCV fills the missing part of a truncated JPEG.) JPEG, PNG
+        and BMP files of up to 2^28 pixels can be decoded.
 
     Raises
     ------
@@ -64,11 +64,6 @@ def image_iter(
         # https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/image/image.py#L1534
         raise ValueError(f'batch_size {batch_size} is more than the {len(images.labels)} pictures')
     data_shape = (3, image_size, image_size)
-    if images.files is None:
-        path_imgrec = str(images.path_imgrec)
-        source: dict[str, Any] = {'path_imgrec': path_imgrec, 'path_imgidx': str(index_of(path_imgrec))}
-    else:
-        source = {'imglist': list(zip(images.labels.tolist(), images.files)), 'path_root': ''}
     augmenters = mximage.CreateAugmenter(
         data_shape,
         resize=image_size,
@@ -77,24 +72,63 @@ def image_iter(
         std=True,
         inter_method=_AREA_OR_CUBIC,
     )
-    samples = _ImageIter(batch_size, data_shape, shuffle=shuffle, aug_list=augmenters, **source)
-    if images.records is not None:
-        samples.select(images.records)
+    samples = _ImageIter(images, batch_size, data_shape, shuffle, augmenters)
     return CenterLossIter(samples, ignore_label=ignore_label)
 
 
 class _ImageIter(mximage.ImageIter):
-    """`ImageIter` that raises for a picture that cannot be decoded, at once and with its name."""
+    """`ImageIter` of `Images`; it raises for a picture that cannot be decoded, at once and with its name."""
 
-    def select(self, records: list[int]) -> None:
-        """Serve only these records of the .rec file."""
-        self.seq, self.num_image = list(records), len(records)
+    def __init__(
+        self,
+        images: Images,
+        batch_size: int,
+        data_shape: tuple[int, int, int],
+        shuffle: bool,
+        augmenters: list[mximage.Augmenter],
+    ) -> None:
+        super().__init__(
+            batch_size, data_shape, imglist=[], path_root='', shuffle=shuffle, aug_list=augmenters
+        )
+        self.images, self.read = images, picture_reader(images)
+        self.sizes = np.full(len(images.labels), -1)  # in bytes, once a picture has been read
+        self.seq = [*range(len(images.labels))]
+        self.num_image, self.imglist = len(self.seq), [*zip(images.labels.tolist(), self.seq)]
         self.reset()
+
+    def read_image(self, fname: int) -> bytes:
+        """Read the picture of a row, which must have as many bytes as in the epoch before.
+
+        Without that, a JPEG that is truncated during a training would be completed with grey.
+        """
+        try:
+            content = self.read(fname)
+        except FileNotFoundError:
+            raise FileNotFoundError(f'{self._name()} does not exist any more') from None
+        except ValueError as error:
+            raise ValueError(f'{self._name()}: {error}') from None
+        if self.sizes[fname] not in (-1, len(content)):
+            raise ValueError(
+                f'{self._name()} has changed: {len(content)} bytes, {self.sizes[fname]} in the epoch before'
+            )
+        self.sizes[fname] = len(content)
+        return content
 
     def imdecode(self, s: bytes) -> NDArray:
         try:
-            return decode(s)
-        except RuntimeError:
-            key = self.seq[self.cur - 1]
-            name = record_name(self.imgrec.uri.value.decode(), key) if self.imgrec else self.imglist[key][1]
-            raise ValueError(f'{name}: not a picture that MXNet can decode; repair or remove it') from None
+            image = decode(s)
+        except RuntimeError as error:
+            raise ValueError(
+                f'{self._name()}: not a picture that MXNet can decode ({error}); repair or remove it'
+            ) from None
+        height, width, _ = image.shape
+        if self.data_shape[1] ** 2 * max(height, width) > MOST_PIXELS * min(height, width):
+            raise ValueError(
+                f'{self._name()}: {width} x {height} pixels are too narrow to be resized to '
+                f'{self.data_shape[1]} pixels on the shorter side; crop or remove it'
+            )
+        return image
+
+    def _name(self) -> str:
+        """The name of the picture that was read last."""
+        return self.images.names[self.seq[self.cur - 1]]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import Callable, NamedTuple
 
 import numpy as np
 
 from .._mxnet.pictures import decode
-from .records import read_pictures, record_keys, record_name
+from .._mxnet.records import read_record
+from .records import record_name, record_positions
 
 
 class Images(NamedTuple):
@@ -45,7 +46,7 @@ class Images(NamedTuple):
     @property
     def record_keys(self) -> list[int]:
         """The keys of the N records of a .rec file."""
-        return record_keys(str(self.path_imgrec)) if self.records is None else self.records
+        return [*record_positions(str(self.path_imgrec))] if self.records is None else self.records
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Images:
         """Select pictures by their rows; `class_names` does not change.
@@ -91,11 +92,11 @@ def readable_images(images: Images) -> tuple[Images, list[str]]:
     >>> images, unreadable = readable_images(list_images('birds'))  # doctest: +SKIP
     >>> print('left out:', *unreadable)  # doctest: +SKIP
     """
-    rows, unreadable = [], []
-    for row, (name, content) in enumerate(zip(images.names, _contents(images))):
+    rows, unreadable, read = [], [], picture_reader(images)
+    for row, name in enumerate(images.names):
         try:
-            decode(content)
-        except RuntimeError:
+            decode(read(row))
+        except (RuntimeError, ValueError):
             unreadable.append(name)
         else:
             rows.append(row)
@@ -106,8 +107,11 @@ def readable_images(images: Images) -> tuple[Images, list[str]]:
     return images.take(rows), unreadable
 
 
-def _contents(images: Images) -> Iterator[bytes]:
-    """The encoded pictures, one after the other."""
+def picture_reader(images: Images) -> Callable[[int], bytes]:
+    """Return a function that reads the file or record of a row; ValueError for a damaged record."""
     if images.files is not None:
-        return (Path(file).read_bytes() for file in images.files)
-    return read_pictures(str(images.path_imgrec), images.record_keys)
+        files = images.files
+        return lambda row: Path(files[row]).read_bytes()
+    path, keys = str(images.path_imgrec), images.record_keys
+    positions = record_positions(path)
+    return lambda row: read_record(path, positions[keys[row]])[1]

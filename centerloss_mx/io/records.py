@@ -1,72 +1,61 @@
-"""The records of a .rec file: their keys, labels and pictures."""
+"""The records of a .rec file: their keys, positions and labels."""
 
 from __future__ import annotations
 
 import os
-import struct
 from pathlib import Path
-from typing import Iterator, Sequence
 
 import numpy as np
-from mxnet import recordio
-from mxnet.base import MXNetError
 
 from .._checks import quantity
+from .._mxnet.records import read_record
 
-__all__ = ['index_of', 'read_pictures', 'record_keys', 'record_labels', 'record_name', 'record_sizes']
-
-
-def index_of(path_imgrec: str | os.PathLike[str]) -> Path:
-    """Return the path of the index beside a .rec file."""
-    return Path(path_imgrec).with_suffix('.idx')
+__all__ = ['record_labels', 'record_name', 'record_positions', 'record_sizes']
 
 
-def record_name(path: str, key: int) -> str:
+def record_name(path: str | os.PathLike[str], key: int) -> str:
     """Return the name of a record for messages."""
     return f'{path}: record {key}'
 
 
-def record_keys(path: str | os.PathLike[str]) -> list[int]:
-    """Return the keys of all records, in the order of the index."""
-    return _opened(path).keys
-
-
-def record_labels(path: Path) -> np.ndarray:
-    """Return the label of every record, in the order of the index; float32 (N,)."""
-    index = index_of(path)
+def record_positions(path: str | os.PathLike[str]) -> dict[int, int]:
+    """Return the position of each record in a .rec file by its key, in the order of the index beside it."""
+    path, index = Path(path), Path(path).with_suffix('.idx')
     if not index.is_file():
         raise FileNotFoundError(
             f'{index} does not exist; expected the index of {path.name}, as im2rec.py writes it'
         )
-    labels = []
     try:
-        records = _opened(path)
-        for key in records.keys:
-            labels.append(recordio.unpack(records.read_idx(key) or b'')[0].label)
-    except (IndexError, ValueError, MXNetError, struct.error):
-        after = f'after {quantity(len(labels), "record")}' if labels else 'from the first record on'
-        raise ValueError(
-            f'{path}: cannot be read {after}; the file is truncated, or {index.name} is not its index'
-        ) from None
-    for key, label in zip(records.keys, labels):
+        lines = [line.split('\t') for line in index.read_text(encoding='utf-8').splitlines()]
+        return {int(line[0]): int(line[1]) for line in lines}
+    except (ValueError, IndexError):
+        raise _unreadable(path, 0) from None
+
+
+def record_labels(path: Path) -> np.ndarray:
+    """Return the label of every record, in the order of the index; float32 (N,)."""
+    labels: list[float] = []
+    for key, position in record_positions(path).items():
+        try:
+            label, _ = read_record(path, position)
+        except ValueError:
+            raise _unreadable(path, len(labels)) from None
         if np.ndim(label):
-            raise ValueError(f'{record_name(str(path), key)} has {len(label)} labels, expected one number')
+            raise ValueError(f'{record_name(path, key)} has {len(label)} labels, expected one number')
+        labels.append(label)
     return np.array(labels, np.float32)
-
-
-def read_pictures(path: str | os.PathLike[str], keys: Sequence[int]) -> Iterator[bytes]:
-    """Return the encoded pictures of records, one after the other."""
-    records = _opened(path)
-    return (recordio.unpack(records.read_idx(key))[1] for key in keys)
-
-
-def _opened(path: str | os.PathLike[str]) -> recordio.MXIndexedRecordIO:
-    return recordio.MXIndexedRecordIO(str(index_of(path)), str(path), 'r')
 
 
 def record_sizes(path: str | os.PathLike[str]) -> dict[int, int]:
     """Return the number of bytes of each record by its key, from the index and the size of the file."""
-    positions = _opened(path).idx
+    positions = record_positions(path)
     starts = sorted(positions.values())
     ends = dict(zip(starts, [*starts[1:], os.path.getsize(path)]))
     return {key: ends[start] - start for key, start in positions.items()}
+
+
+def _unreadable(path: Path, count: int) -> ValueError:
+    after = f'after {quantity(count, "record")}' if count else 'from the first record on'
+    return ValueError(
+        f'{path}: cannot be read {after}; the file is truncated, or {path.stem}.idx is not its index'
+    )

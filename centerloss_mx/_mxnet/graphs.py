@@ -1,0 +1,64 @@
+"""The graph in a symbol file: MXNet trusts the numbers in it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mxnet.symbol import Symbol
+
+__all__ = ['check_graph', 'check_outputs']
+
+
+def check_graph(graph: Any) -> None:
+    """Raise ValueError for a graph whose nodes do not fit each other.
+
+    MXNet does not check the number of a node: one that does not exist ends the process.
+
+    https://github.com/apache/tvm/blob/v0.6.0/nnvm/src/pass/saveload_json.cc#L281
+
+    Parameters
+    ----------
+    graph : object
+        What Python reads from the JSON of a symbol file.
+    """
+    nodes = _list_in(graph, 'nodes')
+    for number, node in enumerate(nodes):
+        for entry in _list_in(node, 'inputs'):
+            _check_entry(entry, number)
+        for other in node.get('control_deps', []):
+            _check_entry([other, 0], number)
+        for subgraph in node.get('subgraphs', []):
+            check_graph(subgraph)
+    for number in _list_in(graph, 'arg_nodes'):
+        _check_entry([number, 0], len(nodes))
+    for entry in _list_in(graph, 'heads'):
+        _check_entry(entry, len(nodes))
+
+
+def _list_in(found: Any, name: str) -> list[Any]:
+    if not isinstance(found, dict) or not isinstance(found.get(name), list):
+        raise ValueError(f'no list of {name}')
+    return found[name]
+
+
+def _check_entry(entry: Any, num_nodes: int) -> None:
+    """Raise ValueError for a [node, output, version] whose node is not before `num_nodes`."""
+    whole = isinstance(entry, list) and 2 <= len(entry) <= 3 and all(type(part) is int for part in entry)
+    if not whole or min(entry) < 0 or entry[0] >= num_nodes or max(entry) >= 2**31:
+        raise ValueError(f'{entry}, expected [node, output, version] with a node in 0..{num_nodes - 1}')
+
+
+def check_outputs(symbol: Symbol) -> None:
+    """Raise ValueError for a network that uses outputs that its operators do not have.
+
+    MXNet reads behind the end of a list for those, when it infers shapes.
+
+    https://github.com/apache/mxnet/blob/1.9.1/src/executor/infer_graph_attr_pass.cc#L207
+    """
+    graph = json.loads(symbol.get_internals().tojson())
+    there = {(node, output) for node, output, _ in graph['heads']}  # the outputs of all operators
+    used = [entry for node in graph['nodes'] for entry in node['inputs']]
+    for node, output, _ in used + json.loads(symbol.tojson())['heads']:
+        if (node, output) not in there:
+            raise ValueError(f'{graph["nodes"][node]["name"]} has no output {output}')
