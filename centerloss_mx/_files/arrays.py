@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import zipfile
 from pathlib import Path
@@ -13,6 +14,8 @@ import numpy as np
 from .whole import write_checked
 
 __all__ = ['read_npz', 'write_npz']
+
+_DEFLATE_RATIO = 1032  # bytes that one compressed byte can become at most
 
 
 def write_npz(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
@@ -92,10 +95,29 @@ def read_npz(
             missing = [name for name in names if name not in arrays.files]
             if missing:
                 raise ValueError(f'{missing[0]} is not among {", ".join(arrays.files) or "none"}')
-            found = {name: arrays[name] for name in (*names, *optional) if name in arrays.files}
-            for name, array in found.items():
-                if not isinstance(array, np.ndarray):
-                    raise ValueError(f'{name} is not an array')
-            return found
+            found = [name for name in (*names, *optional) if name in arrays.files]
+            for name in found:
+                _check_size(arrays.zip, f'{name}.npy')
+            return {name: arrays[name] for name in found}
     except Exception as error:  # NumPy's errors for a damaged file have no common base
         raise ValueError(f'{path}: {expected}: {error}') from None
+
+
+def _check_size(archive: zipfile.ZipFile, name: str) -> None:
+    """Raise ValueError for an array whose header promises another size than its file in the archive has."""
+    if name not in archive.namelist():
+        raise ValueError(f'{name[:-4]} is not an array')
+    info = archive.getinfo(name)
+    if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        most = _DEFLATE_RATIO * info.compress_size
+        if info.file_size > most:
+            raise ValueError(f'{name}: {info.compress_size} bytes cannot hold {info.file_size}')
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {1: np.lib.format.read_array_header_1_0}.get(
+            version[0], np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read_header(file)
+        expected = file.tell() + math.prod(shape) * max(1, dtype.itemsize)
+    if info.file_size != expected and not dtype.hasobject:
+        raise ValueError(f'{name}: {info.file_size} bytes found, {expected} expected ({dtype} {shape})')

@@ -50,6 +50,9 @@ def read_params(path: str | os.PathLike) -> dict[str, NDArray]:
     try:
         check_params(path)
         params = nd.load(str(path))
+        for array in params.values() if isinstance(params, dict) else ():
+            if array.stype != 'default':
+                array.check_format()  # rows outside an array are read from memory of others
     except (MXNetError, ValueError):
         params = None
     if not isinstance(params, dict):

@@ -177,7 +177,7 @@ def _orientation(exif: bytes) -> int:
         return 1
     begin = number(exif[4:8]) + 2
     for position in range(begin, begin + 12 * number(exif[begin - 2 : begin]), 12):
-        tag, kind, value = (number(exif[position + at :][:2]) for at in (0, 2, 8))
+        tag, kind, value = (number(exif[at : at + 2]) for at in (position, position + 2, position + 8))
         if tag == _ORIENTATION_TAG and kind == _SHORT:
             return value if 1 <= value <= 8 else 1
     return 1

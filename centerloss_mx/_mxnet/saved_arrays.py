@@ -7,6 +7,7 @@ import math
 import os
 import pickletools
 import struct
+from pathlib import Path
 from typing import Any, BinaryIO
 
 __all__ = ['check_params', 'check_states']
@@ -39,10 +40,9 @@ def check_states(path: str | os.PathLike) -> None:
 
     Nothing is unpickled.
     """
-    with open(path, 'rb') as file:
-        for _, argument, _ in pickletools.genops(file):
-            if isinstance(argument, (bytes, bytearray)) and argument[:4] == struct.pack('<I', _V2):
-                _pass_array(_Saved(io.BytesIO(argument), len(argument)))
+    for _, argument, _ in pickletools.genops(Path(path).read_bytes()):
+        if isinstance(argument, (bytes, bytearray)) and argument[:4] == struct.pack('<I', _V2):
+            _pass_array(_Saved(io.BytesIO(argument), len(argument)))
 
 
 def _pass_array(saved: _Saved) -> None:
