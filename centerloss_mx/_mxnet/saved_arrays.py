@@ -57,7 +57,7 @@ def _pass_array(saved: _Saved) -> None:
         sparse_shape = saved.read_shape() if num_aux else None
     shape = saved.read_shape() if magic in (_V1, _V2, _V3) else saved.read_sizes('I', magic)
     if not shape and magic != _V3:
-        return  # an array that does not exist yet
+        raise ValueError('an array without a shape')
     saved.read('<ii')  # the context
     (type_flag,) = saved.read('<i')
     parts = [(type_flag, shape if sparse_shape is None else sparse_shape)]
