@@ -88,6 +88,6 @@ def naming_states(path: str | os.PathLike | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the errors of a damaged pickle have no common base
-        if path is None or isinstance(error, (OSError, ValueError, MXNetError)):
+        if path is None or isinstance(error, OSError):
             raise
         raise ValueError(damaged) from error

@@ -232,8 +232,11 @@ class Module(SavingModule):
             check_workers_share_centers(self._center_losses, getattr(kvstore, 'num_workers', num_workers))
             if self.params_initialized:
                 check_servers_can_hold(self._on_kvstore, self._arg_params)
-        with naming_states(self._preload_opt_states):
-            super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
+        states, self._preload_opt_states = self._preload_opt_states, None
+        super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
+        if states is not None:
+            with naming_states(states):
+                self.load_optimizer_states(states)
         if self._on_kvstore and self._kvstore and not self._update_on_kvstore:
             self.optimizer_initialized = False
             raise ValueError(

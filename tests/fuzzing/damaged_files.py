@@ -163,9 +163,12 @@ def parameters(folder):
 
 
 def network(folder):
+    _, *parameters = load_checkpoint(folder / 'net')
+
     def read():
         symbol = load_symbol(folder / 'net-symbol.json')
-        return describe(symbol), symbol.list_arguments(), symbol.get_internals().list_outputs()
+        FeatureExtractor(symbol, *parameters).predict(np.ones((4, 1, 8, 8), np.float32))
+        return describe(symbol), symbol.get_internals().list_outputs()
 
     return read
 
