@@ -13,7 +13,7 @@ from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol, load_json
 
-from .graphs import check_graph, check_outputs
+from .graphs import check_graph, check_operators
 from .saved_arrays import check_params, check_states
 
 __all__ = ['naming_states', 'read_params', 'read_symbol']
@@ -24,7 +24,7 @@ def read_symbol(path: str | os.PathLike) -> Symbol:
 
     MXNet's reader accepts some texts that are not JSON, so Python parses the text first. For a truncated
     file, it raises UnicodeDecodeError, because its message quotes the end of the file as a byte. Numbers of
-    nodes or outputs that do not exist end the process.
+    nodes or outputs that do not exist, or missing inputs, end the process.
 
     https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/base.py#L227
     """
@@ -32,7 +32,7 @@ def read_symbol(path: str | os.PathLike) -> Symbol:
         graph = json.loads(Path(path).read_text(encoding='utf-8'))
         check_graph(graph)
         symbol = load_json(json.dumps(graph, ensure_ascii=False))
-        check_outputs(symbol)
+        check_operators(symbol)
         return symbol
     except (MXNetError, ValueError, RecursionError):
         raise ValueError(f'{path}: not an MXNet symbol file, or it is truncated') from None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from typing import Any
 
+from mxnet.base import _LIB, MXNetError, OpHandle, SymbolHandle, c_str, c_str_array, check_call
 from mxnet.symbol import Symbol
 
-__all__ = ['check_graph', 'check_outputs']
+__all__ = ['check_graph', 'check_operators']
 
 
 def check_graph(graph: Any) -> None:
@@ -49,16 +51,44 @@ def _check_entry(entry: Any, num_nodes: int) -> None:
         raise ValueError(f'{entry}, expected [node, output, version] with a node in 0..{num_nodes - 1}')
 
 
-def check_outputs(symbol: Symbol) -> None:
-    """Raise ValueError for a network that uses outputs that its operators do not have.
+def check_operators(symbol: Symbol) -> None:
+    """Raise ValueError for a network whose operators lack inputs, or outputs that others use.
 
-    MXNet reads behind the end of a list for those, when it infers shapes.
+    MXNet reads behind the end of a list for those, when shapes are inferred.
 
     https://github.com/apache/mxnet/blob/1.9.1/src/executor/infer_graph_attr_pass.cc#L207
     """
     graph = json.loads(symbol.get_internals().tojson())
     there = {(node, output) for node, output, _ in graph['heads']}  # the outputs of all operators
     used = [entry for node in graph['nodes'] for entry in node['inputs']]
-    for node, output, _ in used + json.loads(symbol.tojson())['heads']:
-        if (node, output) not in there:
-            raise ValueError(f'{graph["nodes"][node]["name"]} has no output {output}')
+    for number, output, _ in used + json.loads(symbol.tojson())['heads']:
+        if (number, output) not in there:
+            raise ValueError(f'{graph["nodes"][number]["name"]} has no output {output}')
+    for node in graph['nodes']:
+        expected = _num_inputs(node)
+        if expected not in (None, len(node['inputs'])):
+            raise ValueError(f'{node["name"]} has {len(node["inputs"])} inputs, expected {expected}')
+
+
+def _num_inputs(node: dict[str, Any]) -> int | None:
+    """The number of inputs that an operator takes; None where MXNet cannot tell without them."""
+    if node['op'] == 'null' or 'subgraphs' in node:
+        return None
+    attributes = node.get('attrs', {})
+    operator, handle = OpHandle(), SymbolHandle()
+    check_call(_LIB.NNGetOpHandle(c_str(node['op']), ctypes.byref(operator)))
+    try:
+        check_call(
+            _LIB.MXSymbolCreateAtomicSymbol(
+                operator,
+                len(attributes),
+                c_str_array(attributes.keys()),
+                c_str_array(attributes.values()),
+                ctypes.byref(handle),
+            )
+        )
+        alone = Symbol(handle)
+        alone._compose(name=node['name'])  # it makes a Variable of each input
+    except MXNetError:  # the operator does not name its inputs, or has attributes of an older MXNet
+        return None
+    return len(alone.list_inputs())

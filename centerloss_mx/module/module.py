@@ -232,7 +232,8 @@ class Module(SavingModule):
             check_workers_share_centers(self._center_losses, getattr(kvstore, 'num_workers', num_workers))
             if self.params_initialized:
                 check_servers_can_hold(self._on_kvstore, self._arg_params)
-        states, self._preload_opt_states = self._preload_opt_states, None
+        states = self._preload_opt_states
+        self._preload_opt_states: str | None = None
         super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
         if states is not None:
             with naming_states(states):

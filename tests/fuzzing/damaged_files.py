@@ -2,10 +2,10 @@
 
     python damaged_files.py FOLDER COUNT FORMAT...
 
-writes COUNT variants of a file of each format into FOLDER, and reads each as the package does. A line for each
-format says how many were read and refused. A variant that ends in anything else than a result or an error of one
-line gets a line of its own. The file `now` in FOLDER tells which variant is being read: the one that ended the
-process, if something did.
+writes COUNT variants of a file of each format into FOLDER, and reads each as the package does. A line for
+each format says how many were read and refused. A variant that ends in anything else than a result or an
+error of one line gets a line of its own. The file `now` in FOLDER tells which variant is being read: the one
+that ended the process, if something did.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ SEED = 20261128
 SECONDS = 20  # for one variant; none takes a second
 MEGABYTES = 700  # beyond what the process has before it reads
 OPTIONS = {'lr': 0.05, 'loss': 'center', 'epochs': 3, 'class_names': ['a', 'b']}
-SHAPES = [('data', (4, 1, 8, 8))], [('softmax_label', (4,)), ('center_label', (4,))]
+LABELS = ['softmax_label', 'center_label']
+SHAPES = [('data', (4, 1, 8, 8))], [(name, (4,)) for name in LABELS]
 
 
 class Format(NamedTuple):
@@ -101,8 +102,9 @@ def epoch(images):
 
 def arrays(folder):
     pictures, labels = patterned_pictures(3, 4)
-    np.savez_compressed(folder / 'arrays.npz', images=pictures, labels=np.array(['ann', 'bob', 'eve'])[labels])
-    return Format(folder / 'arrays.npz', lambda: samples_iter(load_samples(folder / 'arrays.npz'), 4))
+    path, people = folder / 'arrays.npz', np.array(['ann', 'bob', 'eve'])
+    np.savez_compressed(path, images=pictures, labels=people[labels])
+    return Format(path, lambda: samples_iter(load_samples(path), 4))
 
 
 def features(folder):
@@ -147,7 +149,7 @@ def checkpoint(suffix):
         net = mx.sym.BatchNorm(mx.sym.Activation(net, act_type='relu'), name='norm')
         net = mx.sym.concat(*mx.sym.split(net, num_outputs=2))
         net = mx.sym.FullyConnected(net, num_hidden=3, name='embedding')
-        module = Module(joint_supervision(net, 3, 0.1, batchsize=4), label_names=['softmax_label', 'center_label'])
+        module = Module(joint_supervision(net, 3, 0.1, batchsize=4), label_names=LABELS)
         module.bind(*SHAPES)
         module.init_params(mx.init.Xavier())
         module.init_optimizer(optimizer_params={'momentum': 0.9})
@@ -159,7 +161,11 @@ def checkpoint(suffix):
 
 
 def parameters(folder):
-    return lambda: [array.asnumpy() for arrays in load_checkpoint(folder / 'net', 1)[1:] for array in arrays.values()]
+    def read():
+        _, arg_params, aux_params = load_checkpoint(folder / 'net', 1)
+        return [array.asnumpy() for array in (*arg_params.values(), *aux_params.values())]
+
+    return read
 
 
 def network(folder):
@@ -167,15 +173,18 @@ def network(folder):
 
     def read():
         symbol = load_symbol(folder / 'net-symbol.json')
-        FeatureExtractor(symbol, *parameters).predict(np.ones((4, 1, 8, 8), np.float32))
-        return describe(symbol), symbol.get_internals().list_outputs()
+        try:  # from here on, no message names the file
+            describe(symbol)
+            FeatureExtractor(symbol, *parameters).predict(np.ones((4, 1, 8, 8), np.float32))
+        except ValueError as error:
+            raise ValueError(f'{folder}: {error}') from None
 
     return read
 
 
 def states(folder):
     def read():
-        module = Module.load(str(folder / 'net'), 1, True, label_names=['softmax_label', 'center_label'])
+        module = Module.load(str(folder / 'net'), 1, True, label_names=LABELS)
         module.bind(*SHAPES)
         module.init_optimizer(optimizer_params={'momentum': 0.9})
 
@@ -196,9 +205,9 @@ def history(folder):
 
 FORMATS = {
     'arrays.npz': arrays, 'features.npz': features, 'npy': array, 'idx': idx(''), 'gz': idx('.gz'),
-    'params': checkpoint('-0001.params'), 'states': checkpoint('-0001.states'), 'json': checkpoint('-symbol.json'),
-    'rec': records(False), 'rec.idx': records(True), 'jpg': picture('jpg'), 'png': picture('png'), 'bmp': picture('bmp'),
-    'options': options, 'history': history,
+    'params': checkpoint('-0001.params'), 'states': checkpoint('-0001.states'),
+    'json': checkpoint('-symbol.json'), 'rec': records(False), 'rec.idx': records(True),
+    'jpg': picture('jpg'), 'png': picture('png'), 'bmp': picture('bmp'), 'options': options, 'history': history,
 }  # fmt: skip
 
 
@@ -209,8 +218,8 @@ def outcome(read, folder):
         read()
         return 'read'
     except (ValueError, OSError) as error:
-        message = str(error)
-        return 'refused' if str(folder) in message and '\n' not in message else f'{type(error).__name__}: {message!r}'
+        one_line = str(folder) in str(error) and '\n' not in str(error)
+        return 'refused' if one_line else f'{type(error).__name__}: {error!r}'
     except Exception as error:
         return f'{type(error).__name__}: {error!r}'
     finally:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import re
 
-_NUMBERS = [0, 1, 127, 255, 2**15 - 1, 2**16 - 1, 2**24, 2**30, 2**31 - 1, 2**32 - 1, 2**48, 2**63, 2**64 - 1]
-_WORDS = ['-1', '0', '1', '7', '1e999', '99999999', '2147483648', 'null', '[]', '{}', '""', 'NaN', '\t', '\n', ',']
+_NUMBERS = [0, 1, 127, 255, *(2**bits - 1 for bits in (15, 16, 24, 30, 31, 32, 48, 63, 64))]
+_WORDS = ['-1', '0', '1', '7', '1e999', '99999999', '2147483648', 'null', '[]', '{}', '""', 'NaN', ',']
 
 
 def damaged(content: bytes, rng: random.Random) -> bytes:
@@ -22,7 +22,8 @@ def _place(content: bytes, rng: random.Random) -> int:
 
 def _bit(content: bytes, rng: random.Random) -> bytes:
     at = _place(content, rng)
-    return content[:at] + bytes(byte ^ 1 << rng.randrange(8) for byte in content[at : at + 1]) + content[at + 1 :]
+    other = bytes(byte ^ 1 << rng.randrange(8) for byte in content[at : at + 1])
+    return content[:at] + other + content[at + 1 :]
 
 
 def _number(content: bytes, rng: random.Random) -> bytes:

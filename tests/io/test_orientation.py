@@ -90,7 +90,9 @@ def test_pictures_of_folders_and_records_are_served_upright_whatever_their_heade
         np.testing.assert_array_equal(first, second if images is not folder else third)
         np.testing.assert_array_equal(first, third)
         rows = ImageOps.exif_transpose(Image.open(io.BytesIO(pictures[0]))).resize((24, 36), Image.BOX)
-        served = first[0].transpose(1, 2, 0) * 255 * [0.229, 0.224, 0.225] + 255 * np.array([0.485, 0.456, 0.406])
+        served = first[0].transpose(1, 2, 0) * 255 * [0.229, 0.224, 0.225] + 255 * np.array(
+            [0.485, 0.456, 0.406]
+        )
         assert np.abs(served - np.asarray(rows)[6:30]).max() < 4  # rounded, and averaged by another program
 
 
