@@ -11,6 +11,9 @@ from mxnet.symbol import Symbol
 
 __all__ = ['check_graph', 'check_operators']
 
+_COUNTS = ('num_args', 'num_arrays', 'num_outputs', 'num_weights')  # of inputs and outputs
+_MOST_INPUTS = 2**16
+
 
 def check_graph(graph: Any) -> None:
     """Raise ValueError for a graph whose nodes do not fit each other.
@@ -28,6 +31,7 @@ def check_graph(graph: Any) -> None:
     for number, node in enumerate(nodes):
         for entry in _list_in(node, 'inputs'):
             _check_entry(entry, number)
+        _check_counts({**node.get('param', {}), **node.get('attr', {}), **node.get('attrs', {})})
         for other in node.get('control_deps', []):
             _check_entry([other, 0], number)
         for subgraph in node.get('subgraphs', []):
@@ -49,6 +53,14 @@ def _check_entry(entry: Any, num_nodes: int) -> None:
     whole = isinstance(entry, list) and 2 <= len(entry) <= 3 and all(type(part) is int for part in entry)
     if not whole or min(entry) < 0 or entry[0] >= num_nodes or max(entry) >= 2**31:
         raise ValueError(f'{entry}, expected [node, output, version] with a node in 0..{num_nodes - 1}')
+
+
+def _check_counts(attributes: dict[str, str]) -> None:
+    """Raise ValueError for numbers of inputs or outputs for which MXNet would allocate gigabytes."""
+    for name in _COUNTS:
+        value = str(attributes.get(name, ''))
+        if value.isdigit() and int(value) > _MOST_INPUTS:
+            raise ValueError(f'{name}={value}, expected at most {_MOST_INPUTS}')
 
 
 def check_operators(symbol: Symbol) -> None:

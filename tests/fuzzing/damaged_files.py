@@ -207,7 +207,8 @@ FORMATS = {
     'arrays.npz': arrays, 'features.npz': features, 'npy': array, 'idx': idx(''), 'gz': idx('.gz'),
     'params': checkpoint('-0001.params'), 'states': checkpoint('-0001.states'),
     'json': checkpoint('-symbol.json'), 'rec': records(False), 'rec.idx': records(True),
-    'jpg': picture('jpg'), 'png': picture('png'), 'bmp': picture('bmp'), 'options': options, 'history': history,
+    'jpg': picture('jpg'), 'png': picture('png'), 'bmp': picture('bmp'), 'options': options,
+    'history': history,
 }  # fmt: skip
 
 

@@ -25,7 +25,8 @@ def read_damaged(folder, count, *formats):
     paths = os.pathsep.join([str(script.parents[1]), os.environ.get('PYTHONPATH', '')])
     done = subprocess.run(
         [sys.executable, script, folder, str(count), *formats],
-        capture_output=True, text=True, errors='replace', timeout=1200, env={**os.environ, 'PYTHONPATH': paths},
+        capture_output=True, text=True, errors='replace', timeout=1200,
+        env={**os.environ, 'PYTHONPATH': paths},
     )  # fmt: skip
     now = (folder / 'now').read_text() if (folder / 'now').exists() else 'nothing'
     assert done.returncode == 0, f'ended with {done.returncode} while it read {now}: {done.stderr[-2000:]}'
