@@ -23,8 +23,8 @@ def read_symbol(path: str | os.PathLike) -> Symbol:
     """Read a network from a symbol file; ValueError for any other file.
 
     MXNet's reader accepts some texts that are not JSON, so Python parses the text first. For a truncated
-    file, it raises UnicodeDecodeError, because its message quotes the end of the file as a byte. Numbers of
-    nodes or outputs that do not exist, or missing inputs, end the process.
+    file, it raises UnicodeDecodeError, because its message quotes the end of the file as a byte. Outputs
+    that do not exist, and missing inputs, end the process later.
 
     https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/base.py#L227
     """

@@ -18,9 +18,9 @@ _MOST_INPUTS = 2**16
 def check_graph(graph: Any) -> None:
     """Raise ValueError for a graph whose nodes do not fit each other.
 
-    MXNet does not check the number of a node: one that does not exist ends the process.
+    MXNet accepts a node that is its own input. It allocates as many inputs and outputs as an operator says.
 
-    https://github.com/apache/tvm/blob/v0.6.0/nnvm/src/pass/saveload_json.cc#L281
+    https://github.com/apache/incubator-tvm/blob/v0.6.0/nnvm/src/pass/saveload_json.cc
 
     Parameters
     ----------

@@ -1,7 +1,8 @@
 """Faults that end the process of plain MXNet, or its import, in processes of their own.
 
 Ours: test_compat.py (import), test_operator.py (a bad parameter is an error of MXNet), test_exit.py (pending
-work), test_training.py (a device that does not exist).
+work), test_training.py (a device that does not exist), test_mxnet_graphs.py (numbers in symbol files),
+test_mxnet_saved_arrays.py and test_promises.py (headers that promise too much).
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ EXPECTED = [
     'import without distutils 7',
     'constructor 255',  # neither returned nor raised
     'memory True',
+    'output True',  # the process ended
+    'input True',
+    'picture 0 9',  # read with the right size; more than 300 MB with the wrong one
+    'parameters 0 9',
+    'record 0 9',
 ]
 
 PENDING_AT_EXIT = """
