@@ -76,7 +76,7 @@ def test_a_picture_is_decoded_as_it_is_shown(orientation, file, order):
 @pytest.mark.parametrize('data', [
     None, b'', b'II*\0', exif(0, '<'), exif(9, '>'), exif(6, '<')[:14], b'XX' + exif(6, '<')[2:],
     b'II*\0\xff\xff\xff\xff', exif(6, '<', kind=2),
-], ids=['none', 'empty', 'cut', '0', '9', 'cut in the entry', 'no byte order', 'far away', 'text'])  # fmt: skip
+], ids=['none', 'empty', 'cut', '0', '9', 'cut in the entry', 'no order', 'far', 'text'])  # fmt: skip
 def test_a_picture_without_a_valid_orientation_is_not_turned(data):
     np.testing.assert_array_equal(decode(jpeg(data)).asnumpy(), shown(jpeg()))
 
