@@ -1,7 +1,12 @@
 """Faults of MXNet's data iterators.
 
-Two faults have no function:
+Three faults have no function:
 
+- The iterators in C++ with ``round_batch=True``, their default, pad the last batch with the first samples,
+  and leave these out of the next epoch. Whoever scores or predicts twice needs a new iterator, or
+  ``round_batch=False`` where the iterator then reports its padding (`CSVIter` does).
+
+  https://github.com/apache/mxnet/blob/1.9.1/src/io/iter_batchloader.h#L63
 - `ImageIter` pads a batch with each sample once, and leaves the rows behind them as they were allocated.
   `io.image_iter` refuses a batch size above the number of pictures.
 
@@ -16,13 +21,16 @@ Two faults have no function:
 
 from __future__ import annotations
 
+import copy
+
 from mxnet import io as mxio
 from mxnet import ndarray as nd
+from mxnet.image import ImageIter
 from mxnet.ndarray import NDArray
 
 from .arrays import host_view
 
-__all__ = ['label_at_once', 'next_batch', 'rolls_over']
+__all__ = ['label_at_once', 'next_batch', 'num_padding', 'rolls_over', 'without_rolling']
 
 
 def next_batch(data_iter: mxio.DataIter) -> mxio.DataBatch | None:
@@ -42,16 +50,66 @@ def next_batch(data_iter: mxio.DataIter) -> mxio.DataBatch | None:
 def rolls_over(data_iter: mxio.DataIter) -> bool:
     """Return whether an iterator keeps the samples of an incomplete last batch for the next epoch.
 
-    `pad` then counts these samples, at the beginning of the next epoch's first batch. Everywhere else it
-    counts repeated samples at the end of a batch. A batch does not say which of the two it means.
+    In `NDArrayIter` `pad` then counts these samples, at the beginning of the next epoch's first batch; in
+    `ImageIter` it counts those behind them. Everywhere else it counts repeated samples at the end of a batch.
+    A batch does not say which of the three it means.
 
     https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/io/io.py#L796
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/image/image.py#L1563
     """
-    if isinstance(data_iter, mxio.ResizeIter):
-        return rolls_over(data_iter.data_iter)
-    if isinstance(data_iter, mxio.PrefetchingIter):
-        return any(rolls_over(inner) for inner in data_iter.iters)
-    return getattr(data_iter, 'last_batch_handle', None) == 'roll_over'
+    if getattr(data_iter, 'last_batch_handle', None) == 'roll_over':
+        return True
+    return any(rolls_over(inner) for inner in _wrapped(data_iter))
+
+
+def _wrapped(data_iter: mxio.DataIter) -> list[mxio.DataIter]:
+    """The iterators inside one: that of `ResizeIter` and of our own, those of `PrefetchingIter`."""
+    if hasattr(data_iter, 'data_iter'):
+        return [data_iter.data_iter]
+    return getattr(data_iter, 'iters', [])
+
+
+def num_padding(data_iter: mxio.DataIter, batch: mxio.DataBatch) -> int:
+    """Count the rows of padding at the end of a batch; the rows before them are samples of the epoch.
+
+    Where samples roll over, no row is padding, whatever `pad` says: see `rolls_over`.
+    """
+    return 0 if rolls_over(data_iter) else getattr(batch, 'pad', 0) or 0
+
+
+def without_rolling(data_iter: mxio.DataIter) -> mxio.DataIter:
+    """Return an iterator that serves each sample once an epoch, for those who score or predict.
+
+    An iterator that rolls over leaves out the last samples of the first epoch, and begins the next with them.
+    In its place stands a copy that pads the last batch. It reads the same arrays or files. The original keeps
+    its position.
+
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/io/io.py#L668
+
+    Raises
+    ------
+    ValueError
+        The iterator rolls over, and is neither an `NDArrayIter`, nor an `ImageIter` that knows its pictures,
+        nor one of these inside an iterator that has it as `data_iter`.
+    """
+    if not rolls_over(data_iter):
+        return data_iter
+    knows_pictures = isinstance(data_iter, ImageIter) and data_iter.seq is not None
+    if hasattr(data_iter, 'data_iter'):
+        padding = copy.copy(data_iter)
+        padding.data_iter = without_rolling(data_iter.data_iter)
+    elif knows_pictures or isinstance(data_iter, mxio.NDArrayIter):
+        padding = copy.copy(data_iter)
+        padding.last_batch_handle = 'pad'
+        if knows_pictures:
+            padding.seq = list(data_iter.seq)  # a shuffle changes the list itself
+        padding.hard_reset()
+    else:  # `PrefetchingIter` cannot be copied: its copy waits for the original's threads when it goes
+        raise ValueError(
+            f"{type(data_iter).__name__} with last_batch_handle='roll_over' leaves the last samples of an "
+            "epoch to the next one: no epoch has each sample once. Use last_batch_handle='pad'"
+        )
+    return padding
 
 
 def label_at_once(data_iter: mxio.DataIter) -> NDArray | None:

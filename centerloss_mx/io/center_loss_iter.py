@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from mxnet import io as mxio
 
-from .._mxnet.iterators import label_at_once, next_batch, rolls_over
+from .._mxnet.iterators import label_at_once, next_batch, num_padding
 
 
 class CenterLossIter(mxio.DataIter):
@@ -43,8 +43,8 @@ class CenterLossIter(mxio.DataIter):
 
     Notes
     -----
-    With ``last_batch_handle='roll_over'`` no row is replaced. There, `pad` counts samples that were carried
-    over from the previous epoch; they are not repeated.
+    With ``last_batch_handle='roll_over'`` no row is replaced: samples are carried over from the previous
+    epoch; they are not repeated.
 
     MXNet's iterators in C++ with ``round_batch=True``, their default, pad with the first samples of the next
     epoch, which then skips them. With ``round_batch=False``, `ImageRecordIter` reports ``pad=0`` for a last
@@ -78,7 +78,6 @@ class CenterLossIter(mxio.DataIter):
         self.label_names = tuple(label_names)
         self.ignore_label = ignore_label
         self.current_batch: Any = None
-        self._pads = not rolls_over(data_iter)
         if hasattr(data_iter, 'default_bucket_key'):
             self.default_bucket_key = data_iter.default_bucket_key
 
@@ -172,11 +171,12 @@ class CenterLossIter(mxio.DataIter):
         if self.ignore_label is None:
             return [label, label]
         _check_ignore_label(self.ignore_label, label.dtype)
-        if not (self._pads and batch.pad):
+        padding = num_padding(self.data_iter, batch)
+        if not padding:
             return [label, label]
         # A copy, because iterators serve slices of their own memory: a write would change the data set.
         center_label = label.copy()
-        center_label[max(0, shape[0] - batch.pad) :] = self.ignore_label
+        center_label[max(0, shape[0] - padding) :] = self.ignore_label
         return [label, center_label]
 
 

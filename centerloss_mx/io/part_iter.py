@@ -7,6 +7,7 @@ from typing import Any
 
 from mxnet import io as mxio
 
+from .._mxnet.iterators import num_padding
 from .center_loss_iter import as_desc
 
 
@@ -67,9 +68,9 @@ class PartIter(mxio.DataIter):
         self.data_iter.reset()
 
     def next(self) -> mxio.DataBatch:
-        """Return the part of the next batch; `pad` counts the padding in this part."""
+        """Return the part of the next batch; `pad` counts its padding, 0 where samples roll over."""
         batch = self.data_iter.next()
-        first_padding = self.data_iter.batch_size - (batch.pad or 0)
+        first_padding = self.data_iter.batch_size - num_padding(self.data_iter, batch)
         return mxio.DataBatch(
             data=[array[self._rows] for array in batch.data],
             label=[array[self._rows] for array in batch.label],

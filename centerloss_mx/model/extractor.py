@@ -15,6 +15,7 @@ from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from .._mxnet.inference import without_fusion
+from .._mxnet.iterators import num_padding, without_rolling
 from .._optional import with_progress
 from ..io import Images, image_iter, list_images
 from ..io.center_loss_iter import as_desc
@@ -177,7 +178,7 @@ class FeatureExtractor:
         --------
         >>> features = extractor.predict('faces', image_size=112, flip=True)  # doctest: +SKIP
         """
-        data_iter = self._iterator(data, batch_size, image_size)
+        data_iter = without_rolling(self._iterator(data, batch_size, image_size))
         width_axis = _width_axis(data_iter) if flip else None
         data_iter.reset()
         features = []
@@ -185,7 +186,7 @@ class FeatureExtractor:
             parts = [self._features(batch.data[0])]
             if flip:
                 parts.append(self._features(nd.flip(batch.data[0], axis=width_axis)))
-            features.append(np.hstack(parts)[: len(parts[0]) - (batch.pad or 0)])
+            features.append(np.hstack(parts)[: len(parts[0]) - num_padding(data_iter, batch)])
         return np.concatenate(features)
 
     def digest(self, flip: bool) -> str:

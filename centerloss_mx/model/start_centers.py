@@ -11,6 +11,7 @@ from mxnet.module import Module
 
 from .._checks import check_size
 from .._mxnet.arrays import with_all_rows
+from .._mxnet.iterators import num_padding, without_rolling
 from ..operator.labels import check_labels, group_by_class
 from ..operator.numpy_rows import HostRows
 from ..symbol.description import CenterLossInfo, find_center_loss
@@ -125,10 +126,11 @@ def _sum_by_class(
     """Return the sum of the features, (num_class, D), and the number of samples of each class."""
     sums, counts = np.zeros((info.num_class, dim)), np.zeros(info.num_class, int)
     index = [desc[0] for desc in data_iter.provide_label].index(info.label)
-    data_iter.reset()
-    for batch in islice(data_iter, num_batches):
+    each_once = without_rolling(data_iter)
+    each_once.reset()
+    for batch in islice(each_once, num_batches):
         data = batch.data[0]
-        size = len(data) - (batch.pad or 0)
+        size = len(data) - num_padding(each_once, batch)
         features = extractor.predict(data, len(data))[:size].astype(np.float64)
         labels = batch.label[index].asnumpy()[:size]
         groups = group_by_class(*check_labels(labels, info.num_class, info.ignored))

@@ -76,3 +76,16 @@ def test_a_part_says_its_shapes():
 def test_parts_that_are_not_there_are_refused(part_index, num_parts, message):
     with pytest.raises(ValueError, match=message):
         cio.PartIter(mx.io.NDArrayIter(np.zeros((6, 2)), np.zeros(6), 6), part_index, num_parts)
+
+
+def test_carried_over_samples_are_no_padding_of_a_part():
+    rolling = mx.io.NDArrayIter(np.arange(8.0), np.arange(8.0), 6, last_batch_handle='roll_over')
+    parts = cio.PartIter(rolling, 1, 3)
+    list(parts)
+    parts.reset()
+    part = next(parts)
+    assert (part.pad, part.label[0].asnumpy().tolist()) == (0, [0, 1])
+    marked = cio.CenterLossIter(cio.PartIter(rolling, 0, 3), ignore_label=-1)
+    list(marked)
+    marked.reset()
+    assert next(marked).label[1].asnumpy().tolist() == [4, 5]

@@ -176,3 +176,19 @@ def test_centers_for_the_kvstore_start_at_the_class_means_too(
         assert module.get_params()[0]['center_loss_center_weight'].asnumpy()[:, 3].sum() == 3 * N
     with pytest.raises(ValueError, match='call start_centers before init_optimizer'):
         start_centers(module, data_iter)
+
+
+@pytest.mark.parametrize('epochs_before', [0, 1, 2])
+def test_an_iterator_that_rolls_over_starts_centers_at_the_means_of_all_samples(
+    module, samples, epochs_before
+):
+    x, y, _ = samples()
+    rolling = CenterLossIter(mx.io.NDArrayIter(x, y, N, last_batch_handle='roll_over'))
+    for _ in range(epochs_before):
+        list(rolling)
+        rolling.reset()
+    features = features_of(module, x)
+    assert start_centers(module, rolling).tolist() == [0, 1, 2, 3]
+    expected = [features[y == label].mean(axis=0) for label in range(4)]
+    found = module.get_params()[1]['center_loss__center_bias'].asnumpy()
+    np.testing.assert_allclose(found[:4], expected, rtol=1e-4, atol=1e-6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 
-from centerloss_mx.io import list_images
+from centerloss_mx.io import CenterLossIter, list_images
 from centerloss_mx.model import FeatureExtractor, feature_extractor, save_checkpoint
 from centerloss_mx.model_zoo import get_model
 from centerloss_mx.module import Module
@@ -246,3 +246,16 @@ def test_a_digest_tells_networks_layers_and_parameters_apart(module, train, tmp_
     assert len(set(digests)) == 7
     save_checkpoint(module, tmp_path / 'net', 3)
     assert feature_extractor(tmp_path / 'net').digest(False) == digests[0]
+
+
+@pytest.mark.parametrize('count, batch_size', [(11, 4), (13, 5), (9, 8)])
+@pytest.mark.parametrize('around', [lambda inner: inner, CenterLossIter], ids=['plain', 'both labels'])
+def test_an_iterator_that_rolls_over_gives_each_sample_once_in_every_epoch(module, count, batch_size, around):
+    images = np.random.RandomState(count).randn(count, 1, 8, 8).astype('float32')
+    extractor = FeatureExtractor(module.symbol, *module.get_params())
+    rolling = around(mx.io.NDArrayIter(images, np.zeros(count), batch_size, last_batch_handle='roll_over'))
+    expected = extractor.predict(images)
+    for _ in range(3):
+        np.testing.assert_allclose(extractor.predict(rolling), expected, rtol=1e-5)
+        list(rolling)  # as a training in between does
+        rolling.reset()

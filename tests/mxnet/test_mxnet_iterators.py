@@ -7,7 +7,14 @@ import struct
 import zlib
 
 from centerloss_mx._mxnet.arrays import host_view
-from centerloss_mx._mxnet.iterators import label_at_once, next_batch, rolls_over
+from centerloss_mx._mxnet.iterators import (
+    label_at_once,
+    next_batch,
+    num_padding,
+    rolls_over,
+    without_rolling,
+)
+from centerloss_mx.io import CenterLossIter, PartIter
 
 import mxnet as mx
 import numpy as np
@@ -142,3 +149,78 @@ def test_mxnets_iterators_shuffle_with_global_generators(tmp_path):
     random.setstate(pythons)
     assert [samples(shuffle=True).idx.tolist() for _ in range(20)] == by_numpy
     assert [pictures(tmp_path, 3, batch_size=1, shuffle=True).seq for _ in range(20)] == by_python
+
+
+def served(data_iter):
+    """The labels of an epoch, without padding."""
+    data_iter.reset()
+    labels = []
+    for batch in data_iter:
+        rows = batch.label[0].asnumpy().tolist()
+        labels += rows[: len(rows) - num_padding(data_iter, batch)]
+    return labels
+
+
+def test_mxnets_epochs_that_roll_over_lose_samples_and_double_others():
+    rolling = samples('roll_over')
+    assert [served(rolling), served(rolling)] == [[0, 1], [2, 0, 1, 2]]
+
+
+@pytest.mark.parametrize('around', [
+    lambda inner: inner,
+    lambda inner: mx.io.ResizeIter(inner, 2),
+    lambda inner: PartIter(inner, 0, 1),
+    lambda inner: CenterLossIter(PartIter(inner, 0, 1)),
+], ids=['plain', 'resized', 'part', 'both labels'])  # fmt: skip
+def test_without_rolling_each_epoch_has_each_sample_once(around):
+    rolling = around(samples('roll_over'))
+    for _ in range(3):
+        assert served(without_rolling(rolling)) == [0, 1, 2]
+        list(rolling)
+        rolling.reset()
+
+
+def test_without_rolling_the_iterator_stays_where_it_was():
+    rolling = samples('roll_over')
+    list(rolling)
+    rolling.reset()
+    next(rolling)
+    assert served(without_rolling(rolling)) == [0, 1, 2]
+    assert next(rolling).label[0].asnumpy().tolist() == [1, 2]
+
+
+@pytest.mark.parametrize('shuffle', [False, True])
+def test_pictures_that_roll_over_are_each_served_once(tmp_path, shuffle):
+    rolling = pictures(tmp_path, 5, batch_size=3, last_batch_handle='roll_over', shuffle=shuffle)
+    for _ in range(2):
+        order = list(rolling.seq)
+        assert sorted(served(without_rolling(rolling))) == [0, 1, 2, 3, 4]
+        assert rolling.seq == order
+        list(rolling)
+        rolling.reset()
+
+
+def test_an_iterator_of_ones_own_that_rolls_over_is_refused():
+    class Rolling(mx.io.DataIter):
+        last_batch_handle = 'roll_over'
+
+    for refused, name in (Rolling(), 'Rolling'), (mx.io.PrefetchingIter(samples('roll_over')), 'Prefetching'):
+        with pytest.raises(
+            ValueError, match=f"{name}.*: no epoch has each sample once. Use last_batch_handle='"
+        ):
+            without_rolling(refused)
+
+
+def test_mxnets_iterators_in_cpp_leave_out_of_an_epoch_what_padded_the_one_before(tmp_path):
+    np.savetxt(tmp_path / 'data.csv', np.arange(3))
+    for options, second in ({}, [1, 2]), ({'round_batch': False}, [0, 1, 2]):
+        data_iter = mx.io.CSVIter(
+            data_csv=str(tmp_path / 'data.csv'), data_shape=(1,), batch_size=2, **options
+        )
+        epochs = []
+        for _ in range(2):
+            data_iter.reset()
+            epochs.append([
+                row for batch in data_iter for row in batch.data[0].asnumpy().ravel()[: 2 - batch.pad]
+            ])  # fmt: skip
+        assert epochs == [[0, 1, 2], second]
