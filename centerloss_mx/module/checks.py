@@ -6,14 +6,19 @@ from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 from mxnet import ndarray as nd
+from mxnet.io import DataDesc
 from mxnet.ndarray import NDArray
+from mxnet.symbol import Symbol
 
 from .._compat import VERSION
 from .._mxnet.kvstore import MOST_BYTES
+from ..io.center_loss_iter import as_desc
 from ..optimizer import Centers
 from ..symbol import CenterLossInfo
+from ..symbol.description import batchsizes
 
 __all__ = [
+    'check_batch_fits',
     'check_centers_are_counted',
     'check_gradients',
     'check_labels_are_served',
@@ -59,6 +64,44 @@ def check_labels_are_served(
                 f'the iterator serves no {info.label!r}, which {info.name} reads; it serves '
                 f'{", ".join(served)}. Wrap it in io.CenterLossIter'
             )
+
+
+def check_batch_fits(
+    losses: Iterable[CenterLossInfo],
+    symbol: Symbol,
+    data_shapes: Sequence[DataDesc],
+    num_devices: int,
+    bound_shapes: Sequence[DataDesc] = (),
+) -> None:
+    """Refuse a batch whose features do not fit into the auxiliary states of a center loss."""
+    capacities = batchsizes(symbol)
+    for info in losses:
+        if not info.batch_states or info.batch_states[0] not in capacities:
+            continue
+        capacity = capacities[info.batch_states[0]]
+        rows = _feature_rows(symbol, info, data_shapes, num_devices)
+        bound = _feature_rows(symbol, info, bound_shapes, num_devices) or rows
+        most = capacity or bound
+        if rows > most or (capacity is None and rows != bound):
+            takes = f'has batchsize={most}' if capacity else f'is bound to {bound} rows'
+            raise ValueError(
+                f'{info.name} {takes}, and the batch has {rows} on a device. Set '
+                f'batchsize={max(rows, most)} or more on the loss (Module.load takes it, too)'
+            )
+
+
+def _feature_rows(
+    symbol: Symbol, info: CenterLossInfo, data_shapes: Sequence[DataDesc], num_devices: int
+) -> int:
+    """How many features the largest slice of a batch has; 0: the shapes given do not tell."""
+    feature = symbol.get_internals()[info.feature]
+    shapes = {
+        desc.name: (-(-desc.shape[0] // num_devices), *desc.shape[1:])
+        for desc in map(as_desc, data_shapes)
+        if desc.name in feature.list_arguments() and DataDesc.get_batch_axis(desc.layout) == 0
+    }
+    _, outputs, _ = feature.infer_shape_partial(**shapes)
+    return outputs[0][0] if outputs and outputs[0] else 0
 
 
 def check_optimizer(losses: Sequence[CenterLossInfo], optimizer: Any) -> None:

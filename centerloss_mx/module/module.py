@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from mxnet.initializer import Uniform
-from mxnet.io import DataBatch
+from mxnet.io import DataBatch, DataIter
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
@@ -17,8 +17,8 @@ from .._mxnet.files import naming_states
 from .._mxnet.kvstore import wait_for_workers_at_exit
 from ..model import latest_checkpoint, load_checkpoint
 from ..operator.labels import check_labels
-from ..symbol import describe
 from .checks import (
+    check_batch_fits,
     check_centers_are_counted,
     check_gradients,
     check_labels_are_served,
@@ -30,16 +30,17 @@ from .checks import (
 )
 from .rows import batch_labels, row_ids
 from .saving import SavingModule
+from .scoring import ScoringModule
 
 __all__ = ['Module']
 
 _INITIALIZER = Uniform(0.01)  # MXNet's own default
 
 
-class Module(SavingModule):
+class Module(SavingModule, ScoringModule):
     """`mx.mod.Module` that validates what networks with center loss need; it trains to the same numbers.
 
-    Module makes four promises beyond MXNet's:
+    Module makes five promises beyond MXNet's:
 
     - Labels are validated on the host before the batch runs. An invalid label raises ValueError with its row,
       its value and the worker's rank, and leaves all devices and servers unchanged. The same holds for a
@@ -50,6 +51,8 @@ class Module(SavingModule):
     - Servers that do not run the optimizer `centers` are detected in the first step.
     - Parameters are read from the devices only after pending center updates, in `fit`, `get_params` and
       `save_checkpoint`.
+    - `score`, `predict`, `iter_predict` and the metrics of `fit` take each sample once, without the rows that
+      pad the last batch.
 
     Centers on the KVStore (`sync_center_loss`) need no `sparse_row_id_fn`: each `forward` pulls the rows of
     its batch, in scoring too. After `init_optimizer`, `get_params` reads the centers from the KVStore.
@@ -83,7 +86,6 @@ class Module(SavingModule):
 
     def __init__(self, symbol: Symbol, *args: Any, **kwargs: Any) -> None:
         super().__init__(symbol, *args, **kwargs)
-        self._center_losses = describe(symbol)
         self._on_kvstore = [info for info in self._center_losses if info.storage == 'kvstore']
         check_outputs_and_labels(self._on_kvstore, self.output_names, self._label_names)
         # The labels of the last training batch, by the name of the centers on the KVStore that they belong
@@ -146,18 +148,39 @@ class Module(SavingModule):
             served = [desc[0] for desc in (*data_shapes, *(label_shapes or ()))]
             names = [*self._data_names, *self._label_names]
             check_labels_are_served(self._center_losses, self._symbol.list_arguments(), names, served)
+        check_batch_fits(self._center_losses, self._symbol, data_shapes, len(self._context))
         super().bind(data_shapes, label_shapes, for_training, *args, **kwargs)
 
-    def fit(self, *args: Any, **kwargs: Any) -> None:
-        """Train as `mx.mod.Module.fit` does; after an error this process does not wait for other workers.
+    def reshape(self, data_shapes: Any, label_shapes: Any = None) -> None:
+        """Reshape as `mx.mod.Module.reshape` does, for batches that fit into the center losses.
 
         Parameters
         ----------
-        *args, **kwargs
+        data_shapes, label_shapes
+            As for `mx.mod.Module.reshape`.
+
+        Raises
+        ------
+        ValueError
+            The batch is larger than the `batchsize` of a center loss.
+        """
+        check_batch_fits(
+            self._center_losses, self._symbol, data_shapes, len(self._context), self._data_shapes or ()
+        )
+        super().reshape(data_shapes, label_shapes)
+
+    def fit(self, train_data: DataIter, *args: Any, **kwargs: Any) -> None:
+        """Train as `mx.mod.Module.fit` does; metrics do not count the rows that pad the last batch.
+
+        After an error this process does not wait for other workers.
+
+        Parameters
+        ----------
+        train_data, *args, **kwargs
             As for `mx.mod.Module.fit`; no `sparse_row_id_fn` is needed.
         """
         try:
-            super().fit(*args, **kwargs)
+            super().fit(train_data, *args, **kwargs)
         except BaseException:
             self._wait_at_exit(False)
             raise

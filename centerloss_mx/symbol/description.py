@@ -19,6 +19,7 @@ from .names import EMBEDDING_OUTPUT
 
 __all__ = [
     'CenterLossInfo',
+    'batchsizes',
     'center_loss_attribute',
     'centers_attribute',
     'describe',
@@ -164,6 +165,18 @@ def kvstore_centers(symbol: Symbol) -> set[str]:
     """Return the names of the parameters that hold centers on the KVStore."""
     attributes = symbol.attr_dict()
     return {name for name in symbol.list_arguments() if _CENTERS in attributes.get(name, ())}
+
+
+def batchsizes(symbol: Symbol) -> dict[str, int | None]:
+    """Return the `batchsize` of each operator `centerloss`, None if it is not set, by its buffer `diff`."""
+    nodes = json.loads(symbol.tojson())['nodes']
+    return {
+        nodes[node['inputs'][2][0]]['name']: CenterLossParam.parse(
+            **{name: value for name, value in node['attrs'].items() if name != 'op_type'}
+        ).batchsize
+        for node in nodes
+        if _is_operator(node) and node['attrs']['op_type'] == 'centerloss'
+    }
 
 
 def with_batchsize(symbol: Symbol, batchsize: int) -> Symbol:
