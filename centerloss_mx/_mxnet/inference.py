@@ -1,7 +1,8 @@
-"""A fault of MXNet's executors: without gradients they fuse layers, and some of them wrongly."""
+"""Faults of inference: executors fuse some layers wrongly, and `CachedOp` is not for several threads."""
 
 from __future__ import annotations
 
+import threading
 from typing import Callable
 
 from mxnet import autograd
@@ -23,9 +24,14 @@ def without_fusion(
     MXNET_SUBGRAPH_BACKEND would turn that off, for all executors of the process. `CachedOp`, which runs
     Gluon's blocks, does not fuse, and it prints no line as executors do.
 
-    Where gradients are not needed, layers are fused; and the fused sum:
+    Several threads may call the function. A lock lets one of them at a time into `CachedOp`, whose first call
+    changes its graph without one: four threads ended the process. The engine computes after that, for all
+    threads at once.
+
+    Where gradients are not needed, layers are fused; the fused sum; and the graph that changes:
     https://github.com/apache/mxnet/blob/1.9.1/src/executor/graph_executor.cc#L1713
     https://github.com/apache/mxnet/blob/1.9.1/src/operator/subgraph/mkldnn/mkldnn_conv.cc#L156
+    https://github.com/apache/mxnet/blob/1.9.1/src/imperative/cached_op.cc#L133
 
     Parameters
     ----------
@@ -44,11 +50,11 @@ def without_fusion(
         name: value.astype(dtypes[name] or value.dtype, copy=False).as_in_context(ctx)
         for name, value in params.items()
     }
-    names, run = symbol.list_inputs(), nd.CachedOp(symbol)
+    names, run, lock = symbol.list_inputs(), nd.CachedOp(symbol), threading.Lock()
 
     def compute(data: NDArray) -> NDArray:
         batch = {**inputs, data_name: data.astype('float32', copy=False).as_in_context(ctx)}
-        with autograd.pause():  # inference, even where the caller records a training step
+        with lock, autograd.pause():  # inference, even where the caller records a training step
             return run(*(batch[name] for name in names))
 
     return compute

@@ -16,7 +16,7 @@ class CenterLossIter(mxio.DataIter):
     """Serve the label of a data iterator to both losses.
 
     Each batch of `data_iter` is served with its label under two names. Both labels are the same array,
-    without a copy. Data, `pad`, `index` and `bucket_key` stay as they are.
+    without a copy. Data, `pad`, `index` and `bucket_key` stay as they are. An iterator is for one thread.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ class PartIter(mxio.DataIter):
     All workers need the same iterator and the same order of samples (seed the generator that shuffles). Then
     synchronous training on several workers computes the same steps as one process. Each worker reads all
     samples. For a large set, pass `num_parts` and `part_index` to MXNet's own iterators instead: they split
-    the set, not its batches. Make these parts equally long.
+    the set, not its batches. Make these parts equally long. An iterator is for one thread.
 
     Parameters
     ----------

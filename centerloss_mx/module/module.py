@@ -54,6 +54,8 @@ class Module(SavingModule, ScoringModule):
     - `score`, `predict`, `iter_predict` and the metrics of `fit` take each sample once, without the rows that
       pad the last batch.
 
+    A Module is for one thread at a time, as `mx.mod.Module` is. Other threads take a `FeatureExtractor`.
+
     Centers on the KVStore (`sync_center_loss`) need no `sparse_row_id_fn`: each `forward` pulls the rows of
     its batch, in scoring too. After `init_optimizer`, `get_params` reads the centers from the KVStore.
 

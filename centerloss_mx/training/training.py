@@ -36,7 +36,8 @@ class Training:
     """The training of a network with softmax, alone or beside a center loss.
 
     `fit` seeds the global random generators, NumPy's, Python's and MXNet's. Then it runs `Module.fit` with
-    hooks that measure, write the history, save the checkpoint, log, and show the progress.
+    hooks that measure, write the history, save the checkpoint, log, and show the progress. One thread of a
+    process trains at a time, because the generators are those of all threads.
 
     Parameters
     ----------
