@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 from mxnet import metric as mxmetric
@@ -30,6 +30,30 @@ def _check_names(
                 raise ValueError(
                     f'metric {metric.name!r}: the module has no {kind} {name!r}; it has {", ".join(arrays)}'
                 )
+
+
+def _paired(
+    metric: mxmetric.EvalMetric,
+    labels: Sequence[NDArray],
+    preds: Sequence[NDArray],
+    fits: Callable[[NDArray, NDArray], bool],
+) -> list[tuple[NDArray, NDArray]]:
+    """Pair labels and outputs; of lists that hold other losses, too, take the output that fits its label.
+
+    Module hands over the arrays of a metric's names. `mxnet.model.FeedForward` hands over all labels and all
+    outputs, without names.
+    """
+    pairs = [(labels[min(i, len(labels) - 1)], pred) for i, pred in enumerate(preds) if labels]
+    found = [pair for pair in pairs if fits(*pair)]
+    if len(preds) == len(labels) and len(found) in (0, len(pairs)):
+        return pairs
+    if len(found) != 1:
+        shapes = ', '.join(str(pred.shape) for pred in preds)
+        raise ValueError(
+            f'metric {metric.name!r}: {len(labels)} labels and outputs of shapes {shapes}: expected one '
+            'output that fits. Train with module.Module, which knows outputs by their names'
+        )
+    return found
 
 
 class _ReadLater(mxmetric.EvalMetric):
@@ -88,6 +112,9 @@ class _ReadLater(mxmetric.EvalMetric):
 class Accuracy(_ReadLater, mxmetric.Accuracy):
     """Accuracy of one output against one label, both found by name, whatever their position.
 
+    Where there are no names, as under `mxnet.model.FeedForward`, it takes the output whose shape has a number
+    for each class.
+
     The share of samples with argmax_k p_k = y. Registered as 'centerloss_accuracy'. The predictions of a
     batch are read from the device when the next batch comes or the value is asked for; an error of the batch
     is raised then.
@@ -106,7 +133,8 @@ class Accuracy(_ReadLater, mxmetric.Accuracy):
     Raises
     ------
     ValueError
-        In `update_dict`: the module has no output or label of that name; the message lists its names.
+        In `update_dict`: the module has no output or label of that name; the message lists its names. In
+        `update`: not exactly one output has the classes.
 
     References
     ----------
@@ -142,12 +170,17 @@ class Accuracy(_ReadLater, mxmetric.Accuracy):
 
     def update(self, labels: Sequence[NDArray], preds: Sequence[NDArray]) -> None:
         """Count one batch."""
-        labels, preds = mxmetric.check_label_shapes(labels, preds, wrap=True)
-        for label, pred in zip(labels, preds):
+        if isinstance(labels, NDArray):
+            labels, preds = [labels], [preds]
+        for label, pred in _paired(self, labels, preds, self._has_classes):
             picked = nd.identity(pred) if pred.shape == label.shape else argmax(pred, self.axis)
             if picked.size != label.size:
                 raise ValueError(f'metric {self.name!r}: {label.size} labels, but {picked.size} predictions')
             self._count_later(picked, label.asnumpy())
+
+    def _has_classes(self, label: NDArray, pred: NDArray) -> bool:
+        """Whether an output has, along the axis of the classes, a number for each."""
+        return len(pred.shape) > self.axis and pred.size == label.size * pred.shape[self.axis]
 
     def _counted(self, numbers: np.ndarray, known: np.ndarray) -> Iterable[tuple[float, int]]:
         right = numbers.ravel() == known.ravel()
@@ -162,7 +195,8 @@ class CenterLossMetric(_ReadLater):
     It multiplies the loss by what the operator divided by, on any number of devices. Registered and named
     'center_loss'. The loss of a batch is read from the device when the next batch comes or the value is asked
     for; an error of the batch is raised then. Reading the value waits for pending center updates: with it
-    among the metrics of `fit`, the centers that `fit` copies at an epoch's end are exact.
+    among the metrics of `fit`, the centers that `fit` copies at an epoch's end are exact. Where there are no
+    names, as under `mxnet.model.FeedForward`, it takes the output of one axis.
 
     Parameters
     ----------
@@ -178,7 +212,8 @@ class CenterLossMetric(_ReadLater):
     Raises
     ------
     ValueError
-        An unknown normalization; in `update_dict`, no output or label of that name.
+        An unknown normalization; in `update_dict`, no output or label of that name; in `update`, not exactly
+        one output of one axis.
 
     References
     ----------
@@ -225,8 +260,7 @@ class CenterLossMetric(_ReadLater):
         """Add label arrays, each with the losses of the devices that had a slice of it."""
         if isinstance(labels, NDArray):
             labels, preds = [labels], [preds]
-        mxmetric.check_label_shapes(labels, preds)
-        for label, losses in zip(labels, preds):
+        for label, losses in _paired(self, labels, preds, lambda _, losses: len(losses.shape) == 1):
             slices = device_slices(len(label), len(losses))
             sizes = counts = [part.stop - part.start for part in slices]
             if self.ignore_label is not None:

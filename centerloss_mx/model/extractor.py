@@ -65,9 +65,8 @@ class FeatureExtractor:
     uses its moving statistics and leaves them as they are. It copies the parameters: make a new extractor
     when they have changed.
 
-    Several threads may use one extractor at the same time, each with samples or an iterator of its own. Nothing
-    else here that trains or serves is for several threads: neither Module, Training, iterators and metrics, nor
-    Gluon's blocks.
+    Several threads may use one extractor at the same time, each with samples or an iterator of its own.
+    Module, Training, iterators, metrics and Gluon's blocks are for one thread at a time.
 
     Parameters
     ----------
