@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 from mxnet import autograd
-from mxnet.gluon import HybridBlock
+from mxnet.gluon.loss import Loss
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from ._checks import check_size
+from ._mxnet.arrays import check_legacy_arrays
 from ._mxnet.parameters import MovingParameter
 from .operator import CenterLossParam
 from .operator.labels import check_labels
@@ -25,16 +26,17 @@ class _Centers(MovingParameter):
         super().cast('float32' if np.dtype(dtype) == np.float16 else dtype)
 
 
-class CenterLoss(HybridBlock):
+class CenterLoss(Loss):
     """Center loss, one number a sample like Gluon's own losses: `center_loss(embedding, label)`.
 
-    | l_i = scale * 1/2 ||x_i - c_{y_i}||^2 / z                                            (terms of Eq. 2)
-    | dl_i/dx_i = scale * (x_i - c_{y_i}) / z                                              (Eq. 3)
+    | l_i = w_i * scale * 1/2 ||x_i - c_{y_i}||^2 / z                                      (terms of Eq. 2)
+    | dl_i/dx_i = w_i * scale * (x_i - c_{y_i}) / z                                        (Eq. 3)
     | backward: c_j += alpha * sum_{i: y_i = j} (x_i - c_j) / (1 + n_j)                    (Eq. 4)
 
-    z is 1, N or max(1, samples not ignored), as `normalization` says. `scale` multiplies the loss and its
-    gradient. Unlike in the operator `centerloss`, so does every factor behind the block: ``(center_loss(x, y)
-    * 0.001).sum()`` has a thousandth of the gradient.
+    z is 1, N or max(1, samples not ignored), as `normalization` says. w_i is 1, or the sample's weight in
+    ``center_loss(embedding, label, sample_weight)``; it weighs neither the move of the centers nor n_j.
+    `scale` multiplies the loss and its gradient. Unlike in the operator `centerloss`, so does every factor
+    behind the block: ``(center_loss(x, y) * 0.001).sum()`` has a thousandth of the gradient.
 
     With the default `normalization='null'`, ``loss = softmax_loss(output, y) + center_loss(embedding, y)``,
     ``loss.backward()`` and ``trainer.step(N)``, N the batch size, train the paper's L = L_S + scale * L_C
@@ -75,14 +77,15 @@ class CenterLoss(HybridBlock):
     update : {'paper', 'moving_average'}
         'moving_average' divides by n_j instead of 1 + n_j: momentum 1 - alpha.
     **kwargs
-        `prefix` and `params` of `HybridBlock`.
+        `prefix` and `params` of `mxnet.gluon.loss.Loss`.
 
     Raises
     ------
     ValueError
         A parameter that is out of its range. Called with NDArrays: an embedding that is not (N, D) or has
-        another dtype than the centers (float16 goes with float32), labels that are not (N,), and in training
-        an invalid label. In predict mode an invalid label makes the losses NaN.
+        another dtype than the centers (float16 goes with float32), labels that are not (N,) or are bool,
+        weights that are not (N,) or (N, 1), and in training an invalid label. In predict mode an invalid
+        label makes the losses NaN. `mx.npx.set_np()` is on.
 
     References
     ----------
@@ -119,7 +122,8 @@ class CenterLoss(HybridBlock):
         update: str = 'paper',
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        check_legacy_arrays('CenterLoss')
+        super().__init__(weight=None, batch_axis=0, **kwargs)
         check_size('CenterLoss: ', 'embedding_dim', embedding_dim)
         self._embedding_dim = int(embedding_dim)
         self._parameters = CenterLossParam.parse(
@@ -140,7 +144,12 @@ class CenterLoss(HybridBlock):
         )
         self.center_bias.__class__ = _Centers
 
-    def forward(self, embedding: NDArray | Symbol, label: NDArray | Symbol) -> NDArray | Symbol:
+    def forward(
+        self,
+        embedding: NDArray | Symbol,
+        label: NDArray | Symbol,
+        sample_weight: NDArray | Symbol | None = None,
+    ) -> NDArray | Symbol:
         """Return the losses.
 
         Parameters
@@ -149,6 +158,9 @@ class CenterLoss(HybridBlock):
             Features x, shape (N, D); float16 or float32, or float64 after `cast('float64')`.
         label : NDArray or Symbol
             Classes y, shape (N,); whole numbers in 0..num_class-1, any numeric dtype.
+        sample_weight : NDArray, Symbol or None
+            Weights w of losses and gradients, shape (N,) or (N, 1), any dtype; None: 1. The centers move as
+            without them.
 
         Returns
         -------
@@ -160,29 +172,46 @@ class CenterLoss(HybridBlock):
         ValueError
             As for the class.
         """
+        check_legacy_arrays(self.name)
         if isinstance(embedding, NDArray) and isinstance(label, NDArray):
-            self._check(embedding, label)
-        return super().forward(embedding, label)
+            self._check(embedding, label, sample_weight)
+        weights = [] if sample_weight is None else [sample_weight]
+        return super().forward(embedding, label, *weights)
 
-    def hybrid_forward(self, F: Any, embedding: Any, label: Any, center_bias: Any) -> Any:
+    def hybrid_forward(
+        self, F: Any, embedding: Any, label: Any, sample_weight: Any = None, center_bias: Any = None
+    ) -> Any:
         """Run the operator on arrays, or compose it into a symbol."""
         options = self._parameters._asdict()
-        return F.Custom(
+        losses = F.Custom(
             embedding, label, center_bias, op_type='_centerloss_per_sample', name='fwd', **options
         )
+        if sample_weight is None:
+            return losses
+        # The operator's output has the centers' dtype. Its head gradient moves no center.
+        return losses * F.cast(F.reshape(sample_weight, shape=(-1,)), dtype=self.center_bias.dtype)
 
-    def _check(self, embedding: NDArray, label: NDArray) -> None:
+    def _check(self, embedding: NDArray, label: NDArray, sample_weight: NDArray | None) -> None:
         if len(embedding.shape) != 2 or embedding.shape[1] != self._embedding_dim:
             raise ValueError(
                 f'{self.name}: embedding has shape {embedding.shape}; expected (N, {self._embedding_dim})'
             )
         if label.shape != embedding.shape[:1]:
             raise ValueError(f'{self.name}: label has shape {label.shape}; expected {embedding.shape[:1]}')
+        num = len(label)
+        if sample_weight is not None and sample_weight.shape not in ((num,), (num, 1)):
+            raise ValueError(
+                f'{self.name}: sample_weight has shape {sample_weight.shape}; expected ({num},) or ({num}, 1)'
+            )
         dtype, centers = np.dtype(embedding.dtype), np.dtype(self.center_bias.dtype)
         if dtype != centers and (dtype, centers) != (np.float16, np.float32):
             raise ValueError(
                 f'{self.name}: embedding is {dtype} and center_bias {centers}; expected the same, or float16 '
                 'and float32. Use cast()'
+            )
+        if np.dtype(label.dtype) == bool:
+            raise ValueError(
+                f'{self.name}: label is bool; expected class numbers, as of label.astype("int32")'
             )
         if autograd.is_training():
             try:

@@ -19,6 +19,7 @@ __all__ = [
     'learned_center_loss',
     'normalizer',
     'softmax_cross_entropy',
+    'weighted_center_loss',
 ]
 
 
@@ -34,6 +35,20 @@ def center_loss(
         loss += 0.5 * (difference**2).sum()
         gradient[i] = difference
     return loss, gradient
+
+
+def weighted_center_loss(
+    x: np.ndarray, y: np.ndarray, c: np.ndarray, w: np.ndarray, ignored: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return w_i * 1/2 ||x_i - c_{y_i}||^2 for each i, and the gradient w_i (x_i - c_{y_i}) of their sum."""
+    values, gradient = np.zeros(len(x)), np.zeros(x.shape)
+    for i in range(len(x)):
+        if y[i] == ignored:
+            continue
+        difference = x[i].astype(np.float64) - c[int(y[i])].astype(np.float64)
+        values[i] = float(w[i]) * 0.5 * (difference**2).sum()
+        gradient[i] = float(w[i]) * difference
+    return values, gradient
 
 
 def center_update(

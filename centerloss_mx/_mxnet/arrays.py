@@ -10,8 +10,9 @@ from mxnet import ndarray as nd
 from mxnet.base import _LIB, check_call
 from mxnet.ndarray import NDArray
 from mxnet.ndarray.sparse import RowSparseNDArray
+from mxnet.util import is_np_array
 
-__all__ = ['argmax', 'host_view', 'row_numbers', 'set_rows', 'with_all_rows']
+__all__ = ['argmax', 'check_legacy_arrays', 'host_view', 'row_numbers', 'set_rows', 'with_all_rows']
 
 
 def argmax(array: NDArray, axis: int) -> NDArray:
@@ -22,6 +23,26 @@ def argmax(array: NDArray, axis: int) -> NDArray:
     https://github.com/apache/mxnet/blob/1.9.1/src/operator/tensor/broadcast_reduce_op.h#L602
     """
     return nd.argmax(array.astype('float32') if array.dtype == np.float16 else array, axis=axis)
+
+
+def check_legacy_arrays(place: str) -> None:
+    """Refuse `mx.npx.set_np()`: MXNet's iterators, initializers and Module then mix arrays of two kinds.
+
+    Their errors name operators such as `_npi_uniform`, and not what to do. Custom operators are legacy ones,
+    and have no NumPy form.
+
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/initializer.py#L511
+
+    Raises
+    ------
+    ValueError
+        The mode is on.
+    """
+    if is_np_array():
+        raise ValueError(
+            f'{place}: mx.npx.set_np() is on, and a custom operator takes legacy arrays (mx.nd) only. Call '
+            'mx.npx.reset_np() before the network is built'
+        )
 
 
 def host_view(array: NDArray) -> np.ndarray:

@@ -35,9 +35,9 @@ class CenterLossIter(mxio.DataIter):
     Raises
     ------
     ValueError
-        `data_iter` has no label, several, or one of another shape; `label_names` are not two different names;
-        or the label's dtype cannot represent `ignore_label` (-1 in uint8). The dtype is checked again with
-        every batch, because a description ``(name, shape)`` has none.
+        `data_iter` has no label, several, or one of another shape or of bool; `label_names` are not two
+        different names; or the label's dtype cannot represent `ignore_label` (-1 in uint8). The dtype is
+        checked again with every batch, because a description ``(name, shape)`` has none.
     TypeError
         `ignore_label` is not a number.
 
@@ -158,6 +158,7 @@ class CenterLossIter(mxio.DataIter):
             raise ValueError(f'the iterator must have exactly one label, found {len(descs)}: {found}')
         label = descs[0]
         shape = _vector_shape(label.name, label.shape)
+        _check_numeric(label.dtype)
         return [mxio.DataDesc(name, shape, label.dtype, label.layout) for name in self.label_names]
 
     def _two_labels(self, batch: mxio.DataBatch) -> list[Any]:
@@ -166,6 +167,7 @@ class CenterLossIter(mxio.DataIter):
         at_once = label_at_once(self.data_iter)
         label = batch.label[0] if at_once is None else at_once
         shape = _vector_shape('of the batch', label.shape)
+        _check_numeric(label.dtype)
         if label.shape != shape:
             label = label.reshape(shape)  # a view of the same memory
         if self.ignore_label is None:
@@ -190,6 +192,11 @@ def _vector_shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:
     if len(shape) == 1 or (len(shape) == 2 and shape[1] == 1):
         return (shape[0],)
     raise ValueError(f'label {name} has shape {tuple(shape)}, expected one class a sample: (N,) or (N, 1)')
+
+
+def _check_numeric(dtype: Any) -> None:
+    if np.dtype(dtype) == bool:
+        raise ValueError('the label is bool; expected class numbers: serve float32 or int32 labels')
 
 
 def _check_ignore_label(ignore_label: Any, dtype: Any) -> None:

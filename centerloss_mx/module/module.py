@@ -11,7 +11,7 @@ from mxnet.io import DataBatch, DataIter
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-from .._mxnet.arrays import with_all_rows
+from .._mxnet.arrays import check_legacy_arrays, with_all_rows
 from .._mxnet.engine import wait_for_centers
 from .._mxnet.files import naming_states
 from .._mxnet.kvstore import wait_for_workers_at_exit
@@ -67,11 +67,11 @@ class Module(SavingModule, ScoringModule):
     Raises
     ------
     ValueError
-        A `sync_center_loss` that is not an output of the network, or whose label is not in `label_names`. In
-        a training `forward`: an invalid label. In `backward`: a `sync_center_loss` that is not finite. In
-        `init_optimizer`: centers on the KVStore with another optimizer than `centers`, with `grad_req='add'`
-        or `compression_params`, or with a KVStore that does not update them or cannot hold them; on several
-        workers, centers in auxiliary states.
+        A `sync_center_loss` that is not an output of the network, or whose label is not in `label_names`;
+        `mx.npx.set_np()` is on. In a training `forward`: an invalid label. In `backward`: a
+        `sync_center_loss` that is not finite. In `init_optimizer`: centers on the KVStore with another
+        optimizer than `centers`, with `grad_req='add'` or `compression_params`, or with a KVStore that does
+        not update them or cannot hold them; on several workers, centers in auxiliary states.
     RuntimeError
         In the first `update`: servers without the optimizer `centers`, or with another version of it.
 
@@ -146,6 +146,7 @@ class Module(SavingModule, ScoringModule):
         ValueError
             A label that a center loss reads is not in `label_names`, or the iterator does not serve it.
         """
+        check_legacy_arrays('Module')
         if for_training:
             served = [desc[0] for desc in (*data_shapes, *(label_shapes or ()))]
             names = [*self._data_names, *self._label_names]

@@ -12,6 +12,7 @@ from mxnet.module import Module as MXModule
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
+from .._mxnet.arrays import check_legacy_arrays
 from ..symbol import describe
 from ..symbol.description import batchsizes
 from .padding import MarkedIter, SampleIter, for_metrics, without_padding
@@ -35,6 +36,7 @@ class ScoringModule(MXModule):
     """
 
     def __init__(self, symbol: Symbol, *args: Any, **kwargs: Any) -> None:
+        check_legacy_arrays('Module')
         super().__init__(symbol, *args, **kwargs)
         self._center_losses = describe(symbol)
         self._padding = 0  # rows of the last batch

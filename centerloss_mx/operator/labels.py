@@ -41,8 +41,8 @@ def check_labels(
     Raises
     ------
     ValueError
-        A label that is negative, >= num_class, NaN, infinite or not whole, and not the ignored one; or one so
-        large that its dtype may have rounded it.
+        A label that is negative, >= num_class, NaN, infinite or not whole, and not the ignored one; one so
+        large that its dtype may have rounded it; or labels that are bool.
 
     References
     ----------
@@ -53,6 +53,10 @@ def check_labels(
     >>> check_labels(np.array([2.0, 0.0]), num_class=3)
     (array([2, 0]), None)
     """
+    if labels.dtype == bool:
+        raise ValueError(
+            f'labels are bool; expected class numbers in 0..{num_class - 1}, as of label.astype("int32")'
+        )
     with np.errstate(invalid='ignore'):  # NaN and infinity become some integer, which `wrong` finds unequal
         classes = labels.astype(np.intp)
     most = min(num_class, exact_below(labels.dtype))

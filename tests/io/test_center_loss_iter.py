@@ -284,3 +284,12 @@ def test_an_iterator_without_buckets_gets_none():
     batch = wrapped.next()
     assert not hasattr(wrapped, 'default_bucket_key')
     assert (batch.bucket_key, batch.provide_data, batch.provide_label) == (None, None, None)
+
+
+def test_bool_labels_are_refused_as_described_and_as_served():
+    labels = mx.nd.array([1, 0]).astype('bool')
+    sentence = 'the label is bool; expected class numbers: serve float32 or int32 labels'
+    with pytest.raises(ValueError, match=sentence):
+        cio.CenterLossIter(own_iter(labels))
+    with pytest.raises(ValueError, match=sentence):
+        next(cio.CenterLossIter(own_iter(labels, described=[('label', (2,))])))

@@ -487,3 +487,13 @@ def test_labels_may_come_as_data_and_scoring_needs_none():
     shapes = [('data', (4, DIM)), ('center_label', (4,))]
     Module(net, ['data', 'center_label']).bind(shapes, [('softmax_label', (4,))])  # must not raise
     Module(net, label_names=None).bind([('data', (4, DIM))], for_training=False)  # must not raise
+
+
+def test_bool_labels_are_refused_before_anything_moves():
+    module = make()
+    data = batch([0, 1, 1, 0])
+    data.label = [label.astype('bool') for label in data.label]
+    before = numbers(module)
+    with pytest.raises(ValueError, match=r'center_label: labels are bool; expected class numbers in 0\.\.4'):
+        module.forward_backward(data)
+    assert all((before[name] == value).all() for name, value in numbers(module).items())
