@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from mxnet import cpu
 from mxnet import ndarray as nd
+from mxnet.base import MXNetError
 from mxnet.context import Context
 from mxnet.io import DataIter, NDArrayIter
 from mxnet.ndarray import NDArray
@@ -172,8 +173,9 @@ class FeatureExtractor:
         Raises
         ------
         ValueError
-            There are no samples, the network does not take samples of their shape, `flip` finds no width, or
-            pictures cannot be decoded or have no `image_size`.
+            There are no samples, the network does not take samples of their shape, a parameter has another
+            shape than the network, `flip` finds no width, or pictures cannot be decoded or have no
+            `image_size`.
         ImportError
             `progress`, and tqdm is not installed.
 
@@ -242,11 +244,27 @@ class FeatureExtractor:
         try:
             features = self._compute(data)
         except RuntimeError:  # MXNetError is one
-            trained = '' if self.data_shape is None else f', but of {self.data_shape}'
-            raise ValueError(
-                f'the network does not take samples of shape {data.shape[1:]}{trained}'
-            ) from None
+            self._check_shapes(data.shape)
+            raise
         return features.asnumpy()
+
+    def _check_shapes(self, shape: tuple[int, ...]) -> None:
+        """Raise ValueError if samples or parameters have a shape that the network does not take."""
+        sample = shape[1:]
+        trained = '' if self.data_shape is None else f', but of {self.data_shape}'
+        refused = f'the network does not take samples of shape {sample}{trained}'
+        try:
+            needed, _, needed_states = self.symbol.infer_shape_partial(**{self.data_name: shape})
+        except MXNetError:
+            raise ValueError(refused) from None
+        names = [*self.symbol.list_arguments(), *self.symbol.list_auxiliary_states()]
+        given = {**self.arg_params, **self.aux_params}
+        for name, expected in zip(names, [*needed, *needed_states]):
+            if name in given and expected and given[name].shape != expected:
+                wrong = f'{name} has shape {given[name].shape}'
+                if self.data_shape == sample:
+                    raise ValueError(f'{wrong}, and the network needs {expected}') from None
+                raise ValueError(f'{refused}: {wrong}, and they need {expected}') from None
 
 
 def _width_axis(data_iter: DataIter) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Container, Iterable, Mapping, Sequence
 
 import numpy as np
 from mxnet import ndarray as nd
@@ -19,6 +19,7 @@ from ..symbol.description import batchsizes
 
 __all__ = [
     'check_batch_fits',
+    'check_batch_has_labels',
     'check_centers_are_counted',
     'check_gradients',
     'check_labels_are_served',
@@ -48,21 +49,34 @@ def check_outputs_and_labels(
 
 
 def check_labels_are_served(
-    losses: Iterable[CenterLossInfo], arguments: Sequence[str], names: Sequence[str], served: Sequence[str]
+    losses: Sequence[CenterLossInfo], arguments: Sequence[str], names: Sequence[str], served: Sequence[str]
 ) -> None:
     """Refuse a label that Module would take for a parameter, or that would stay at 0 without an error."""
     for info in losses:
-        if info.label not in arguments:  # another operator computes it
-            continue
-        if info.label not in names:
+        if info.label in arguments and info.label not in names:  # no other operator computes it
             raise ValueError(
                 f'label_names lack {info.label!r}, which {info.name} reads: add it, as in '
                 f"label_names=['softmax_label', {info.label!r}]"
             )
-        if info.label not in served:
+    readers = {info.label: info.name for info in losses}
+    for name in names if losses else ():
+        if name in arguments and name not in served:
             raise ValueError(
-                f'the iterator serves no {info.label!r}, which {info.name} reads; it serves '
+                f'the iterator serves no {name!r}, which {readers.get(name, "the network")} reads; it serves '
                 f'{", ".join(served)}. Wrap it in io.CenterLossIter'
+            )
+
+
+def check_batch_has_labels(
+    losses: Iterable[CenterLossInfo], label_shapes: Sequence[DataDesc] | None, fed: Container[str]
+) -> None:
+    """Refuse a training step with the labels of the batch before."""
+    bound = [desc.name for desc in label_shapes or ()]
+    for info in losses:
+        if info.label in bound and info.label not in fed:
+            raise ValueError(
+                f'the batch has no {info.label!r}, which {info.name} reads; its `label` needs an array for '
+                f'each of {", ".join(bound)}'
             )
 
 

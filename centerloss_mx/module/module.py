@@ -19,6 +19,7 @@ from ..model import latest_checkpoint, load_checkpoint
 from ..operator.labels import check_labels
 from .checks import (
     check_batch_fits,
+    check_batch_has_labels,
     check_centers_are_counted,
     check_gradients,
     check_labels_are_served,
@@ -93,6 +94,7 @@ class Module(SavingModule, ScoringModule):
         # The labels of the last training batch, by the name of the centers on the KVStore that they belong
         # to.
         self._batch_classes: dict[str, np.ndarray] = {}
+        self._labels_fed: set[str] = set()  # those of the last batch that center losses read
         self._must_check_servers = False
         self._waits_at_exit = True
 
@@ -153,24 +155,6 @@ class Module(SavingModule, ScoringModule):
             check_labels_are_served(self._center_losses, self._symbol.list_arguments(), names, served)
         check_batch_fits(self._center_losses, self._symbol, data_shapes, len(self._context))
         super().bind(data_shapes, label_shapes, for_training, *args, **kwargs)
-
-    def reshape(self, data_shapes: Any, label_shapes: Any = None) -> None:
-        """Reshape as `mx.mod.Module.reshape` does, for batches that fit into the center losses.
-
-        Parameters
-        ----------
-        data_shapes, label_shapes
-            As for `mx.mod.Module.reshape`.
-
-        Raises
-        ------
-        ValueError
-            The batch is larger than the `batchsize` of a center loss.
-        """
-        check_batch_fits(
-            self._center_losses, self._symbol, data_shapes, len(self._context), self._data_shapes or ()
-        )
-        super().reshape(data_shapes, label_shapes)
 
     def fit(self, train_data: DataIter, *args: Any, **kwargs: Any) -> None:
         """Train as `mx.mod.Module.fit` does; metrics do not count the rows that pad the last batch.
@@ -288,6 +272,7 @@ class Module(SavingModule, ScoringModule):
             An invalid label: outside 0..num_class-1, and not the ignored one.
         """
         labels = batch_labels(self, data_batch, self._center_losses)
+        self._labels_fed = set(labels)
         if self.for_training if is_train is None else is_train:
             self._check_labels(labels)
         if self._kvstore_updates_centers:
@@ -305,8 +290,10 @@ class Module(SavingModule, ScoringModule):
         Raises
         ------
         ValueError
-            A `sync_center_loss` that is not finite; nothing has been pushed to the KVStore then.
+            The batch had no label for a center loss; or a `sync_center_loss` that is not finite, and nothing
+            has been pushed to the KVStore then.
         """
+        check_batch_has_labels(self._center_losses, self.label_shapes, self._labels_fed)
         super().backward(out_grads)
         self._check_losses()
 

@@ -15,6 +15,7 @@ from mxnet.symbol import Symbol
 from .._mxnet.arrays import check_legacy_arrays
 from ..symbol import describe
 from ..symbol.description import batchsizes
+from .checks import check_batch_fits
 from .padding import MarkedIter, SampleIter, for_metrics, without_padding
 
 __all__ = ['ScoringModule']
@@ -47,6 +48,24 @@ class ScoringModule(MXModule):
         self._padding = getattr(data_batch, 'padding', 0)
         super().forward(data_batch, is_train)
         self._trains = self.for_training if is_train is None else is_train
+
+    def reshape(self, data_shapes: Any, label_shapes: Any = None) -> None:
+        """Reshape as `mx.mod.Module.reshape` does, for batches that fit into the center losses.
+
+        Parameters
+        ----------
+        data_shapes, label_shapes
+            As for `mx.mod.Module.reshape`.
+
+        Raises
+        ------
+        ValueError
+            The batch is larger than the `batchsize` of a center loss.
+        """
+        check_batch_fits(
+            self._center_losses, self._symbol, data_shapes, len(self._context), self._data_shapes or ()
+        )
+        super().reshape(data_shapes, label_shapes)
 
     def fit(self, train_data: DataIter, *args: Any, **kwargs: Any) -> None:
         """Train as `mx.mod.Module.fit` does; metrics do not count padding."""

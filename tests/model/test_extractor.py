@@ -259,3 +259,33 @@ def test_an_iterator_that_rolls_over_gives_each_sample_once_in_every_epoch(modul
         np.testing.assert_allclose(extractor.predict(rolling), expected, rtol=1e-5)
         list(rolling)  # as a training in between does
         rolling.reset()
+
+
+def test_a_parameter_of_another_shape_is_named_and_not_the_samples(module):
+    args, aux = module.get_params()
+    images = np.zeros((2, 1, 8, 8), 'float32')
+    args['embedding_weight'] = mx.nd.zeros((3, 7))
+    width = 8 * 6 * 6  # the filters of the convolution
+    extractor = FeatureExtractor(module.symbol, args, aux)
+    with pytest.raises(ValueError) as error:
+        extractor.predict(images)
+    assert f'embedding_weight has shape (3, 7), and they need (3, {width})' in str(error.value)
+    extractor.data_shape = (1, 8, 8)  # as a checkpoint records it
+    with pytest.raises(ValueError) as error:
+        extractor.predict(images)
+    assert str(error.value) == f'embedding_weight has shape (3, 7), and the network needs (3, {width})'
+    with pytest.raises(
+        ValueError, match=r'does not take samples of shape \(1, 9, 9\), but of \(1, 8, 8\): embed'
+    ):
+        extractor.predict(np.zeros((2, 1, 9, 9), 'float32'))
+
+
+def test_an_error_that_has_nothing_to_do_with_shapes_is_passed_on(module, monkeypatch):
+    extractor = FeatureExtractor(module.symbol, *module.get_params())
+
+    def compute(data):
+        raise RuntimeError('out of memory')
+
+    monkeypatch.setattr(extractor, '_compute', compute)
+    with pytest.raises(RuntimeError, match='out of memory'):
+        extractor.predict(np.zeros((2, 1, 8, 8), 'float32'))

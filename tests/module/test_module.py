@@ -497,3 +497,44 @@ def test_bool_labels_are_refused_before_anything_moves():
     with pytest.raises(ValueError, match=r'center_label: labels are bool; expected class numbers in 0\.\.4'):
         module.forward_backward(data)
     assert all((before[name] == value).all() for name, value in numbers(module).items())
+
+
+@pytest.mark.parametrize('factory', [
+    None, learned_center_loss, island_loss, contrastive_center_loss, large_margin_gaussian_mixture
+], ids=lambda factory: getattr(factory, '__name__', 'joint'))  # fmt: skip
+@pytest.mark.parametrize('unfed', ['softmax_label', 'center_label'])
+def test_a_plain_iterator_that_serves_one_label_of_two_is_refused_by_fit(factory, unfed):
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
+    if factory is None:
+        net = joint_supervision(embedding, NUM_CLASS, 0.1, batchsize=N)
+    else:
+        scores = mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS)
+        loss = factory(embedding, mx.sym.Variable('center_label'), NUM_CLASS, DIM)
+        net = mx.sym.Group([mx.sym.SoftmaxOutput(scores, name='softmax'), loss])
+    served = next(name for name in ('softmax_label', 'center_label') if name != unfed)
+    plain = mx.io.NDArrayIter(np.zeros((7, 2)), np.zeros(7), N, label_name=served)
+    module = Module(net, label_names=['softmax_label', 'center_label'])
+    with pytest.raises(
+        ValueError, match=f"serves no '{unfed}', .*; it serves data, {served}. Wrap .*CenterLossIter"
+    ):
+        module.fit(plain, num_epoch=1)
+    assert not module.binded
+    if factory is None:  # MXNet binds the others with all labels only
+        module.bind(plain.provide_data, plain.provide_label, for_training=False)
+
+
+@pytest.mark.parametrize('served', [0, 1])
+def test_a_batch_without_its_labels_trains_nothing(served):
+    module = make()
+    module.forward_backward(batch([0, 1, 2, 3]))
+    module.update()
+    before = numbers(module)
+    data = batch([3, 3, 3, 3])
+    data.label = data.label[:served]
+    with pytest.raises(
+        ValueError, match="the batch has no 'center_label', which center_loss reads; its `label` "
+    ):
+        module.forward_backward(data)
+    module.forward(data, is_train=True)  # without backward it is no step
+    assert all((before[name] == value).all() for name, value in numbers(module).items())
+    module.forward_backward(batch([0, 1, 2, 3]))
