@@ -20,6 +20,11 @@ class Measurement(Hook):
     def __init__(self) -> None:
         self.start = 0.0
 
+    def begin(self, training: TrainingState, begin_epoch: int) -> None:
+        """Refuse test samples of one class, between which there is no distance."""
+        if training.test is not None and len(np.unique(training.test.labels)) < 2:
+            raise ValueError(f'{training.title}: the test samples are of one class; expected at least two')
+
     def epoch_begin(self, training: TrainingState) -> None:
         """Start the clock."""
         self.start = time.perf_counter()

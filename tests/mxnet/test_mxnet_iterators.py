@@ -219,8 +219,8 @@ def test_mxnets_iterators_in_cpp_leave_out_of_an_epoch_what_padded_the_one_befor
         )
         epochs = []
         for _ in range(2):
-            data_iter.reset()
             epochs.append([
                 row for batch in data_iter for row in batch.data[0].asnumpy().ravel()[: 2 - batch.pad]
             ])  # fmt: skip
+            data_iter.reset()
         assert epochs == [[0, 1, 2], second]
