@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from centerloss_mx import reference
 from centerloss_mx.dataset import Arrays
 from centerloss_mx.io import CenterLossIter
-from centerloss_mx.metric import Accuracy, for_network
+from centerloss_mx.metric import Accuracy, CenterLossMetric, for_network
 from centerloss_mx.model_zoo import lenet
 from centerloss_mx.module import Module
-from centerloss_mx.symbol import joint_supervision
+from centerloss_mx.module.padding import for_metrics
+from centerloss_mx.symbol import center_loss, describe, joint_supervision
 from centerloss_mx.training import Training
 
 import mxnet as mx
@@ -215,3 +217,25 @@ def test_a_network_with_several_rows_a_sample_is_counted_as_mxnet_does_in_traini
         )
         seen.append(sizes.get())
     assert seen[0] == seen[1] == ('rows', 12)
+
+
+@pytest.mark.parametrize(
+    'labels, ignored', [([1, 2, 0, 1, 2], None), ([1, -1, 0, -1, -1], -1), ([1, -1, 0, 2, 1], -1)]
+)
+@pytest.mark.parametrize('normalization', ['null', 'batch', 'valid'])
+def test_of_a_loss_over_padding_the_samples_get_the_mean_of_the_rows_that_count(
+    labels, ignored, normalization
+):
+    options = {} if ignored is None else {'use_ignore': True, 'ignore_label': ignored}
+    net = center_loss(
+        mx.sym.Variable('data'), mx.sym.Variable('label'), 3, normalization=normalization, **options
+    )
+    kept = [label for label in labels if label != ignored]
+    loss = 6.0 * len(kept) / reference.normalizer(np.array(labels), normalization, ignored)  # 6 a row
+    own, outputs = for_metrics(
+        describe(net), {'label': mx.nd.array(labels)}, {'center_loss_output': mx.nd.array([loss])}, 5, 3
+    )
+    metric = CenterLossMetric(normalization, label_names=['label'], ignore_label=ignored)
+    metric.update_dict(own, outputs)
+    assert metric.get()[1] == pytest.approx(6.0)
+    assert metric.num_inst == sum(label != ignored for label in labels[:3])
