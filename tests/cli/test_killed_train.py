@@ -1,0 +1,136 @@
+"""A training that is killed at any moment leaves whole files; resumed, it ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from centerloss_mx.cli import main
+from centerloss_mx.training import read_history
+
+import numpy as np
+import pytest
+from makers import patterned_pictures
+
+PROGRAM = Path(__file__).with_name('killed_train.py')
+OPTIONS = ['--num-epochs', '6', '--embedding-dim', '2', '--batch-size', '8']
+NEVER = 'event', 0, -1
+
+
+class Uninterrupted(NamedTuple):
+    """A training that nobody killed: each file that it wrote, its history, what is left, and its seconds."""
+
+    files: dict[str, bytes]
+    history: list[dict[str, float]]
+    left: set[str]
+    seconds: float
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp('data') / 'data.npz'
+    pictures, labels = patterned_pictures(3, 10)
+    np.savez(path, images=pictures, labels=labels)
+    return path
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(data, tmp_path_factory):
+    folder, files = tmp_path_factory.mktemp('uninterrupted'), {}
+
+    class Keep(logging.Handler):
+        def emit(self, record):  # a line follows each checkpoint
+            files.update((path.name, path.read_bytes()) for path in folder.iterdir())
+
+    logger, handler = logging.getLogger('centerloss_mx.training'), Keep()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    begin = time.monotonic()
+    main(['train', str(data), '-o', str(folder / 'net'), *OPTIONS])
+    seconds = time.monotonic() - begin
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+    assert len([name for name in files if name.endswith('.params')]) == 6
+    left = {path.name for path in folder.iterdir()}
+    return Uninterrupted(files, history(folder), left, seconds)
+
+
+def history(folder):
+    """The rows of the history, but for the seconds."""
+    rows = read_history(folder / 'net-history.csv') if (folder / 'net-history.csv').exists() else []
+    return [{name: value for name, value in row.items() if name != 'seconds'} for row in rows]
+
+
+def assert_whole(folder, uninterrupted):
+    """Each file is to the byte one of the uninterrupted training; the history reaches the checkpoint."""
+    rows = history(folder)
+    assert rows == uninterrupted.history[: len(rows)]
+    visible = {path.name: path for path in folder.iterdir() if not path.name.startswith('.')}
+    for name, path in visible.items():
+        assert name in uninterrupted.files, f'{name} is left'
+        if not name.endswith('.csv'):
+            assert path.read_bytes() == uninterrupted.files[name], name
+    for name in visible:
+        if name.endswith('.params'):
+            assert {name.replace('.params', '.states'), 'net-symbol.json', 'net-options.json'} <= set(visible)
+            assert len(rows) >= int(name[4:8])
+
+
+def moments(seed, seconds):
+    """Random moments: at an event of the writing, in the middle of a file, and at any time."""
+    rng = random.Random(seed)
+    while True:
+        yield 'event', rng.randint(1, 15), -1
+        yield 'bytes', rng.randint(1, 15), int(2 ** rng.uniform(0, 18))
+        yield 'seconds', rng.uniform(0, seconds)
+
+
+def trained_until(moment, data, folder):
+    """Train or resume, and be killed at a moment; whether that came before the end."""
+    at = moment[1:] if moment[0] != 'seconds' else (0, -1)
+    command = [
+        sys.executable,
+        PROGRAM,
+        folder,
+        *at,
+        'train',
+        data,
+        '-o',
+        folder / 'net',
+        '--resume',
+        *OPTIONS,
+    ]
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    if moment[0] == 'seconds':
+        assert process.stdout.readline() == 'begins\n'
+        time.sleep(moment[1])
+        process.kill()
+    errors = process.communicate(timeout=100)[1]
+    assert process.returncode in (0, -signal.SIGKILL, -signal.SIGXFSZ), errors
+    return process.returncode != 0
+
+
+@pytest.mark.parametrize('number, seed', [(3, 1), pytest.param(50, 2, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened(
+    number, seed, data, uninterrupted, tmp_path
+):
+    """Killed again and again while it goes on; whenever it has come to its end, another one begins."""
+    every, killed = moments(seed, uninterrupted.seconds), 0
+    while killed < number:
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        while trained_until(next(every) if killed < number else NEVER, data, folder):
+            killed += 1
+            assert_whole(folder, uninterrupted)
+        assert_whole(folder, uninterrupted)
+        assert history(folder) == uninterrupted.history
+        assert {path.name for path in folder.iterdir()} == uninterrupted.left
