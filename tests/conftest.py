@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import sys
 import threading
 from types import SimpleNamespace
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from makers import write_idx
+from processes import processes
 
 # The same few examples each time, and no limit on their time; more: --hypothesis-profile=default
 settings.register_profile('few', derandomize=True, database=None, deadline=None, max_examples=25)
@@ -144,6 +146,17 @@ def refused_by(monkeypatch, capsys):
         return f'{capsys.readouterr().err}{stopped.value.code}'
 
     return sentence
+
+
+@pytest.fixture
+def nobody_left(tmp_path):
+    """The environment of a job; when the test has ended, none of its processes may be there."""
+    marker = str(tmp_path)
+    yield {'MARKER': marker}
+    left = processes(marker)
+    for number in left:
+        os.kill(number, signal.SIGKILL)
+    assert not left
 
 
 @pytest.fixture(scope='session')

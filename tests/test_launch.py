@@ -14,6 +14,7 @@ import time
 from centerloss_mx.launch import JobError, launch, main
 
 import pytest
+from processes import processes
 
 LAUNCH = [sys.executable, '-m', 'centerloss_mx.launch']
 PYTHON = [sys.executable, '-c']
@@ -44,30 +45,6 @@ def run(*arguments, timeout=60, **environment):
         text=True,
         timeout=timeout,
     )
-
-
-def processes(marker):
-    """The numbers of the processes that have the marker in their environment."""
-    found = set()
-    for number in filter(str.isdigit, os.listdir('/proc')):
-        try:
-            with open(f'/proc/{number}/environ', 'rb') as environment:
-                if f'MARKER={marker}'.encode() in environment.read().split(b'\0'):
-                    found.add(int(number))
-        except OSError:
-            pass  # it has ended since
-    return found
-
-
-@pytest.fixture
-def nobody_left(tmp_path):
-    """The environment of a job; when the test has ended, none of its processes may be there."""
-    marker = str(tmp_path)
-    yield {'MARKER': marker}
-    left = processes(marker)
-    for number in left:
-        os.kill(number, signal.SIGKILL)
-    assert not left
 
 
 needs_proc = pytest.mark.skipif(
@@ -116,11 +93,7 @@ def test_a_server_or_the_scheduler_that_is_killed_ends_the_job_within_ten_second
     while not (tmp_path / 'worker-1').exists():
         assert job.poll() is None
         time.sleep(0.1)
-    for number in processes(nobody_left['MARKER']):
-        with open(f'/proc/{number}/environ', 'rb') as environment:
-            if f'DMLC_ROLE={victim}'.encode() in environment.read().split(b'\0'):
-                os.kill(number, signal.SIGKILL)
-                break
+    os.kill(processes(nobody_left['MARKER'], victim).pop(), signal.SIGKILL)
     _, printed = job.communicate(timeout=10)
     assert job.returncode == 1
     last = printed.splitlines()[-1]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,11 +15,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from centerloss_mx.cli import main
+from centerloss_mx.model import latest_checkpoint
 from centerloss_mx.training import read_history
 
 import numpy as np
 import pytest
 from makers import patterned_pictures
+from processes import processes
 
 PROGRAM = Path(__file__).with_name('killed_train.py')
 OPTIONS = ['--num-epochs', '6', '--embedding-dim', '2', '--batch-size', '8']
@@ -134,3 +138,65 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
         assert_whole(folder, uninterrupted)
         assert history(folder) == uninterrupted.history
         assert {path.name for path in folder.iterdir()} == uninterrupted.left
+
+
+JOB = ['-n', '2', '-s', '1', '--', sys.executable, '-m', 'centerloss_mx', 'train']
+# Without momentum: MXNet cannot fetch it from its servers.
+JOB_OPTIONS = [*OPTIONS, '--loss', 'sync_center_loss', '--kv-store', 'dist_sync', '--momentum', '0']
+
+
+def start_job(data, folder, environment):
+    """Start two workers and a server, or resume; without a checkpoint, several workers have to begin anew."""
+    go_on = '--force' if latest_checkpoint(folder / 'net') is None else '--resume'
+    return subprocess.Popen(
+        [
+            sys.executable,
+            '-m',
+            'centerloss_mx.launch',
+            *JOB,
+            str(data),
+            '-o',
+            str(folder / 'net'),
+            go_on,
+            *JOB_OPTIONS,
+        ],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.isdir('/proc/self'), reason='there is no /proc to look for processes in')
+@pytest.mark.parametrize('victim, number', [('worker', 10), ('server', 10)])
+def test_a_job_of_which_a_process_is_killed_ends_and_resumed_it_ends_as_if_nothing_had_happened(
+    victim, number, data, nobody_left, tmp_path
+):
+    (tmp_path / 'whole').mkdir()
+    begin, job = time.monotonic(), start_job(data, tmp_path / 'whole', nobody_left)
+    errors = job.communicate(timeout=100)[1]
+    assert job.returncode == 0, errors
+    seconds, rng, killed = time.monotonic() - begin, random.Random(victim), 0
+    while killed < number:
+        folder = Path(tempfile.mkdtemp(dir=tmp_path))
+        while True:
+            job = start_job(data, folder, nobody_left)
+            time.sleep(rng.uniform(0, seconds) if killed < number else seconds)
+            found = sorted(processes(nobody_left['MARKER'], victim))
+            if killed < number and found:
+                os.kill(rng.choice(found), signal.SIGKILL)
+            errors = job.communicate(timeout=60)[1]
+            assert not processes(nobody_left['MARKER'])
+            if job.returncode == 0:
+                break
+            assert re.fullmatch(
+                f'launch: {victim} . was killed by SIGKILL; the others were stopped', errors.splitlines()[-1]
+            )
+            killed += 1
+        assert history(folder) == history(tmp_path / 'whole')
+        expected = {path.name: path.read_bytes() for path in (tmp_path / 'whole').iterdir()}
+        assert {path.name for path in folder.iterdir()} == set(expected)
+        assert all(
+            path.read_bytes() == expected[path.name] for path in folder.iterdir() if path.suffix != '.csv'
+        )

@@ -1,0 +1,19 @@
+"""The processes that a test has started, and their children, by a variable of their environment."""
+
+from __future__ import annotations
+
+import os
+
+
+def processes(marker, role=''):
+    """The numbers of the processes that have the marker in their environment, and a role in MXNet's job."""
+    wanted = {f'MARKER={marker}'.encode(), *([f'DMLC_ROLE={role}'.encode()] if role else [])}
+    found = set()
+    for number in filter(str.isdigit, os.listdir('/proc')):
+        try:
+            with open(f'/proc/{number}/environ', 'rb') as environment:
+                if wanted <= set(environment.read().split(b'\0')):
+                    found.add(int(number))
+        except OSError:
+            pass  # it has ended since
+    return found
