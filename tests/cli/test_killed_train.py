@@ -80,7 +80,7 @@ def assert_whole(folder, uninterrupted):
     visible = {path.name: path for path in folder.iterdir() if not path.name.startswith('.')}
     for name, path in visible.items():
         assert name in uninterrupted.files, f'{name} is left'
-        if not name.endswith('.csv'):
+        if not name.endswith(('.csv', '.lock')):
             assert path.read_bytes() == uninterrupted.files[name], name
     for name in visible:
         if name.endswith('.params'):
@@ -142,7 +142,17 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
 
 JOB = ['-n', '2', '-s', '1', '--', sys.executable, '-m', 'centerloss_mx', 'train']
 # Without momentum: MXNet cannot fetch it from its servers.
-JOB_OPTIONS = [*OPTIONS, '--loss', 'sync_center_loss', '--kv-store', 'dist_sync', '--momentum', '0']
+JOB_OPTIONS = [
+    *OPTIONS,
+    '--num-epochs',
+    '12',
+    '--loss',
+    'sync_center_loss',
+    '--kv-store',
+    'dist_sync',
+    '--momentum',
+    '0',
+]
 
 
 def start_job(data, folder, environment):
@@ -161,7 +171,7 @@ def start_job(data, folder, environment):
             *JOB_OPTIONS,
         ],
         env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -174,29 +184,35 @@ def test_a_job_of_which_a_process_is_killed_ends_and_resumed_it_ends_as_if_nothi
     victim, number, data, nobody_left, tmp_path
 ):
     (tmp_path / 'whole').mkdir()
-    begin, job = time.monotonic(), start_job(data, tmp_path / 'whole', nobody_left)
+    job = start_job(data, tmp_path / 'whole', nobody_left)
     errors = job.communicate(timeout=100)[1]
     assert job.returncode == 0, errors
-    seconds, rng, killed = time.monotonic() - begin, random.Random(victim), 0
+    rng, killed = random.Random(victim), 0
     while killed < number:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
         while True:
             job = start_job(data, folder, nobody_left)
-            time.sleep(rng.uniform(0, seconds) if killed < number else seconds)
-            found = sorted(processes(nobody_left['MARKER'], victim))
-            if killed < number and found:
-                os.kill(rng.choice(found), signal.SIGKILL)
+            if killed < number:
+                for _ in range(rng.randint(0, 4)):
+                    job.stdout.readline()  # of the end of an epoch
+                time.sleep(rng.uniform(0, 0.1))
+                found = set()
+                while not found and job.poll() is None:
+                    found = processes(nobody_left['MARKER'], victim)
+                if found:
+                    os.kill(rng.choice(sorted(found)), signal.SIGKILL)
             errors = job.communicate(timeout=60)[1]
             assert not processes(nobody_left['MARKER'])
             if job.returncode == 0:
                 break
-            assert re.fullmatch(
-                f'launch: {victim} . was killed by SIGKILL; the others were stopped', errors.splitlines()[-1]
-            )
+            last = errors.splitlines()[-1]
+            assert re.fullmatch(f'launch: {victim} . was killed by SIGKILL; the others were stopped', last)
             killed += 1
         assert history(folder) == history(tmp_path / 'whole')
         expected = {path.name: path.read_bytes() for path in (tmp_path / 'whole').iterdir()}
         assert {path.name for path in folder.iterdir()} == set(expected)
         assert all(
-            path.read_bytes() == expected[path.name] for path in folder.iterdir() if path.suffix != '.csv'
+            path.read_bytes() == expected[path.name]
+            for path in folder.iterdir()
+            if path.suffix not in ('.csv', '.lock')
         )

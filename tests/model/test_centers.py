@@ -120,3 +120,16 @@ def test_centers_of_another_shape_than_the_loss_has_are_refused():
     for shape in (3, 2), (2,), (2, 1, 1):
         with pytest.raises(ValueError, match=r'center_loss__center_bias of shape .*; expected \(2, D\)'):
             find_centers(net, {}, {'center_loss__center_bias': mx.nd.ones(shape)})
+
+
+def test_moving_centers_leaves_all_other_parameters():
+    others = {
+        name: mx.nd.ones(1) for name in ('a_weight', 'center_loss', 'center_loss_center_weights', 'z_bias')
+    }
+    weight = mx.nd.arange(6).reshape((2, 3))
+    args, aux = centers_to_aux({**others, STORED: weight}, others)
+    assert args == others and aux == {**others, 'center_loss__center_bias': aux['center_loss__center_bias']}
+    buffers = {f'center_loss__{name}_bias': mx.nd.ones(1) for name in ('diff', 'sum')}
+    args, aux = centers_to_kvstore(others, {**aux, **buffers})
+    assert aux == others and args == {**others, STORED: args[STORED]}
+    np.testing.assert_array_equal(args[STORED].asnumpy(), [[0, 1, 0], [3, 4, 0]])

@@ -168,3 +168,19 @@ def test_names_in_bytes_are_read_as_text(tmp_path):
     names = [b'Ann', 'Zoë'.encode()]
     np.savez(tmp_path / 'f.npz', features=np.eye(2), labels=[1, 0], class_names=names)
     assert load_features(tmp_path / 'f.npz').classes.tolist() == ['Zoë', 'Ann']
+
+
+@pytest.mark.parametrize('dtype', ['bool', 'int64', 'uint8', 'complex128'])
+def test_centers_of_another_dtype_than_float_are_refused(tmp_path, dtype):
+    centers = np.ones((1, 3), dtype)
+    np.savez(tmp_path / 'x.npz', features=np.eye(3), labels=[0, 0, 1], centers=centers, trained_on=['a'])
+    with pytest.raises(ValueError, match=f'centers are {dtype}; expected float'):
+        load_features(tmp_path / 'x.npz')
+
+
+@pytest.mark.parametrize('num_class', [1, 2, 4])
+def test_a_label_that_is_no_class_is_refused_with_the_range_of_classes(tmp_path, num_class):
+    names = [f'class {i}' for i in range(num_class)]
+    np.savez(tmp_path / 'x.npz', features=np.eye(3), labels=[0, num_class, 0], class_names=names)
+    with pytest.raises(ValueError, match=rf'label {num_class} at row 1 is outside 0\.\.{num_class - 1}$'):
+        load_features(tmp_path / 'x.npz')

@@ -498,6 +498,7 @@ def test_two_custom_operators_work_in_one_symbol():
     ({'num_class': 0}, "num_class='0' is not a whole number > 0"),
     ({'num_class': -3}, "num_class='-3' is not a whole number > 0"),
     ({'num_class': 2**31}, "num_class='2147483648' is not a whole number > 0 and < 2^31"),
+    ({'num_class': 2**31 + 1}, "num_class='2147483649' is not a whole number > 0 and < 2^31"),
     ({'num_class': 2.5}, "num_class='2.5' is not a whole number > 0"),
     ({'num_class': 3, 'alpha': 1.5}, "alpha='1.5' is not a number in [0, 1]"),
     ({'num_class': 3, 'alpha': -0.1}, "alpha='-0.1' is not a number in [0, 1]"),
@@ -512,6 +513,8 @@ def test_two_custom_operators_work_in_one_symbol():
     ({'num_class': 3, 'use_ignore': 'maybe'}, "use_ignore='maybe' is not True or False"),
     ({'num_class': 3, 'ignore_label': 0.5}, "ignore_label='0.5' is not a whole number"),
     ({'num_class': 3, 'gamma': 1}, "unknown parameter 'gamma'; expected num_class, alpha, scale"),
+    ({'num_class': 3, '__gamma': 1}, "unknown parameter '__gamma'"),
+    ({'num_class': 3, 'gamma__': 1}, "unknown parameter 'gamma__'"),
 ])  # fmt: skip
 def test_a_bad_parameter_is_told_when_the_symbol_is_built(capfd, keywords, message):
     with pytest.raises(mx.MXNetError):
