@@ -16,7 +16,7 @@ DOCS_PYTHON ?= $(shell for p in $(PYTHON) python3.11 python3.12; do \
 DOCS_PROBLEM = $(if $(DOCS_PYTHON),,make docs needs Python 3.11 or 3.12 on PATH and found neither: \
 	install one, or name one, as in make docs DOCS_PYTHON=/opt/python3.11/bin/python3)
 
-.PHONY: help mnist quick test test-all test-versions sanitize lint docs bench clean
+.PHONY: help mnist quick test test-all test-versions sanitize mutants lint docs bench clean
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -38,6 +38,9 @@ test-versions:  ## the fast tests on every Python and NumPy that MXNet runs on
 
 sanitize: .venv/ready  ## the tests of the compiled kernel under Address-, UndefinedBehavior- and ThreadSanitizer
 	.ci/sanitize
+
+mutants: .venv/mutants  ## break the code on purpose and count what the tests notice (ARGS="--number 50"; Python 3.9 or newer)
+	.venv/bin/python .ci/mutants.py $(ARGS)
 
 lint: .venv/lint  ## style, format and types
 	.venv/bin/ruff check
@@ -76,6 +79,10 @@ clean:  ## remove environments, builds and caches
 	@echo 'Making .venv-docs with $(DOCS_PYTHON); this takes a minute or two.'
 	@$(DOCS_PYTHON) -m venv --clear .venv-docs
 	@.venv-docs/bin/pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+.venv/mutants: .venv/ready
+	@.venv/bin/pip install --quiet --disable-pip-version-check -e '.[mutants]'
 	@touch $@
 
 .venv/lint: .venv/ready

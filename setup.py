@@ -66,6 +66,7 @@ setup(
             *examples,
             *(f'{one}; python_version >= "3.9"' for one in onnx),
         ],
+        'mutants': ['cosmic-ray>=8.7,<9'],  # Python 3.9 or newer
         'lint': ['ruff>=0.12,<1', 'mypy>=1.14,<3'],
         'docs': [  # Python 3.11 or newer; the reference needs every module to be importable
             'sphinx>=9,<10',

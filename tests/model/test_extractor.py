@@ -289,3 +289,10 @@ def test_an_error_that_has_nothing_to_do_with_shapes_is_passed_on(module, monkey
     monkeypatch.setattr(extractor, '_compute', compute)
     with pytest.raises(RuntimeError, match='out of memory'):
         extractor.predict(np.zeros((2, 1, 8, 8), 'float32'))
+
+
+@pytest.mark.parametrize('batch_size', [0, -1, -128])
+def test_a_batch_of_no_samples_is_refused(module, batch_size):
+    extractor = FeatureExtractor(module.symbol, *module.get_params())
+    with pytest.raises(ValueError, match=f'batch_size={batch_size} is not > 0'):
+        extractor.predict(np.zeros((2, 1, 8, 8), 'float32'), batch_size)
