@@ -396,15 +396,3 @@ def test_ten_thousand_binds_do_not_grow_memory(bound):
     grown = bind_and_step(10_000) - before
     print(f'{grown / 2**20:.1f} MB')
     assert grown < 16 * 2**20  # 10,000 times the kernel's memory of an operator is 360 MB, its handles 20 MB
-
-
-def test_of_a_single_class_an_ignored_row_is_no_second_class_to_python(bound, assert_close):
-    (x, _), y = batch(), np.where(np.arange(N) % 3, 0, -1)
-    op = bound(N, DIM, 1, use_ignore=True, ignore_label=-1)
-    operator, executor = operator_just_bound(), op.executor
-    op.forward(x, y)
-    mx.nd.waitall()  # the kernel has the batch
-    arrays = {'in_data': executor.arg_arrays, 'out_data': executor.outputs, 'aux': executor.aux_arrays}
-    operator.backward(['write'] * 2, [], in_grad=executor.grad_arrays, **arrays)
-    kept = y == 0
-    assert_close(op.centers, reference.center_update(x[kept], y[kept], np.zeros((1, DIM)), 0.5))
