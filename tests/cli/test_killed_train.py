@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,17 +102,8 @@ def trained_until(moment, data, folder):
     """Train or resume, and be killed at a moment; whether that came before the end."""
     at = moment[1:] if moment[0] != 'seconds' else (0, -1)
     command = [
-        sys.executable,
-        PROGRAM,
-        folder,
-        *at,
-        'train',
-        data,
-        '-o',
-        folder / 'net',
-        '--resume',
-        *OPTIONS,
-    ]
+        sys.executable, PROGRAM, folder, *at, 'train', data, '-o', folder / 'net', '--resume', *OPTIONS
+    ]  # fmt: skip
     process = subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -140,36 +132,18 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
         assert {path.name for path in folder.iterdir()} == uninterrupted.left
 
 
-JOB = ['-n', '2', '-s', '1', '--', sys.executable, '-m', 'centerloss_mx', 'train']
+LAUNCH = [sys.executable, '-m', 'centerloss_mx.launch', '-n', '2', '-s', '1', '--']
+JOB = [*LAUNCH, sys.executable, '-m', 'centerloss_mx', 'train']
 # Without momentum: MXNet cannot fetch it from its servers.
-JOB_OPTIONS = [
-    *OPTIONS,
-    '--num-epochs',
-    '12',
-    '--loss',
-    'sync_center_loss',
-    '--kv-store',
-    'dist_sync',
-    '--momentum',
-    '0',
-]
+CENTERS = ['--loss', 'sync_center_loss', '--kv-store', 'dist_sync', '--momentum', '0']
+JOB_OPTIONS = [*OPTIONS, '--num-epochs', '12', *CENTERS]
 
 
 def start_job(data, folder, environment):
     """Start two workers and a server, or resume; without a checkpoint, several workers have to begin anew."""
     go_on = '--force' if latest_checkpoint(folder / 'net') is None else '--resume'
     return subprocess.Popen(
-        [
-            sys.executable,
-            '-m',
-            'centerloss_mx.launch',
-            *JOB,
-            str(data),
-            '-o',
-            str(folder / 'net'),
-            go_on,
-            *JOB_OPTIONS,
-        ],
+        [*JOB, str(data), '-o', str(folder / 'net'), go_on, *JOB_OPTIONS],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -200,7 +174,8 @@ def test_a_job_of_which_a_process_is_killed_ends_and_resumed_it_ends_as_if_nothi
                 while not found and job.poll() is None:
                     found = processes(nobody_left['MARKER'], victim)
                 if found:
-                    os.kill(rng.choice(sorted(found)), signal.SIGKILL)
+                    with suppress(ProcessLookupError):  # it has just ended
+                        os.kill(rng.choice(sorted(found)), signal.SIGKILL)
             errors = job.communicate(timeout=60)[1]
             assert not processes(nobody_left['MARKER'])
             if job.returncode == 0:
