@@ -127,3 +127,12 @@ def test_features_that_cannot_be_verified_are_refused(few):
             verify(features, PAIRS, num_components=count)
     with pytest.raises(ValueError, match="metric='l2' is not one of cosine, euclidean"):
         verify(features, PAIRS, 'l2')
+
+
+def test_where_it_is_best_to_accept_every_pair_the_threshold_is_the_least_similarity():
+    positions = np.array([[0.0], [0.5], [1], [2], [3], [0], [0.5], [1], [2], [4]])
+    first, second = np.array([0] * 4 + [5] * 4), np.array([1, 2, 3, 4, 6, 7, 8, 9])
+    pairs = Pairs(first, second, second % 5 != 1, np.repeat([0, 1], 4))  # the nearest two are no pair
+    found = verify(positions, pairs, 'euclidean')
+    assert found.thresholds.tolist() == [-4, -3]  # from the other fold
+    assert found.accuracies.tolist() == [0.75, 0.5]
