@@ -287,3 +287,15 @@ def test_the_metrics_of_a_network_have_its_names_normalization_and_ignored_label
     module.update_metric(metrics, batch.label)
     found = dict(metrics.get_name_value())
     assert (found['accuracy'], found['far'], found['sum']) == (0.5, 12.5, 22)
+
+
+@pytest.mark.parametrize('shape', [(7,), (4, 6)])
+def test_accuracy_takes_classes_and_scores_alike(shape):
+    """Classes have the labels' shape; scores have the classes on axis 1."""
+    rng = np.random.RandomState(20161008)
+    scores, labels = rng.rand(shape[0], 3, *shape[1:]), rng.randint(0, 3, shape)
+    expected = (scores.argmax(axis=1) == labels).mean()
+    for prediction in scores, scores.argmax(axis=1):
+        metric = Accuracy()
+        metric.update([mx.nd.array(labels)], [mx.nd.array(prediction)])
+        assert metric.get()[1] == expected
