@@ -299,3 +299,11 @@ def test_accuracy_takes_classes_and_scores_alike(shape):
         metric = Accuracy()
         metric.update([mx.nd.array(labels)], [mx.nd.array(prediction)])
         assert metric.get()[1] == expected
+
+
+@pytest.mark.parametrize('size, slices', [(9, [4, 5]), (10, [3, 3, 4]), (13, [3, 3, 3, 4])])
+def test_slices_are_counted_as_module_cuts_them(size, slices):
+    losses = np.arange(2.0, 2 + len(slices))
+    metric = CenterLossMetric('batch')
+    metric.update([mx.nd.zeros(size)], [mx.nd.array(losses)])
+    assert metric.get()[1] == pytest.approx(losses @ slices / size)
