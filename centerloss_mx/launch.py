@@ -18,8 +18,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
-from typing import IO, NamedTuple, Sequence, TextIO
+from contextlib import contextmanager, suppress
+from typing import IO, Iterator, NamedTuple, Sequence, TextIO
 
 from ._checks import check_size
 from ._mxnet.ps_lite import VERBOSE, has_registered_server, is_log, with_rank
@@ -67,6 +67,8 @@ def launch(
     JobError
         The program does not exist, the port is in use, the servers did not reach the scheduler, or a process
         failed.
+    KeyboardInterrupt
+        After Ctrl-C, once all processes have been stopped. SIGTERM and SIGHUP do then what they do elsewhere.
 
     Examples
     --------
@@ -94,15 +96,41 @@ def launch(
         own = {**environment, 'DMLC_ROLE': role, **variables}
         processes.append(_start(name, arguments, own, registered if role == 'scheduler' else None))
 
+    with _noted_signals() as received:
+        try:
+            start('scheduler', SERVER, 'scheduler', **VERBOSE)
+            for i, own_port in enumerate(ports[:num_servers]):
+                start(f'server {i}', SERVER, 'server', **with_rank(own_port))
+            for i, own_port in enumerate(ports[num_servers:]):
+                start(f'worker {i}', command, 'worker', **with_rank(own_port))
+            _watch(processes, registered, received, num_servers, timeout)
+        finally:
+            _stop(processes)
+    if received:
+        signal.raise_signal(received[0])
+        raise JobError(f'interrupted by {signal.Signals(received[0]).name}; all processes were stopped')
+
+
+@contextmanager
+def _noted_signals() -> Iterator[list[int]]:
+    """Note signals in a list, which `_watch` looks at, instead of raising an exception.
+
+    An exception that a signal raises can be lost: in `__del__` or in a callback of a weak reference, Python
+    prints and forgets it. It could also come between the start of a process and the entry in the list of
+    processes to stop.
+    """
+    received: list[int] = []
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
+        for number in _SIGNALS:
+            # None: a handler in C. Signals are ignored under nohup, or behind a shell's &.
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                before[number] = signal.signal(number, lambda number, _: received.append(number))
     try:
-        start('scheduler', SERVER, 'scheduler', **VERBOSE)
-        for i, own_port in enumerate(ports[:num_servers]):
-            start(f'server {i}', SERVER, 'server', **with_rank(own_port))
-        for i, own_port in enumerate(ports[num_servers:]):
-            start(f'worker {i}', command, 'worker', **with_rank(own_port))
-        _watch(processes, registered, num_servers, timeout)
+        yield received
     finally:
-        _stop(processes)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _environment(num_workers: int, num_servers: int, port: int) -> dict[str, str]:
@@ -188,21 +216,33 @@ def _pass_on(name: str, source: IO[bytes], target: TextIO, registered: list[byte
                     print(line.decode(errors='replace'), end='', file=target)
 
 
-def _watch(processes: list[_Process], registered: list[bytes], num_servers: int, timeout: float) -> None:
-    """Wait until all workers have ended, and then the servers and the scheduler."""
+def _watch(
+    processes: list[_Process],
+    registered: list[bytes],
+    received: list[int],
+    num_servers: int,
+    timeout: float,
+) -> None:
+    """Wait until all workers have ended, and then the servers and the scheduler, or for a signal."""
     workers = [process for process in processes if process.name.startswith('worker')]
     deadline = time.monotonic() + timeout
-    while any(worker.popen.poll() is None for worker in workers):
+    while not received and _any_alive(workers):
         _check_alive(processes)
         if len(registered) < num_servers and time.monotonic() > deadline:
             missing = num_servers - len(registered)
             raise JobError(f'{missing} of {num_servers} servers did not come up within {timeout:g} s')
         time.sleep(POLL_SECONDS)
+    if received:
+        return
     _check_alive(processes)
     # Servers and scheduler end by themselves, unless the workers made no KVStore.
     deadline = time.monotonic() + SERVER_EXIT_SECONDS
-    while any(process.popen.poll() is None for process in processes) and time.monotonic() < deadline:
+    while not received and _any_alive(processes) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
+
+
+def _any_alive(processes: list[_Process]) -> bool:
+    return any(process.popen.poll() is None for process in processes)
 
 
 def _check_alive(processes: list[_Process]) -> None:
@@ -224,7 +264,7 @@ def _stop(processes: list[_Process]) -> None:
             with suppress(ProcessLookupError):  # all of its group have ended
                 os.killpg(process.popen.pid, number)
         deadline = time.monotonic() + TERM_TO_KILL_SECONDS
-        while any(process.popen.poll() is None for process in processes) and time.monotonic() < deadline:
+        while _any_alive(processes) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
     for process in processes:
         for reader in process.readers:
@@ -260,9 +300,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('command', nargs='+', help="the workers' program and its arguments, behind --")
     args = parser.parse_args(arguments)
-    for number in _SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup, or behind a shell's &
-            signal.signal(number, _interrupt)
+    for number in signal.SIGTERM, signal.SIGHUP:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _exit)
     try:
         launch(
             args.command,
@@ -279,12 +319,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit('launch: interrupted; all processes were stopped')
 
 
-def _interrupt(number: int, _: object) -> None:
-    """Raise in the main thread, whose `finally` stops the processes; ignore further signals until then."""
-    for other in _SIGNALS:
-        signal.signal(other, signal.SIG_IGN)
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
+def _exit(number: int, _: object) -> None:
+    """End with the status that a shell gives to a process which this signal has ended."""
     sys.exit(128 + number)
 
 

@@ -128,6 +128,80 @@ time.sleep(60)
     assert job.wait(timeout=10) == status
 
 
+class Interrupting:
+    """Receives Ctrl-C where Python forgets the exceptions that are raised."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+        time.monotonic()
+
+
+@pytest.fixture
+def default_handler():
+    """Python's own, also where a shell has started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interruption_that_python_would_forget_stops_the_job(nobody_left, monkeypatch, default_handler):
+    monkeypatch.setenv('MARKER', nobody_left['MARKER'])
+    slept, sleep = [], time.sleep
+
+    def interrupted(seconds):
+        slept.append(seconds)
+        assert len(slept) < 100, 'the launcher goes on'
+        sleep(seconds)
+        if len(slept) == 2:
+            Interrupting()
+
+    monkeypatch.setattr(time, 'sleep', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        launch(['sleep', '60'], 1, 1)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interruption_between_two_processes_stops_the_first(nobody_left, monkeypatch, default_handler):
+    monkeypatch.setenv('MARKER', nobody_left['MARKER'])
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(subprocess, 'Popen', Popen)
+    with pytest.raises(KeyboardInterrupt):
+        launch(['sleep', '60'], 1, 1)
+
+
+def test_a_handler_of_the_callers_does_not_hide_that_the_job_was_stopped(nobody_left, monkeypatch):
+    monkeypatch.setenv('MARKER', nobody_left['MARKER'])
+    seen = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+    try:
+        monkeypatch.setattr(time, 'sleep', lambda _: seen or signal.raise_signal(signal.SIGTERM))
+        with pytest.raises(JobError, match='interrupted by SIGTERM; all processes were stopped'):
+            launch(['sleep', '60'], 1, 1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [signal.SIGTERM]
+
+
+@pytest.mark.slow
+def test_a_launcher_that_is_interrupted_at_any_moment_leaves_nobody(nobody_left):
+    for milliseconds in range(0, 3000, 100):
+        job = subprocess.Popen(
+            [*LAUNCH, '-n', '2', '--', *PYTHON, 'import time; time.sleep(60)'],
+            env={**os.environ, **nobody_left},
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        time.sleep(milliseconds / 1000)
+        job.send_signal(signal.SIGINT)
+        job.communicate(timeout=20)
+        assert job.returncode and not processes(nobody_left['MARKER'])
+
+
 @pytest.mark.slow
 def test_servers_that_do_not_come_up_are_not_waited_for(tmp_path, nobody_left):
     sleeps = "import os, time\nif os.environ.get('DMLC_ROLE') == 'server':\n    time.sleep(60)\n"
