@@ -4,16 +4,35 @@ Importing the package registers the operator `centerloss`, the optimizer `center
 `center_loss` and `centerloss_accuracy`. The modules are named after MXNet's own.
 """
 
-from . import _compat  # isort: skip  # first: it makes `import mxnet` work
-import mxnet  # isort: skip  # second: a parameter server never returns from it, and imports our modules from within
+from . import _program  # isort: skip  # first: in a program of ours, Ctrl-C is to be one line from here on
+
+if _program.is_program():
+    _program.begin()
+
+from . import _compat  # isort: skip  # second: it makes `import mxnet` work
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, List
 
-from . import metric, operator, optimizer
+if not _program.is_program():  # which reads its arguments before
+    from . import _register
 
 if TYPE_CHECKING:
-    from . import callback, dataset, evaluation, gluon, io, model, model_zoo, module, symbol, training
+    from . import (
+        callback,
+        dataset,
+        evaluation,
+        gluon,
+        io,
+        metric,
+        model,
+        model_zoo,
+        module,
+        operator,
+        optimizer,
+        symbol,
+        training,
+    )
 
 __version__ = _compat.VERSION
 __all__ = [

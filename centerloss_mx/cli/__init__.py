@@ -1,10 +1,15 @@
 """The command line `centerloss-mx`, and what it shares with the scripts in examples."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .arguments import Help, Parser, devices, number, random_seed, whole_number
 from .main import main
-from .process import run
-from .resume import save_options
-from .samples import held_out, readable
+
+if TYPE_CHECKING:
+    from .process import run
+    from .resume import save_options
+    from .samples import held_out, readable
 
 __all__ = [
     'Help',
@@ -19,3 +24,12 @@ __all__ = [
     'save_options',
     'whole_number',
 ]
+
+# They need MXNet, which the command line loads after it has read its arguments.
+_MODULES = {'held_out': 'samples', 'readable': 'samples', 'run': 'process', 'save_options': 'resume'}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(f'.{_MODULES[name]}', __name__), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -6,17 +6,17 @@ import argparse
 import math
 import os
 from pathlib import Path
-from typing import Any, Callable, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
-from mxnet.context import Context
+from .. import _choices
+from .._checks import MOST
+from .._program import NAME as PROGRAM
 
-from .. import dataset
-from ..training import contexts
-
-PROGRAM = 'centerloss-mx'
+if TYPE_CHECKING:
+    from mxnet.context import Context
 
 SOURCE_HELP = (
-    f'{", ".join(dataset.SOURCES)}; a folder of class folders; a .rec file; an .npz file of images and '
+    f'{", ".join(_choices.SOURCES)}; a folder of class folders; a .rec file; an .npz file of images and '
     'labels (uint8 is scaled to [0, 1]); an idx file, or a folder with those of MNIST'
 )
 
@@ -82,11 +82,22 @@ random_seed = whole_number(0, 2**32 - 1)
 
 
 def devices(text: str) -> list[Context]:
-    """Read devices, see `training.contexts`."""
+    """Read devices, see `training.contexts`; this loads MXNet."""
+    from ..training import contexts
+
     try:
         return contexts(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _device_names(text: str) -> str:
+    """Check the names of devices; `read_options` makes the devices of them, once MXNet is loaded."""
+    try:
+        _choices.devices(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def data_shape(text: str) -> tuple[int, ...]:
@@ -98,7 +109,7 @@ def data_shape(text: str) -> tuple[int, ...]:
 
 
 def add_command(
-    commands: Any, name: str, run: Callable[..., None], options: Any, summary: str, example: str
+    commands: Any, name: str, options: Any, summary: str, example: str, module: str | None = None
 ) -> argparse.ArgumentParser:
     """Add a command.
 
@@ -108,14 +119,15 @@ def add_command(
         What `ArgumentParser.add_subparsers` returned.
     name : str
         Name of the command.
-    run : callable
-        Called with the options.
     options : type of NamedTuple
-        Its fields are the arguments of the command that `run` needs.
+        Its fields are the arguments of the command that its function needs.
     summary : str
         One line for the help.
     example : str
         Arguments that can be parsed.
+    module : str or None
+        The module of this package that runs the command; its function of the same name is called with the
+        options. None: `name`.
 
     Returns
     -------
@@ -130,13 +142,19 @@ def add_command(
         formatter_class=Help,
     )
     command.add_argument('--debug', action='store_true', help='show the traceback of an error')
-    command.set_defaults(command_parser=command, run=lambda args: run(read_options(options, args)))
+    command.set_defaults(command_parser=command, options=options, module=module or name)
     return command
 
 
 def read_options(options: Any, args: argparse.Namespace) -> Any:
     """Make a command's options from the arguments with the names of their fields."""
-    return options(**{name: getattr(args, name) for name in options._fields})
+    values = {name: getattr(args, name) for name in options._fields}
+    if 'ctx' in values:
+        try:
+            values['ctx'] = devices(args.ctx)
+        except argparse.ArgumentTypeError as error:
+            args.command_parser.error(f'argument --ctx: {error}')
+    return options(**values)
 
 
 def output_path(text: str) -> Path:
@@ -169,7 +187,7 @@ def add_pictures(command: Any, default_size: str) -> None:
     """Add the arguments for pictures in files."""
     command.add_argument(
         '--image-size',
-        type=whole_number(1),
+        type=whole_number(1, MOST),
         help=f'height and width to which pictures in files are resized (default: {default_size})',
     )
     command.add_argument(
@@ -179,5 +197,5 @@ def add_pictures(command: Any, default_size: str) -> None:
 
 def add_batches(command: Any, batch_size: int, batch: str, ctx: str) -> None:
     """Add the size of batches and the devices that they run on."""
-    command.add_argument('--batch-size', type=whole_number(1), default=batch_size, help=batch)
-    command.add_argument('--ctx', type=devices, default='cpu', help=ctx)
+    command.add_argument('--batch-size', type=whole_number(1, MOST), default=batch_size, help=batch)
+    command.add_argument('--ctx', type=_device_names, default='cpu', help=ctx)

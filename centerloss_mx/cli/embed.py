@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Sequence
 
 import numpy as np
-from mxnet.context import Context
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
@@ -19,28 +18,10 @@ from ..io import Images
 from ..model import FeatureExtractor, Features, find_centers, load_checkpoint, save_features
 from ..symbol import describe
 from ..training.sample_record import SampleRecord, load_record, record_path
-from .arguments import SOURCE_HELP, add_batches, add_checkpoint, add_command, add_output, add_pictures
 from .checkpoint import prefix_and_epoch
+from .embed_options import EmbedOptions
 from .output import check_output
 from .samples import readable
-
-
-class EmbedOptions(NamedTuple):
-    """The options of `embed`."""
-
-    prefix: str
-    epoch: int | None
-    layer: str
-    data: str
-    output: Path
-    force: bool
-    part: str | None
-    trained_classes: bool
-    flip: bool
-    image_size: int | None
-    skip_bad: bool
-    batch_size: int
-    ctx: list[Context]
 
 
 def embed(options: EmbedOptions) -> None:
@@ -139,30 +120,3 @@ def _recorded(record: SampleRecord, samples: Samples, options: EmbedOptions, par
             'expected the same samples'
         )
     return samples.take(rows_of(record._asdict()[part], now))
-
-
-def add_embed(commands: Any) -> None:
-    """Add the command."""
-    summary, example = (
-        'write the features of samples, with their classes',
-        'embed runs/digits digits -o digits.npz',
-    )
-    command = add_command(commands, 'embed', embed, EmbedOptions, summary, example)
-    add = command.add_argument
-    add_checkpoint(command)
-    add('data', metavar='DATA', help=f'the samples: {SOURCE_HELP}')
-    add_output(command, 'the .npz file to write')
-    add(
-        '--part',
-        choices=('train', 'test'),
-        help='part of digits or of a folder of idx files (default: test); of another source, the samples '
-        'that train has trained on or held out (default: all samples)',
-    )
-    add(
-        '--trained-classes',
-        action='store_true',
-        help='use the class numbers of the training',
-    )
-    add('--flip', action='store_true', help='append the feature of the mirrored sample')
-    add_pictures(command, 'that of the training')
-    add_batches(command, 128, 'samples at a time', 'device: cpu, gpu:0, ...')

@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-from functools import partial
-from pathlib import Path
 from typing import Any, Callable
 
-from .. import evaluation
 from .._files import write_bytes
-from .arguments import PROGRAM, add_command, add_output, random_seed, whole_number
+from .evaluate_options import ClusterOptions, KnnOptions, RetrieveOptions, VerifyOptions
 from .output import check_output, print_table
-from .protocols import (
-    ClusterOptions,
-    KnnOptions,
-    RetrieveOptions,
-    VerifyOptions,
-    cluster,
-    knn,
-    retrieve,
-    verify,
-)
+from .protocols import cluster, knn, retrieve, verify
 
+_PROTOCOLS: dict[Any, Callable[[Any], dict[str, Any]]] = {
+    KnnOptions: knn,
+    RetrieveOptions: retrieve,
+    ClusterOptions: cluster,
+    VerifyOptions: verify,
+}
 _NOT_SAVED = ('output', 'force')
 
 
-def evaluate(protocol: str, measure: Callable[[Any], dict[str, Any]], options: Any) -> None:
-    """Measure by a protocol; print the results, and write them as JSON with the options."""
+def evaluate(options: KnnOptions | RetrieveOptions | ClusterOptions | VerifyOptions) -> None:
+    """Measure by the protocol of the options; print the results, and write them as JSON with the options."""
+    measure = _PROTOCOLS[type(options)]
+    protocol = measure.__name__
     output = options.output or f'{os.path.splitext(options.features)[0]}-{protocol}.json'
     check_output(output, options.force, '.json')
     results = measure(options)
@@ -35,94 +31,3 @@ def evaluate(protocol: str, measure: Callable[[Any], dict[str, Any]], options: A
     content = {'options': {'protocol': protocol, **saved}, 'results': results}
     write_bytes(output, json.dumps(content, default=str, indent=2).encode())
     print_table(f'{protocol}, {options.features}', results)
-
-
-def add_evaluate(commands: Any) -> None:
-    """Add the command, with a command for each protocol."""
-    top = commands.add_parser(
-        'evaluate',
-        help='measure how good features are',
-        description='Measure how good features are, by a protocol.',
-        epilog=f'example: {PROGRAM} evaluate retrieve test.npz',
-    )
-    protocols = top.add_subparsers(dest='protocol', required=True, metavar='PROTOCOL')
-    _add_knn(protocols)
-    _add_retrieve(protocols)
-    _add_cluster(protocols)
-    _add_verify(protocols)
-
-
-def _add_protocol(
-    protocols: Any,
-    name: str,
-    measure: Callable[[Any], dict[str, Any]],
-    options: Any,
-    summary: str,
-    example: str,
-) -> Any:
-    run = partial(evaluate, name, measure)
-    return add_command(protocols, name, run, options, summary, f'evaluate {name} {example}')
-
-
-def _add_features(command: Any, name: str) -> None:
-    command.add_argument('features', metavar='FEATURES', help='.npz file of the features to evaluate')
-    add_output(command, f'the JSON file to write (default: FEATURES-{name}.json)', required=False)
-
-
-def _add_metric(command: Any) -> None:
-    command.add_argument(
-        '--metric',
-        choices=evaluation.METRICS,
-        default='cosine',
-        help='the distance: cosine is usual for faces, Euclidean is the one in the center loss',
-    )
-
-
-def _add_knn(protocols: Any) -> None:
-    summary = 'classify by nearest neighbors and centers'
-    command = _add_protocol(protocols, 'knn', knn, KnnOptions, summary, 'train.npz test.npz')
-    command.add_argument('train', metavar='TRAIN', help='.npz file of the features whose classes are known')
-    _add_features(command, 'knn')
-    _add_metric(command)
-    command.add_argument(
-        '--num-neighbors', type=whole_number(1), default=5, help='number of neighbors that vote'
-    )
-
-
-def _add_retrieve(protocols: Any) -> None:
-    summary = 'retrieve the samples of the same class: precision@1, R-precision, MAP@R'
-    command = _add_protocol(protocols, 'retrieve', retrieve, RetrieveOptions, summary, 'test.npz')
-    _add_features(command, 'retrieve')
-    _add_metric(command)
-
-
-def _add_cluster(protocols: Any) -> None:
-    summary = 'measure how tight clusters are, and NMI of k-means'
-    command = _add_protocol(protocols, 'cluster', cluster, ClusterOptions, summary, 'test.npz')
-    _add_features(command, 'cluster')
-    command.add_argument('--seed', type=random_seed, default=0, help='seed of k-means')
-
-
-def _add_verify(protocols: Any) -> None:
-    summary = "verify pairs by LFW's protocol"
-    command = _add_protocol(
-        protocols, 'verify', verify, VerifyOptions, summary, 'faces.npz --roc faces-roc.png'
-    )
-    _add_features(command, 'verify')
-    _add_metric(command)
-    add = command.add_argument
-    add('--num-folds', type=whole_number(2), default=10, help='number of folds; no two share a class')
-    add(
-        '--num-pairs',
-        type=whole_number(1),
-        default=300,
-        help='largest number of genuine pairs in a fold, and of impostor pairs',
-    )
-    add(
-        '--num-components',
-        type=whole_number(1),
-        help='project features on this number of principal components, fitted on the other folds',
-    )
-    add('--seed', type=random_seed, default=0, help='seed of the folds and pairs')
-    add('--allow-trained', action='store_true', help='verify classes of the training set, too')
-    add('--roc', type=Path, metavar='FILE', help='the picture of the ROC curve to write, .png or .svg')

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import platform
 from importlib import metadata
-from typing import Any, NamedTuple
 
 import mxnet as mx
 import numpy as np
 
 from .. import _compat
 from ..operator import native
-from .arguments import add_command
+from .info_options import InfoOptions
 
 FEATURES = {'several machines': 'DIST_KVSTORE', 'pictures in files': 'OPENCV'}
 
@@ -20,10 +19,6 @@ EXTRAS = {
     'examples': ('scikit-learn', 'matplotlib', 'Pillow', 'tqdm'),
     'onnx': ('onnx', 'onnxruntime'),
 }
-
-
-class InfoOptions(NamedTuple):
-    """`info` has no options."""
 
 
 def info(options: InfoOptions) -> None:
@@ -51,8 +46,3 @@ def info(options: InfoOptions) -> None:
                 rows[package] = f"missing: pip install 'centerloss_mx[{extra}]'"
     for name, value in rows.items():
         print(f'{name:22} {value}')
-
-
-def add_info(commands: Any) -> None:
-    """Add the command."""
-    add_command(commands, 'info', info, InfoOptions, 'print versions, and which packages are missing', 'info')

@@ -1,4 +1,4 @@
-"""The losses that `centerloss-mx train` offers, and their options."""
+"""What the options of `centerloss-mx train` say about the loss."""
 
 from __future__ import annotations
 
@@ -6,32 +6,8 @@ from typing import Any
 
 from ..symbol import loss_options
 from ..training import IGNORE_LABEL
-from .arguments import number
+from .train_arguments import LOSS_ARGUMENTS
 from .train_options import TrainOptions
-
-# Name of an option of the losses: how argparse reads it.
-LOSS_ARGUMENTS: dict[str, dict[str, Any]] = {
-    'scale': {'type': number(0), 'help': "weight of the loss, the paper's lambda (default: 0.01)"},
-    'alpha': {'type': number(0, most=1), 'help': 'step of running centers, 0 to 1 (default: 0.5)'},
-    'update': {'choices': ('paper', 'moving_average'), 'help': 'rule of running centers (default: paper)'},
-    'lr_mult': {'type': number(0), 'help': 'factor of the learning rate of learned centers (default: 1)'},
-    'inter_scale': {
-        'type': number(0),
-        'help': 'island_loss: weight of the cosines between centers, lambda_1 (default: 1)',
-    },
-    'delta': {
-        'type': number(0, above=True),
-        'help': 'contrastive_center_loss: added to the denominator (default: 1)',
-    },
-    'margin': {
-        'type': number(0),
-        'help': 'large_margin_gaussian_mixture: factor of the margin (default: 1)',
-    },
-    'covariance': {
-        'choices': ('identity', 'diagonal'),
-        'help': 'large_margin_gaussian_mixture: form of the covariances (default: identity)',
-    },
-}
 
 _OF_OPTIMIZER = ('alpha', 'update')  # with sync_center_loss, options of the optimizer `centers`
 

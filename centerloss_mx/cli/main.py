@@ -14,17 +14,18 @@ says why; 2 called with invalid arguments; 130 interrupted.
 from __future__ import annotations
 
 import argparse
-from typing import Sequence
+import sys
+from importlib import import_module
+from typing import Any, Callable, Sequence
 
 from .. import _compat
-from .arguments import PROGRAM, Parser
-from .embed import add_embed
-from .evaluate import add_evaluate
-from .export import add_export
-from .info import add_info
-from .plot import add_plot
-from .process import run
-from .train import add_train
+from .arguments import PROGRAM, Parser, read_options
+from .embed_options import add_embed
+from .evaluate_options import add_evaluate
+from .export_options import add_export
+from .info_options import add_info
+from .plot_options import add_plot
+from .train_arguments import add_train
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,10 +68,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args, unknown = parser().parse_known_args(arguments)
     if unknown:
         args.command_parser.error(f'unrecognized arguments: {" ".join(unknown)}')
+    command = _load(args)
+    from .process import run  # not before MXNet is loaded
+
     resumable = args.command == 'train'
     run(
-        lambda: args.run(args),
+        lambda: command(read_options(args.options, args)),
         'interrupted; --resume with the same options goes on' if resumable else 'interrupted',
         PROGRAM,
         args.debug,
     )
+
+
+def _load(args: argparse.Namespace) -> Callable[[Any], None]:
+    """Load MXNet, what this package registers there, and the function that runs the command."""
+    try:
+        import_module('.._register', __package__)
+        return getattr(import_module(f'.{args.module}', __package__), args.module)
+    except ImportError as error:
+        if args.debug:
+            raise
+        sys.exit(f'{PROGRAM}: {error}')

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._checks import quantity
 from ..model import Features, load_features
-from .arguments import add_command, add_output, random_seed, whole_number
 from .output import check_output
-
-
-class PlotOptions(NamedTuple):
-    """The options of `plot`."""
-
-    features: list[str]
-    output: list[Path]
-    force: bool
-    projection: str
-    titles: list[str] | None
-    no_centers: bool
-    num_samples: int | None
-    seed: int
-    highlight: list[str] | None
+from .plot_options import PlotOptions
 
 
 def plot(options: PlotOptions) -> None:
@@ -77,26 +62,3 @@ def _rows(features: Features, num_samples: int | None, seed: int) -> np.ndarray:
     if num_samples is None or num_samples >= len(rows):
         return rows
     return np.random.RandomState(seed).permutation(rows)[:num_samples]
-
-
-def add_plot(commands: Any) -> None:
-    """Add the command."""
-    summary, example = (
-        'draw features in two dimensions, with the centers',
-        'plot softmax.npz center_loss.npz -o both.png',
-    )
-    command = add_command(commands, 'plot', plot, PlotOptions, summary, example)
-    add = command.add_argument
-    add('features', nargs='+', metavar='FEATURES', help='.npz files, drawn side by side on one scale')
-    add_output(command, 'a picture to write, .png or .svg; several may be given', action='append')
-    add(
-        '--projection',
-        choices=('pca', 'tsne'),
-        default='pca',
-        help='projection of features with more than two dimensions',
-    )
-    add('--titles', nargs='+', metavar='TITLE', help="titles of the panels (default: the files' names)")
-    add('--highlight', nargs='+', metavar='CLASS', help='draw only these classes in color, all others grey')
-    add('--no-centers', action='store_true', help='draw no centers')
-    add('--num-samples', type=whole_number(2), help='number of samples to draw, at random (default: all)')
-    add('--seed', type=random_seed, default=0, help='seed of the selected samples')

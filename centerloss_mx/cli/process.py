@@ -12,9 +12,7 @@ from typing import Callable
 from mxnet.base import MXNetError
 
 from .._mxnet.custom_op import OperatorErrors
-
-# MXNet prints a line for each network that it binds, unless this is set before the first one.
-os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')
+from .interruption import interruptible
 
 
 def run(
@@ -47,7 +45,7 @@ def run(
     stdout = sys.stdout or StringIO()  # None: it is closed
     operator_errors = OperatorErrors(stdout)
     try:
-        with redirect_stdout(stdout if debug else operator_errors):
+        with interruptible(f'{name}: {interrupted}'), redirect_stdout(stdout if debug else operator_errors):
             main()
         stdout.flush()
     except KeyboardInterrupt:

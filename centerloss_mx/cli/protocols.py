@@ -5,24 +5,14 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from .. import evaluation
 from ..model import Features, load_features
+from .evaluate_options import ClusterOptions, KnnOptions, RetrieveOptions, VerifyOptions
 from .output import check_output
-
-
-class KnnOptions(NamedTuple):
-    """The options of `evaluate knn`."""
-
-    train: str
-    features: str
-    output: Path | None
-    force: bool
-    metric: str
-    num_neighbors: int
 
 
 def knn(options: KnnOptions) -> dict[str, Any]:
@@ -73,28 +63,10 @@ def _check_none_is_known(options: KnnOptions, known: Features, unknown: Features
             raise ValueError(f'{options.features}: {name} is in {options.train}, too; it would find itself')
 
 
-class RetrieveOptions(NamedTuple):
-    """The options of `evaluate retrieve`."""
-
-    features: str
-    output: Path | None
-    force: bool
-    metric: str
-
-
 def retrieve(options: RetrieveOptions) -> dict[str, Any]:
     """Retrieve, for each sample, the other samples of its class."""
     features = load_features(options.features)
     return evaluation.retrieval(features.features, features.labels, options.metric)._asdict()
-
-
-class ClusterOptions(NamedTuple):
-    """The options of `evaluate cluster`."""
-
-    features: str
-    output: Path | None
-    force: bool
-    seed: int
 
 
 def cluster(options: ClusterOptions) -> dict[str, Any]:
@@ -103,21 +75,6 @@ def cluster(options: ClusterOptions) -> dict[str, Any]:
     ratio = evaluation.cluster_ratio(features.features, features.labels)
     nmi = evaluation.clustering_nmi(features.features, features.labels, options.seed)
     return {'nmi': nmi, **ratio._asdict()}
-
-
-class VerifyOptions(NamedTuple):
-    """The options of `evaluate verify`."""
-
-    features: str
-    output: Path | None
-    force: bool
-    metric: str
-    num_folds: int
-    num_pairs: int
-    num_components: int | None
-    seed: int
-    allow_trained: bool
-    roc: Path | None
 
 
 def verify(options: VerifyOptions) -> dict[str, Any]:

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from mxnet import kvstore as mxkvstore
 from mxnet.kvstore import KVStore
 
 from ..dataset import Samples
 from ..model_zoo import INITIALIZER, NETWORKS
-from ..symbol import LOSSES
-from ..training import KV_STORES, Training, check_workers, cosine, num_batches
-from .arguments import (
-    SOURCE_HELP,
-    add_batches,
-    add_command,
-    add_output,
-    add_pictures,
-    number,
-    random_seed,
-    whole_number,
-)
-from .losses import LOSS_ARGUMENTS, centers_arguments
+from ..training import Training, check_workers, cosine, num_batches
+from .losses import centers_arguments
 from .network import network, network_name
-from .optimizers import OPTIMIZERS, optimizer_arguments, optimizer_name
+from .optimizers import optimizer_arguments
 from .output import print_table
 from .resume import last_epoch, remove_training, save_options
 from .samples import train_and_test_samples
@@ -100,83 +88,3 @@ def _training(
         aux_params=params,
         **optimizer,
     )
-
-
-def add_train(commands: Any) -> None:
-    """Add the command."""
-    example = 'train digits -o runs/digits --embedding-dim 2 --scale 0.1'
-    command = add_command(
-        commands, 'train', train, TrainOptions, 'train a network with one of the losses', example
-    )
-    add = command.add_argument
-    add('data', metavar='DATA', help=f'what to train with: {SOURCE_HELP}')
-    add_output(command, 'prefix of the files to write', metavar='PREFIX')
-    add('--test', metavar='DATA', help='what to test with (default: the test part of DATA, or a share of it)')
-    add('--test-share', type=number(0, 1), default=0.2, help='share to hold out; 0: nothing is tested')
-    add_pictures(command, '64')
-    add('--rand-mirror', action='store_true', help='mirror pictures in files at random')
-    _add_network(command.add_argument_group('network'))
-    _add_loss(command.add_argument_group('loss'))
-    _add_training(command.add_argument_group('training'))
-
-
-def _add_network(group: Any) -> None:
-    add = group.add_argument
-    add(
-        '--network',
-        help=f"{', '.join(NETWORKS)}, a name of MXNet's gluon.model_zoo.vision, or a symbol in a .json file "
-        '(default: lenet for arrays with one channel, else resnet18_v2)',
-    )
-    add(
-        '--embedding-dim',
-        type=whole_number(1),
-        default=128,
-        help='length of a feature; a .json file has its own',
-    )
-    add('--layer', default='embedding_output', help='the output of a .json file that is the embedding')
-    add(
-        '--params',
-        type=Path,
-        metavar='FILE',
-        help='.params file to start from, of a checkpoint or of the model zoo',
-    )
-
-
-def _add_loss(group: Any) -> None:
-    group.add_argument(
-        '--loss',
-        choices=LOSSES,
-        default='center_loss',
-        metavar='LOSS',
-        help=f'softmax alone, or the loss beside it: {", ".join(LOSSES)}',
-    )
-    for name, options in LOSS_ARGUMENTS.items():
-        group.add_argument(f'--{name.replace("_", "-")}', **options)
-
-
-def _add_training(group: Any) -> None:
-    add = group.add_argument
-    add(
-        '--optimizer',
-        type=optimizer_name,
-        choices=OPTIMIZERS,
-        default='sgd',
-        metavar='NAME',
-        help=f'one of {", ".join(OPTIMIZERS)}',
-    )
-    add('--lr', type=number(0, above=True), help='learning rate (default: 0.05 for sgd and nag, else 0.001)')
-    add(
-        '--lr-schedule',
-        choices=('cosine', 'constant'),
-        default='cosine',
-        help='cosine: warms up for an epoch, then falls to 0',
-    )
-    add('--momentum', type=number(0, 1), help='momentum of sgd and nag (default: 0.9)')
-    add('--wd', type=number(0), help='weight decay (default: 0.0005 for sgd and nag, else 0)')
-    add('--num-epochs', type=whole_number(1, 9999), default=12, help='epochs')
-    add('--seed', type=random_seed, default=1, help='seed of the held-out samples, the weights and the order')
-    add_batches(
-        group, 32, 'samples a batch, over all devices and workers', 'devices: cpu, gpu:0, cpu:0,cpu:1, ...'
-    )
-    add('--kv-store', choices=KV_STORES, default='local', help='dist_*: see centerloss_mx.launch')
-    add('--resume', action='store_true', help='go on after the last complete epoch, with the same options')

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mxnet.context import Context
+if TYPE_CHECKING:
+    from mxnet.context import Context
 
-from ..dataset import Samples
-from ..io import Images
+    from ..dataset import Samples
 
 MOMENTA = ('sgd', 'nag')  # the optimizers that take a momentum
 
@@ -61,6 +61,8 @@ def with_defaults(options: TrainOptions, samples: Samples) -> TrainOptions:
     ValueError
         An option for pictures in files, and the samples are arrays.
     """
+    from ..io import Images  # not before the arguments are read
+
     size, lr = options.image_size, options.lr
     if isinstance(samples, Images):
         size = size or 64

@@ -8,11 +8,12 @@ serves the samples to a network:
 (100, 1, 28, 28)
 """
 
+from .._choices import SOURCES
 from .._files import read_npz
 from ..io.class_names import numbered
 from .arrays import Arrays, Samples, as_arrays, load_arrays
 from .serve import samples_iter
-from .sources import SOURCES, has_parts, load_samples
+from .sources import has_parts, load_samples
 from .split import hold_out
 
 __all__ = [

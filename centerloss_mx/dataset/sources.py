@@ -10,12 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from .._checks import check_choice
+from .._choices import SOURCES
 from .._optional import require
 from ..io import list_images, load_mnist, read_idx
 from ..io.class_names import check_class_count, class_numbers
 from .arrays import Arrays, Samples, as_arrays, load_arrays
-
-SOURCES = ('digits', 'lfw', 'olivetti')  # the sets that `load_samples` knows by name
 
 _IMAGES_OF_A_PART = re.compile(r'(train|t10k)-images[-.]idx3-ubyte(\.gz)?')
 

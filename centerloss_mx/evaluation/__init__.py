@@ -3,9 +3,9 @@
 Some functions use scikit-learn: `pip install 'centerloss_mx[examples]'` installs it.
 """
 
+from .._choices import METRICS
 from .clusters import ClusterRatio, class_means, cluster_ratio, clustering_nmi
 from .confusion import class_accuracies, confused_pairs
-from .inputs import METRICS
 from .neighbors import knn_predict, nearest_center
 from .pairs import Pairs, check_unseen, verification_pairs
 from .retrieval import Retrieval, retrieval

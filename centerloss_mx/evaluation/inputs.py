@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from .._checks import check_choice
+from .._choices import METRICS
 from .._optional import require
 
-METRICS = ('cosine', 'euclidean')
 LARGEST = 1e300  # sums and lengths of features overflow beyond it
 
 

@@ -23,12 +23,13 @@ What all losses have in common:
   finite.
 """
 
+from .._choices import LOSSES
 from .center import center_loss
 from .contrastive import contrastive_center_loss
 from .description import CenterLossInfo, describe
 from .gaussian_mixture import large_margin_gaussian_mixture
 from .island import island_loss
-from .joint import LOSSES, joint_supervision, loss_options, supervised
+from .joint import joint_supervision, loss_options, supervised
 from .learned import learned_center_loss
 from .sync import sync_center_loss
 

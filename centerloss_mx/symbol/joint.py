@@ -9,6 +9,7 @@ from mxnet import symbol as mxsym
 from mxnet.symbol import Symbol
 
 from .._checks import check_choice
+from .._choices import LOSSES
 from .center import center_loss
 from .contrastive import contrastive_center_loss
 from .gaussian_mixture import large_margin_gaussian_mixture
@@ -17,7 +18,7 @@ from .learned import learned_center_loss
 from .names import CENTER_LABEL, CLASS_LAYER, SOFTMAX_LABEL
 from .sync import sync_center_loss
 
-__all__ = ['LOSSES', 'joint_supervision', 'loss_options', 'supervised']
+__all__ = ['joint_supervision', 'loss_options', 'supervised']
 
 
 class _Form(NamedTuple):
@@ -39,7 +40,6 @@ _FORMS = {
         _Form(large_margin_gaussian_mixture, label=SOFTMAX_LABEL, classifies=True),
     )
 }
-LOSSES = ('softmax', *_FORMS)  # the names that `supervised` takes
 
 
 def joint_supervision(

@@ -1,8 +1,9 @@
 """A training from samples to checkpoints, as the command line and the examples run it."""
 
+from .._choices import KV_STORES
 from ..model import remove_checkpoints
 from .batches import IGNORE_LABEL, num_batches
-from .devices import KV_STORES, check_workers, contexts
+from .devices import check_workers, contexts
 from .history import read_history, resumable_epoch
 from .hooks import Hook
 from .lock import only_training

@@ -8,10 +8,7 @@ from mxnet import context as mxcontext
 from mxnet.context import Context
 
 from .._checks import quantity
-
-KV_STORES = ('local', 'device', 'dist_sync', 'dist_device_sync', 'dist_async')
-
-_DEVICES = 1024  # MXNet allocates memory for each number below a device's: a typo could use all of it
+from .._choices import devices
 
 
 def check_workers(kvstore: str) -> int:
@@ -72,14 +69,10 @@ def contexts(text: str) -> list[Context]:
     >>> contexts('cpu:0,cpu:1')
     [cpu(0), cpu(1)]
     """
-    devices = []
-    for part in text.split(','):
-        kind, _, number = part.strip().partition(':')
-        if kind not in ('cpu', 'gpu') or not (number or '0').isdigit():
-            raise ValueError(f'{part!r} is not a device; expected cpu, cpu:0, gpu:0, ...')
-        if kind == 'gpu' and int(number or 0) >= mxcontext.num_gpus():
-            raise ValueError(f'there is no {part!r}; MXNet sees {quantity(mxcontext.num_gpus(), "GPU")}')
-        if int(number or 0) >= _DEVICES:
-            raise ValueError(f'there is no {part!r}; expected a number below {_DEVICES}')
-        devices.append(Context(kind, int(number or 0)))
-    return devices
+    found = devices(text)
+    for kind, number in found:
+        if kind == 'gpu' and number >= mxcontext.num_gpus():
+            raise ValueError(
+                f"there is no 'gpu:{number}'; MXNet sees {quantity(mxcontext.num_gpus(), 'GPU')}"
+            )
+    return [Context(kind, number) for kind, number in found]
