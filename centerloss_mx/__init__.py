@@ -6,15 +6,14 @@ Importing the package registers the operator `centerloss`, the optimizer `center
 
 from . import _program  # isort: skip  # first: in a program of ours, Ctrl-C is to be one line from here on
 
-if _program.is_program():
-    _program.begin()
+_program.begin()
 
 from . import _compat  # isort: skip  # second: it makes `import mxnet` work
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, List
 
-if not _program.is_program():  # which reads its arguments before
+if not _program.name():  # which reads its arguments before
     from . import _register
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """What a program of this package does first: Ctrl-C ends it with one line, while it reads its arguments.
 
 MXNet takes seconds to load. A program reads its arguments before, so that its help and errors come at once.
-Python imports the package before the program that is in it: the package asks here whether that is the case.
+Python imports the package before the program that is in it: the package asks here whether there is one.
 This module imports nothing but Python.
 """
 
@@ -9,39 +9,41 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from typing import Optional
 
-__all__ = ['NAME', 'end', 'is_program']
+__all__ = ['NAME', 'begin', 'end', 'name']
 
 NAME = 'centerloss-mx'
-INTERRUPTED = 130  # 128 + SIGINT, as in a shell
+_MODULES = {'centerloss_mx': NAME, 'centerloss_mx.launch': 'launch'}
+_INTERRUPTED = 130  # 128 + SIGINT, as in a shell
 
 
-def is_program() -> bool:
-    """Return whether Python was started as `centerloss-mx` or `python -m centerloss_mx`.
+def name() -> Optional[str]:
+    """Return the name of the program of this package that this process runs; None: it runs another.
 
-    While Python looks for the module of `-m`, sys.argv[0] is '-m'. The module's name stands in sys.orig_argv,
-    which Python 3.8 and 3.9 do not have: there, `python -m centerloss_mx` loads MXNet first.
+    While Python looks for the module of `-m`, sys.argv[0] is '-m'. Its name is in sys.orig_argv, which Python
+    3.8 and 3.9 do not have: there, a program that is run with `-m` loads MXNet first.
     """
     arguments = getattr(sys, 'argv', None) or ['']
     if arguments[0] == '-m':
-        original = getattr(sys, 'orig_argv', [])
-        return original[-len(arguments) :][:1] == ['centerloss_mx']
-    return os.path.basename(arguments[0]) == NAME
+        module = getattr(sys, 'orig_argv', arguments)[-len(arguments)]
+        return _MODULES.get(module)
+    return NAME if os.path.basename(arguments[0]) == NAME else None
 
 
 def begin() -> None:
-    """Prepare this process, which is a program and has no other thread yet.
+    """Let Ctrl-C end a program of this package at once.
 
-    Ctrl-C ends it at once: there is nothing to tidy up, and an exception could get lost in MXNet's import.
+    There is nothing to tidy up yet, and an exception could get lost in MXNet's import.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # it is ignored behind a shell's &
-        signal.signal(signal.SIGINT, lambda *_: end(f'{NAME}: interrupted'))
-    # MXNet prints a line for each network that it binds, unless this is set.
-    os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')
+    program = name()
+    # Ctrl-C is ignored behind a shell's &.
+    if program and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: end(f'{program}: interrupted'))
 
 
 def end(line: str) -> None:
     """Print a line on standard error and end the process, as after Ctrl-C."""
     with suppress(OSError):  # standard error may be closed
-        os.write(2, f'{line}\n'.encode())
-    os._exit(INTERRUPTED)
+        os.write(2, f'{line}\n'.encode(errors='backslashreplace'))
+    os._exit(_INTERRUPTED)

@@ -300,10 +300,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument('command', nargs='+', help="the workers' program and its arguments, behind --")
     args = parser.parse_args(arguments)
-    for number in signal.SIGTERM, signal.SIGHUP:
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _exit)
     try:
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as it is under nohup, or behind a shell's &
+                signal.signal(number, signal.default_int_handler if number == signal.SIGINT else _exit)
         launch(
             args.command,
             args.num_workers,

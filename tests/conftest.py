@@ -159,6 +159,14 @@ def nobody_left(tmp_path):
     assert not left
 
 
+@pytest.fixture
+def listening():
+    """This process listens to Ctrl-C, also where a shell has started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope='session')
 def data_dir(tmp_path_factory):
     """The first 600 and 200 digits of the package as idx files, one gzipped."""

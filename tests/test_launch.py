@@ -136,15 +136,7 @@ class Interrupting:
         time.monotonic()
 
 
-@pytest.fixture
-def default_handler():
-    """Python's own, also where a shell has started the tests in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_an_interruption_that_python_would_forget_stops_the_job(nobody_left, monkeypatch, default_handler):
+def test_an_interruption_that_python_would_forget_stops_the_job(nobody_left, monkeypatch, listening):
     monkeypatch.setenv('MARKER', nobody_left['MARKER'])
     slept, sleep = [], time.sleep
 
@@ -161,7 +153,7 @@ def test_an_interruption_that_python_would_forget_stops_the_job(nobody_left, mon
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_an_interruption_between_two_processes_stops_the_first(nobody_left, monkeypatch, default_handler):
+def test_an_interruption_between_two_processes_stops_the_first(nobody_left, monkeypatch, listening):
     monkeypatch.setenv('MARKER', nobody_left['MARKER'])
 
     class Popen(subprocess.Popen):
