@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 from mxnet.module import Module
 from mxnet.symbol import Symbol, load_json
+
+from .._checks import MOST
+
+# How the items of the lists are checked: names, and sizes.
+_ITEMS: dict[str, Callable[[Any], bool]] = {
+    'class_names': lambda item: isinstance(item, str),
+    'data_shape': lambda item: type(item) is int and 0 < item <= MOST,
+}
 
 
 def with_notes(module: Module, notes: Mapping[str, Any]) -> Symbol:
@@ -41,7 +49,7 @@ def noted(symbol: Symbol, name: str, kind: type, data_name: str = 'data') -> Any
     Raises
     ------
     ValueError
-        The value has another type: the symbol file is damaged.
+        The value has another type, or is no list of names or of sizes: the symbol file is damaged.
 
     Examples
     --------
@@ -53,9 +61,12 @@ def noted(symbol: Symbol, name: str, kind: type, data_name: str = 'data') -> Any
         value = json.loads(text)
     except ValueError:
         value = text
-    if not (value is None or isinstance(value, kind)):
+    if value is None:
+        return None
+    fits = _ITEMS.get(name)
+    if not isinstance(value, kind) or (fits is not None and not all(fits(item) for item in value)):
         raise ValueError(
             f'the symbol file is damaged: attribute __{name}__ of {data_name} is {text[:40]!r}, '
-            f'expected a {kind.__name__} in JSON'
+            f'expected a {kind.__name__} in JSON{"" if fits is None else ", of names or of sizes > 0"}'
         )
     return value
