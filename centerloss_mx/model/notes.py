@@ -27,7 +27,7 @@ def with_notes(module: Module, notes: Mapping[str, Any]) -> Symbol:
     return symbol
 
 
-def noted(symbol: Symbol, name: str, kind: type, data_name: str = 'data') -> Any:
+def noted(symbol: Symbol, name: str, kind: type[Any], data_name: str = 'data') -> Any:
     """Read a note about the data that `save_checkpoint` has recorded.
 
     Parameters

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 
+from .._checks import quantity
 from ..evaluation import cluster_ratio
 from .hooks import Hook, TrainingState
 
@@ -21,9 +22,21 @@ class Measurement(Hook):
         self.start = 0.0
 
     def begin(self, training: TrainingState, begin_epoch: int) -> None:
-        """Refuse test samples of one class, between which there is no distance."""
-        if training.test is not None and len(np.unique(training.test.labels)) < 2:
-            raise ValueError(f'{training.title}: the test samples are of one class; expected at least two')
+        """Check the test samples.
+
+        Raises
+        ------
+        ValueError
+            They are of fewer than two classes.
+        """
+        if training.test is not None:
+            classes = np.unique(training.test.labels)
+            if len(classes) < 2:
+                raise ValueError(
+                    f'{training.title}: the {quantity(len(training.test.labels), "test sample")} are of '
+                    f'{quantity(len(classes), "class", "classes")}; expected two or more, between which to '
+                    'measure the distance'
+                )
 
     def epoch_begin(self, training: TrainingState) -> None:
         """Start the clock."""
@@ -35,7 +48,8 @@ class Measurement(Hook):
         Raises
         ------
         ValueError
-            The features of the test samples, or without them the parameters, are not finite.
+            The features of the test samples are not finite or all equal, or, without test samples, the
+            parameters are not finite.
         """
         seconds = time.perf_counter() - self.start
         row = {'epoch': epoch, 'train_accuracy': dict(training.metric.get_global_name_value())['accuracy']}
@@ -44,7 +58,7 @@ class Measurement(Hook):
         else:
             training.test_features, predicted = training.predict(training.test)
             row['test_accuracy'] = float((predicted == training.test.labels).mean())
-            try:
+            try:  # of two classes, only features that are not finite or all equal are refused
                 row.update(cluster_ratio(training.test_features, training.test.labels)._asdict())
             except ValueError as error:
                 raise _diverged(training, epoch, error) from None

@@ -252,6 +252,15 @@ def test_divergence_says_what_to_lower(samples):
         training(samples, samples, 'softmax', optimizer_params={'learning_rate': 1e30}).fit()
 
 
+def test_test_samples_of_one_class_are_refused_before_anything_is_trained_or_written(samples, tmp_path):
+    rows = np.flatnonzero(samples.labels == samples.labels[3])
+    one_class = samples._replace(images=samples.images[rows], labels=samples.labels[rows])
+    message = f'^softmax: the {len(rows)} test samples are of 1 class; expected two or more'
+    with pytest.raises(ValueError, match=message):
+        training(samples, one_class, 'softmax').fit(tmp_path / 'net')
+    assert not [*tmp_path.iterdir()]
+
+
 def test_a_batch_is_counted_for_each_part_of_the_samples(samples):
     assert [num_batches(samples, size) for size in (1, 8, 42, 43)] == [42, 6, 1, 1]
 
