@@ -2,10 +2,12 @@
 
 from .arrays import read_npz, write_npz
 from .lock import NO_LOCKS, close_lock, holds, open_locked
+from .there import check_file
 from .whole import remove_partial_files, write_bytes, write_checked, write_whole
 
 __all__ = [
     'NO_LOCKS',
+    'check_file',
     'close_lock',
     'holds',
     'open_locked',

@@ -6,11 +6,11 @@ import errno
 import math
 import os
 import zipfile
-from pathlib import Path
 from typing import Mapping, Sequence
 
 import numpy as np
 
+from .there import check_file
 from .whole import write_checked
 
 __all__ = ['read_npz', 'write_npz']
@@ -85,9 +85,7 @@ def read_npz(
     >>> labels = read_npz('faces.npz', ['labels'])['labels']  # doctest: +SKIP
     """
     expected = f'expected the arrays {" and ".join(names)}'
-    if not Path(path).is_file():
-        what = 'is a folder' if Path(path).is_dir() else 'does not exist'
-        raise FileNotFoundError(f'{path} {what}; {expected} in an .npz file')
+    check_file(path, f'{expected} in an .npz file')
     if not zipfile.is_zipfile(path):
         raise ValueError(f'{path} is not an .npz file, or it is damaged; {expected}')
     try:

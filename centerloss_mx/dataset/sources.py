@@ -80,9 +80,10 @@ def load_samples(
     elif path.exists():
         return list_images(path, class_names, min_classes)
     else:
+        what = 'is a link to what does not exist' if path.is_symlink() else 'does not exist'
         raise FileNotFoundError(
-            f'{source} does not exist; expected a folder of class folders, a .rec, .npz or idx file, or one '
-            f'of {", ".join(SOURCES)}'
+            f'{source} {what}; expected a folder of class folders, a .rec, .npz or idx file, or one of '
+            f'{", ".join(SOURCES)}'
         )
     check_class_count(samples.labels, min_classes, source)
     if class_names is None:

@@ -13,7 +13,7 @@ from mxnet.module import Module
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-from .._files import remove_partial_files, write_bytes
+from .._files import check_file, remove_partial_files, write_bytes
 from .._mxnet.engine import wait_for_centers
 from .._mxnet.files import read_params
 from .._mxnet.writers import save_whole
@@ -145,9 +145,8 @@ def load_checkpoint(
     epoch = last if epoch is None else epoch
     symbol = load_symbol(f'{prefix}-symbol.json')
     path = Path(f'{prefix}-{epoch:04d}.params')
-    if not path.is_file():
-        hint = '' if last is None else f'; the last checkpoint is of epoch {last}'
-        raise FileNotFoundError(f'{path} does not exist{hint}')
+    found = 'there is no checkpoint' if last is None else f'the last checkpoint is of epoch {last}'
+    check_file(path, found)
     arg_params, aux_params = _read_parameters(path)
     if batchsize is not None:
         symbol = with_batchsize(symbol, batchsize)

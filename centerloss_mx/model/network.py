@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from mxnet.symbol import Symbol
 
+from .._files import check_file
 from .._mxnet.files import read_symbol
 
 
@@ -33,8 +33,7 @@ def load_symbol(path: str | os.PathLike) -> Symbol:
     --------
     >>> symbol = load_symbol('runs/lenet-symbol.json')  # doctest: +SKIP
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'{path} does not exist')
+    check_file(path)
     return read_symbol(path)
 
 

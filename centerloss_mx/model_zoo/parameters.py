@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 
+from .._files import check_file
 from .._mxnet.files import read_params
 from .networks import NETWORKS, backbone
 
@@ -44,8 +44,7 @@ def load_params(
     --------
     >>> params = load_params('resnet18_v2', 'resnet18_v2.params')  # doctest: +SKIP
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f'{path} does not exist; expected a .params file')
+    check_file(path, 'expected a .params file')
     params = read_params(path)
     if any(key.startswith(('arg:', 'aux:')) for key in params):
         return {key[4:]: value for key, value in params.items()}
