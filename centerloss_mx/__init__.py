@@ -13,7 +13,7 @@ from . import _compat  # isort: skip  # second: it makes `import mxnet` work
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, List
 
-if not _program.name():  # which reads its arguments before
+if not _program.RUNNING:  # which reads its arguments before
     from . import _register
 
 if TYPE_CHECKING:

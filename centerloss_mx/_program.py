@@ -11,14 +11,14 @@ import sys
 from contextlib import suppress
 from typing import Optional
 
-__all__ = ['NAME', 'begin', 'end', 'name']
+__all__ = ['NAME', 'RUNNING', 'begin', 'end']
 
 NAME = 'centerloss-mx'
 _MODULES = {'centerloss_mx': NAME, 'centerloss_mx.launch': 'launch'}
 _INTERRUPTED = 130  # 128 + SIGINT, as in a shell
 
 
-def name() -> Optional[str]:
+def _running() -> Optional[str]:
     """Return the name of the program of this package that this process runs; None: it runs another.
 
     While Python looks for the module of `-m`, sys.argv[0] is '-m'. Its name is in sys.orig_argv, which Python
@@ -31,15 +31,17 @@ def name() -> Optional[str]:
     return NAME if os.path.basename(arguments[0]) == NAME else None
 
 
+RUNNING = _running()
+
+
 def begin() -> None:
     """Let Ctrl-C end a program of this package at once.
 
     There is nothing to tidy up yet, and an exception could get lost in MXNet's import.
     """
-    program = name()
     # Ctrl-C is ignored behind a shell's &.
-    if program and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, lambda *_: end(f'{program}: interrupted'))
+    if RUNNING and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, lambda *_: end(f'{RUNNING}: interrupted'))
 
 
 def end(line: str) -> None:

@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
         message : str
             What is wrong with the arguments.
         """
-        self.exit(2, f'{self.prog}: {message} (see {self.prog} --help)\n')
+        self.exit(2, f'{self.prog}: {" ".join(message.split())} (see {self.prog} --help)\n')
 
 
 def whole_number(least: int, most: float = math.inf) -> Callable[[str], int]:

@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _load(args: argparse.Namespace) -> Callable[[Any], None]:
     """Load MXNet, what this package registers there, and the function that runs the command."""
-    if _program.name() == PROGRAM:
+    if _program.RUNNING == PROGRAM:
         # Without this, MXNet prints a line for each network that it binds. No thread reads it before.
         os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')
     try:

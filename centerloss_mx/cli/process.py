@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import redirect_stdout
-from io import StringIO
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from typing import Callable
 
@@ -43,6 +43,8 @@ def run(
     """
     name = Path(sys.argv[0]).name if name is None else name
     stdout = sys.stdout or StringIO()  # None: it is closed
+    if isinstance(stdout, TextIOWrapper):  # the name of a class may have characters that it does not encode
+        stdout.reconfigure(errors='backslashreplace')
     operator_errors = OperatorErrors(stdout)
     try:
         with interruptible(f'{name}: {interrupted}'), redirect_stdout(stdout if debug else operator_errors):

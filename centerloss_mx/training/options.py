@@ -97,6 +97,9 @@ def read_options(path: str | os.PathLike) -> dict[str, Any]:
     0.05
     """
     try:
-        return dict(json.loads(Path(path).read_text(encoding='utf-8')))
-    except (TypeError, ValueError) as error:
+        options = json.loads(Path(path).read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as error:
         raise ValueError(f'{path}: not the options of a training: {error}') from None
+    if not isinstance(options, dict):
+        raise ValueError(f'{path}: not the options of a training: expected an object in JSON')
+    return options

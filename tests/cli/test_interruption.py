@@ -80,6 +80,18 @@ def test_importing_the_command_line_leaves_the_environment_alone():
     subprocess.run([sys.executable, '-c', program], env=environment, check=True, timeout=60)
 
 
+def test_a_program_silences_mxnet_before_it_is_loaded(started, tmp_path):
+    """The variable has to be set before MXNet reads it, and only a program may set one."""
+    tell = "os.write(2, os.environ.get('MXNET_SUBGRAPH_VERBOSE', 'none').encode())"
+    tell = f'import atexit, os; atexit.register(lambda: {tell})'
+    (tmp_path / 'sitecustomize.py').write_text(tell)
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get('PYTHONPATH')])])
+    environment = {name: value for name, value in os.environ.items() if not name.startswith('MXNET')}
+    command = [sys.executable, *started, 'info']
+    done = subprocess.run(command, env={**environment, 'PYTHONPATH': path}, capture_output=True, timeout=60)
+    assert done.stderr == b'0'
+
+
 def interrupt_after(seconds, script, folder):
     """Status, and the lines on standard error, of a training with Ctrl-C so long after its first line."""
     process = subprocess.Popen(

@@ -93,6 +93,13 @@ def test_who_reads_half_of_the_output_sees_no_traceback():
     assert process.wait() == 1 and b'Traceback' not in errors
 
 
+def test_a_name_that_standard_output_cannot_encode_is_escaped():
+    program = "from centerloss_mx.cli import run; run(lambda: print('caf\\xe9', chr(0xdcff)))"
+    environment = {**os.environ, 'PYTHONIOENCODING': 'ascii'}
+    done = subprocess.run([sys.executable, '-c', program], env=environment, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b'caf\\xe9 \\udcff\n', b'')
+
+
 def test_wrong_arguments_are_one_line_and_status_2(capsys):
     parser = Parser(prog='prog', formatter_class=Help)
     parser.add_argument('--lr', type=float, default=0.1, help='rate')

@@ -25,7 +25,7 @@ def test_nobody_resumes_with_other_options(tmp_path):
     assert json.loads(path.read_text())['lr'] == 0.1
     keep_options(path, {'lr': 0.2})
     assert json.loads(path.read_text()) == {'lr': 0.2}
-    for damaged in '{', '[1, 2]', '3':
+    for damaged in '{', '[1, 2]', '3', '[["lr", 0.2]]', 'null', '[' * 100_000, '{"lr": 1' + '0' * 5000 + '}':
         path.write_text(damaged)
         with pytest.raises(ValueError, match=r'options.json: not the options of a training: '):
             keep_options(path, {'lr': 0.2}, resume=True)
