@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Sequence
 
@@ -17,11 +17,21 @@ from ..dataset.fingerprints import difference, fingerprints, rows_of, sample_nam
 from ..io import Images
 from ..model import FeatureExtractor, Features, find_centers, load_checkpoint, save_features
 from ..symbol import describe
+from ..training import read_options
 from ..training.sample_record import SampleRecord, load_record, record_path
 from .checkpoint import prefix_and_epoch
 from .embed_options import EmbedOptions
 from .output import check_output
 from .samples import readable
+
+# The options of `train` that say which samples it has held out.
+_OF_THE_SAMPLES: dict[str, tuple[type, ...]] = {
+    'data': (str,),
+    'test': (str, type(None)),
+    'test_share': (int, float),
+    'seed': (int,),
+    'skip_bad': (bool,),
+}
 
 
 def embed(options: EmbedOptions) -> None:
@@ -103,11 +113,12 @@ def _samples(options: EmbedOptions, class_names: Sequence[str] | None) -> Sample
 
 def _saved_options(path: Path, part: str) -> dict[str, Any]:
     """Read the options of `train` that say which samples it has held out."""
-    try:
-        saved = json.loads(path.read_text(encoding='utf-8'))
-        return {name: saved[name] for name in ('data', 'test', 'test_share', 'seed', 'skip_bad')}
-    except (OSError, KeyError, TypeError, ValueError):
-        raise ValueError(f'--part {part}: {path} does not record what train has held out') from None
+    saved = {}
+    with suppress(OSError, ValueError):  # a file that cannot be read records nothing
+        saved = read_options(path)
+    if not all(isinstance(saved.get(name, ...), kinds) for name, kinds in _OF_THE_SAMPLES.items()):
+        raise ValueError(f'--part {part}: {path} does not record what train has held out')
+    return saved
 
 
 def _recorded(record: SampleRecord, samples: Samples, options: EmbedOptions, part: str) -> Samples:

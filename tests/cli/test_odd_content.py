@@ -47,6 +47,18 @@ def test_a_note_of_another_kind_is_a_damaged_file(with_note, data, refused, name
         assert status == 1 and WHERE.format(name) in line
 
 
+@pytest.mark.parametrize('name, value', [
+    ('data', 3), ('data', None), ('data', ['all.npz']), ('test', 1), ('test_share', '0.2'),
+    ('test_share', None), ('seed', 'x'), ('seed', 1.5), ('seed', [1]), ('skip_bad', 0), ('skip_bad', 'no'),
+])  # fmt: skip
+def test_options_of_another_kind_record_nothing(with_note, data, refused, name, value):
+    prefix = with_note('other', None)
+    path = prefix.with_name('net-options.json')
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    status, line = refused('embed', prefix, data / 'all.npz', '-o', 'x.npz', '--part', 'test')
+    assert status == 1 and f'{path} does not record what train has held out' in line
+
+
 NAMES = ['a\nb', '-x', 'nan', '', '\ud800']
 
 
