@@ -16,7 +16,6 @@ import math
 import os
 from pathlib import Path
 
-os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # no line for each network that MXNet binds
 # MXNet uses half of the processors unless this is set before it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 

@@ -22,7 +22,6 @@ import threading
 from contextlib import nullcontext
 from pathlib import Path
 
-os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')  # no line for each network that MXNet binds
 # MXNet uses half of the processors unless this is set before it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 # Its threads wait in loops for each other; beside another program, long loops cost several times the step.

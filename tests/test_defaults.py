@@ -29,6 +29,8 @@ DEFAULTS = {
         'alpha': 0.5, 'scale': 1.0, 'normalization': 'null', 'use_ignore': False, 'ignore_label': -1,
         'update': 'paper',
     },
+    'gluon.CenterLoss.forward': {'sample_weight': None},
+    'gluon.CenterLoss.hybrid_forward': {'sample_weight': None, 'center_bias': None},
     'io.CenterLossIter': {'label_names': ('softmax_label', 'center_label'), 'ignore_label': None},
     'io.Images': {'files': None, 'path_imgrec': None, 'records': None},
     'io.image_iter': {'shuffle': False, 'rand_mirror': False, 'ignore_label': None},

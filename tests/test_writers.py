@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import centerloss_mx
 from centerloss_mx._files import close_lock, open_locked, write_bytes, write_checked, write_npz, write_whole
 from centerloss_mx.cli.evaluate import evaluate
-from centerloss_mx.cli.protocols import RetrieveOptions
+from centerloss_mx.cli.evaluate_options import RetrieveOptions
 from centerloss_mx.model import Features, save_features
 from centerloss_mx.training import keep_options
 from centerloss_mx.training.history import HistoryFile
@@ -64,8 +64,7 @@ def write_results(path):
     features = path.parent.parent / 'features.npz'
     if not features.exists():
         write_features(features)
-    options = RetrieveOptions(features=str(features), output=path, force=True, metric='cosine')
-    evaluate('retrieve', lambda options: {'precision': 0.5}, options)
+    evaluate(RetrieveOptions(features=str(features), output=path, force=True, metric='cosine'))
 
 
 WRITERS = {

@@ -14,12 +14,11 @@ says why; 2 called with invalid arguments; 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from importlib import import_module
 from typing import Any, Callable, Sequence
 
-from .. import _compat, _program
+from .. import _compat
 from .arguments import PROGRAM, Parser, read_options
 from .embed_options import add_embed
 from .evaluate_options import add_evaluate
@@ -83,9 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _load(args: argparse.Namespace) -> Callable[[Any], None]:
     """Load MXNet, what this package registers there, and the function that runs the command."""
-    if _program.RUNNING == PROGRAM:
-        # Without this, MXNet prints a line for each network that it binds. No thread reads it before.
-        os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')
     try:
         import_module('.._register', __package__)
         return getattr(import_module(f'.{args.module}', __package__), args.module)

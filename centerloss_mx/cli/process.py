@@ -41,6 +41,8 @@ def run(
     >>> run(lambda: print('done'))
     done
     """
+    # Without this, MXNet prints a line for each network that it binds. No other thread runs yet.
+    os.environ.setdefault('MXNET_SUBGRAPH_VERBOSE', '0')
     name = Path(sys.argv[0]).name if name is None else name
     stdout = sys.stdout or StringIO()  # None: it is closed
     if isinstance(stdout, TextIOWrapper):  # the name of a class may have characters that it does not encode

@@ -263,11 +263,3 @@ def test_test_samples_of_one_class_are_refused_before_anything_is_trained_or_wri
 
 def test_a_batch_is_counted_for_each_part_of_the_samples(samples):
     assert [num_batches(samples, size) for size in (1, 8, 42, 43)] == [42, 6, 1, 1]
-
-
-def test_test_samples_of_one_class_are_refused_before_training(samples):
-    one = samples.take(np.flatnonzero(samples.labels == 2))
-    begun = []
-    with pytest.raises(ValueError, match=r'^softmax: the test samples are of one class'):
-        training(samples, one, 'softmax').fit(on_begin=lambda: begun.append(1))
-    assert not begun
