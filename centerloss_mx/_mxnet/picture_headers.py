@@ -1,4 +1,4 @@
-"""What the header of a JPEG, PNG or BMP file says of the picture, read before anything is decoded."""
+"""What the header of a JPEG, PNG, BMP or TIFF file says of the picture, read before anything is decoded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ _MOST_PIXELS_OF_A_SIDE = 1_000_000  # libpng's limit; those of JPEG and of OpenC
 _NEEDED_CHUNKS = (b'IHDR', b'PLTE', b'IDAT', b'IEND')  # of a PNG
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _EXIF_MARK = b'Exif\0\0'
-_ORIENTATION_TAG, _SHORT = 0x0112, 3
+_BYTE_ORDERS = {b'II*\0': 'little', b'MM\0*': 'big'}  # by the first bytes of a TIFF file
+_WIDTH_TAG, _HEIGHT_TAG, _ORIENTATION_TAG = 0x0100, 0x0101, 0x0112
+_SIZES_OF_KINDS = {3: 2, 4: 4}  # SHORT, LONG
 
 # Of a PNG, by color type: grey, RGB, palette, grey with alpha, RGB with alpha
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -22,6 +24,7 @@ _BIT_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: 
 _DEFLATE_RATIO = 1032  # bytes that one compressed byte can become at most
 _JPEG_RATIO = 512  # pixels: each block of 8 x 8 takes one bit at least
 _RLE_RATIO = 255 * 255 / 4  # pixels: four bytes skip 255 columns and rows
+_TIFF_RATIO = 2**16  # pixels, of black and white: LZW and fax codes of empty rows stay below it
 
 
 class Header(NamedTuple):
@@ -38,7 +41,7 @@ def read_header(content: bytes) -> Header:
     Parameters
     ----------
     content : bytes
-        A JPEG, PNG or BMP file.
+        A JPEG, PNG, BMP or TIFF file.
 
     Returns
     -------
@@ -48,11 +51,13 @@ def read_header(content: bytes) -> Header:
     ------
     RuntimeError
         The picture is of another format, a header is damaged, it has more than `MOST_PIXELS` pixels or more
-        than the file can hold, or a PNG or BMP file is truncated.
+        than the file can hold, a PNG or BMP file is truncated, or a TIFF file is turned: OpenCV turns some
+        of them, not all.
 
     References
     ----------
-    ITU T.81, Annex B; PNG 1.2, Sections 3 to 5; JEITA CP-3451 (EXIF 2.2), Section 4.6.
+    ITU T.81, Annex B; PNG 1.2, Sections 3 to 5; TIFF 6.0, Section 2; JEITA CP-3451 (EXIF 2.2),
+    Section 4.6.
     """
     if is_jpeg(content):
         header, held = _read_jpeg(content)
@@ -60,8 +65,10 @@ def read_header(content: bytes) -> Header:
         header, held = _read_png(content)
     elif content[:2] == b'BM':
         header, held = _read_bmp(content)
+    elif content[:4] in _BYTE_ORDERS:
+        header, held = _read_tiff(content)
     else:
-        raise RuntimeError('neither a JPEG nor a PNG nor a BMP file')
+        raise RuntimeError('neither a JPEG nor a PNG nor a BMP nor a TIFF file')
     width, height, _ = header
     pixels = f'{width} x {height} pixels'
     if min(width, height) < 1:
@@ -170,17 +177,33 @@ def _read_bmp(content: bytes) -> tuple[Header, float]:
     return Header(width, height), rows * width
 
 
+def _read_tiff(content: bytes) -> tuple[Header, float]:
+    """The header of a TIFF, and the number of pixels that the file can hold."""
+    entries = _tiff_entries(content)
+    if entries.get(_ORIENTATION_TAG, 1) != 1:
+        raise RuntimeError('a TIFF that is turned')
+    return Header(entries.get(_WIDTH_TAG, 0), entries.get(_HEIGHT_TAG, 0)), _TIFF_RATIO * len(content)
+
+
 def _orientation(exif: bytes) -> int:
     """The orientation in EXIF data, which has the layout of a TIFF file; 1 where none is recorded."""
-    number = {b'II*\0': _little, b'MM\0*': _number}.get(exif[:4])
-    if number is None:
-        return 1
-    begin = number(exif[4:8]) + 2
-    for position in range(begin, begin + 12 * number(exif[begin - 2 : begin]), 12):
-        tag, kind, value = (number(exif[at : at + 2]) for at in (position, position + 2, position + 8))
-        if tag == _ORIENTATION_TAG and kind == _SHORT:
-            return value if 1 <= value <= 8 else 1
-    return 1
+    orientation = _tiff_entries(exif).get(_ORIENTATION_TAG, 1)
+    return orientation if 1 <= orientation <= 8 else 1
+
+
+def _tiff_entries(data: bytes) -> dict[int, int]:
+    """The numbers in the first directory of a TIFF file, by their tags; the first of a tag counts."""
+    order = _BYTE_ORDERS.get(data[:4])
+    if order is None:
+        return {}
+    entries: dict[int, int] = {}
+    begin = int.from_bytes(data[4:8], order)
+    for number in range(int.from_bytes(data[begin : begin + 2], order)):
+        entry = data[begin + 2 + 12 * number :][:12]
+        tag, kind = (int.from_bytes(entry[at : at + 2], order) for at in (0, 2))
+        if kind in _SIZES_OF_KINDS:
+            entries.setdefault(tag, int.from_bytes(entry[8 : 8 + _SIZES_OF_KINDS[kind]], order))
+    return entries
 
 
 def _number(data: bytes) -> int:

@@ -47,8 +47,8 @@ def image_iter(
     CenterLossIter
         Around an `mxnet.image.ImageIter`, which decodes in the calling process, and shows each picture
         upright, as its EXIF orientation says. Its `next` raises ValueError for a picture that cannot be
-        decoded and names its file or record. (OpenCV fills the missing part of a truncated JPEG.) JPEG, PNG
-        and BMP files of up to 2^28 pixels can be decoded.
+        decoded and names its file or record. (OpenCV fills the missing part of a truncated JPEG.) JPEG, PNG,
+        BMP and TIFF files of up to 2^28 pixels can be decoded.
 
     Raises
     ------

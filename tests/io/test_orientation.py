@@ -81,6 +81,17 @@ def test_a_picture_without_a_valid_orientation_is_not_turned(data):
     np.testing.assert_array_equal(decode(jpeg(data)).asnumpy(), shown(jpeg()))
 
 
+def test_a_tiff_is_decoded_unless_it_is_turned():
+    for orientation in range(1, 9):
+        content = io.BytesIO()
+        Image.fromarray(PIXELS).save(content, 'TIFF', tiffinfo={0x0112: orientation})
+        if orientation == 1:
+            np.testing.assert_array_equal(decode(content.getvalue()).asnumpy(), PIXELS)
+        else:
+            with pytest.raises(RuntimeError, match='^a TIFF that is turned$'):
+                decode(content.getvalue())
+
+
 def test_pictures_of_folders_and_records_are_served_upright_whatever_their_header(tmp_path):
     pictures = [jpeg(exif(6, '>'), jfif) for jfif in (True, False)] + [jpeg(exif(6, '<')), png(exif(6, '<'))]
     folder = cio.list_images(write_folder(tmp_path, 'abab', pictures))

@@ -52,6 +52,15 @@ def bmp_of(width, height, bits=24, compression=0):
     return bytes(content)
 
 
+def tiff_of(width, height):
+    content = saved('TIFF', 'L')
+    for tag, before, now in (0x0100, 30, width), (0x0101, 20, height):
+        entry = struct.pack('<HHI', tag, 4, 1)
+        assert entry + struct.pack('<I', before) in content
+        content = content.replace(entry + struct.pack('<I', before), entry + struct.pack('<I', now))
+    return content
+
+
 @pytest.mark.parametrize('picture, promise', [
     (lambda: jpeg_of(16000, 9000), '16000 x 9000 pixels, more than {} bytes can hold'),
     (lambda: jpeg_of(40000, 20000), '40000 x 20000 pixels; expected at most 268435456, 1000000 a side'),
@@ -63,7 +72,8 @@ def bmp_of(width, height, bits=24, compression=0):
     (lambda: bmp_of(30, -21), '30 x 21 pixels, more than {} bytes can hold'),
     (lambda: bmp_of(9000, 9000, 8, 1), '9000 x 9000 pixels, more than {} bytes can hold'),
     (lambda: bmp_of(-30, 20), '-30 x 20 pixels'),
-    (lambda: saved('TIFF'), 'neither a JPEG nor a PNG nor a BMP file'),
+    (lambda: saved('GIF'), 'neither a JPEG nor a PNG nor a BMP nor a TIFF file'),
+    (lambda: tiff_of(20000, 12000), '20000 x 12000 pixels, more than {} bytes can hold'),
     (lambda: saved('JPEG')[:150], 'a JPEG without a size'),
 ])  # fmt: skip
 def test_a_picture_that_its_file_cannot_hold_does_not_reach_mxnet(picture, promise, tmp_path, monkeypatch):
@@ -86,6 +96,7 @@ def test_a_picture_that_its_file_cannot_hold_does_not_reach_mxnet(picture, promi
     ('JPEG', 'RGB', {}), ('JPEG', 'L', {}), ('JPEG', 'CMYK', {}), ('JPEG', 'RGB', {'progressive': True}),
     ('PNG', 'RGB', {}), ('PNG', 'RGBA', {}), ('PNG', 'P', {}), ('PNG', '1', {}), ('PNG', 'LA', {}),
     ('BMP', 'RGB', {}), ('BMP', 'L', {}), ('BMP', 'P', {}), ('BMP', '1', {}), ('BMP', 'RGBA', {}),
+    ('TIFF', 'RGB', {}), ('TIFF', 'L', {'compression': 'tiff_lzw'}), ('TIFF', 'RGBA', {'compression': 'packbits'}),
 ])  # fmt: skip
 @pytest.mark.parametrize('shape', [(1, 1), (20, 30), (400, 700)])
 def test_a_file_holds_the_emptiest_picture_of_its_size(format, mode, options, shape):
