@@ -18,7 +18,7 @@ _FLIPS = {1: (), 2: (1,), 3: (0, 1), 4: (0,), 5: (), 6: (1,), 7: (0, 1), 8: (0,)
 
 
 def decode(content: bytes) -> NDArray:
-    """Decode a JPEG, PNG, BMP or TIFF file, upright; raise RuntimeError with the reason if that is not possible.
+    """Decode a JPEG, PNG, BMP or TIFF file, upright; raise RuntimeError with the reason if that fails.
 
     MXNet allocates what a header promises: 5 GB for a JPEG of 749 bytes that says 30000 x 30000. Where
     OpenCV cannot read the header of a PNG or JFIF file, MXNet returns uninitialized memory as pixels. So the

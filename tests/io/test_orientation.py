@@ -88,7 +88,7 @@ def test_a_tiff_is_decoded_unless_it_is_turned():
         if orientation == 1:
             np.testing.assert_array_equal(decode(content.getvalue()).asnumpy(), PIXELS)
         else:
-            with pytest.raises(RuntimeError, match='^a TIFF that is turned$'):
+            with pytest.raises(RuntimeError, match=r'^a TIFF that is turned$'):
                 decode(content.getvalue())
 
 

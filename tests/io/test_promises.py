@@ -96,7 +96,8 @@ def test_a_picture_that_its_file_cannot_hold_does_not_reach_mxnet(picture, promi
     ('JPEG', 'RGB', {}), ('JPEG', 'L', {}), ('JPEG', 'CMYK', {}), ('JPEG', 'RGB', {'progressive': True}),
     ('PNG', 'RGB', {}), ('PNG', 'RGBA', {}), ('PNG', 'P', {}), ('PNG', '1', {}), ('PNG', 'LA', {}),
     ('BMP', 'RGB', {}), ('BMP', 'L', {}), ('BMP', 'P', {}), ('BMP', '1', {}), ('BMP', 'RGBA', {}),
-    ('TIFF', 'RGB', {}), ('TIFF', 'L', {'compression': 'tiff_lzw'}), ('TIFF', 'RGBA', {'compression': 'packbits'}),
+    ('TIFF', 'RGB', {}), ('TIFF', 'L', {'compression': 'tiff_lzw'}),
+    ('TIFF', 'RGBA', {'compression': 'packbits'}),
 ])  # fmt: skip
 @pytest.mark.parametrize('shape', [(1, 1), (20, 30), (400, 700)])
 def test_a_file_holds_the_emptiest_picture_of_its_size(format, mode, options, shape):
