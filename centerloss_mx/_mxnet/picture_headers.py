@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Iterator, NamedTuple
+from typing import Iterator, Literal, NamedTuple
 
 __all__ = ['MOST_PIXELS', 'Header', 'is_jpeg', 'read_header']
 
@@ -13,7 +13,10 @@ _MOST_PIXELS_OF_A_SIDE = 1_000_000  # libpng's limit; those of JPEG and of OpenC
 _NEEDED_CHUNKS = (b'IHDR', b'PLTE', b'IDAT', b'IEND')  # of a PNG
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _EXIF_MARK = b'Exif\0\0'
-_BYTE_ORDERS = {b'II*\0': 'little', b'MM\0*': 'big'}  # by the first bytes of a TIFF file
+_BYTE_ORDERS: dict[bytes, Literal['little', 'big']] = {
+    b'II*\0': 'little',
+    b'MM\0*': 'big',
+}  # by the first bytes of a TIFF file
 _WIDTH_TAG, _HEIGHT_TAG, _ORIENTATION_TAG = 0x0100, 0x0101, 0x0112
 _SIZES_OF_KINDS = {3: 2, 4: 4}  # SHORT, LONG
 
