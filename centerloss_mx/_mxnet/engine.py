@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from mxnet import ndarray as nd
 from mxnet import operator as mxop
@@ -61,7 +63,8 @@ def finish_before_fork() -> None:
 
     When a process forks, MXNet joins the threads of custom operators. They wait for the GIL, to run Python or
     to delete an operator after it has run, and the thread that forks has the GIL: the fork never ends. This
-    function waits for all operations without the GIL, and then until Python deletes no more operators.
+    function waits for all operations without the GIL, and then until Python deletes no more operators and no
+    other thread runs, which may be about to delete one.
 
     If an operation has failed, MXNet ends the process in the middle of the fork: it waits there for all
     operations, and nothing catches the error. This function raises the error first. Python cannot raise it in
@@ -73,11 +76,22 @@ def finish_before_fork() -> None:
     try:
         nd.waitall()
     finally:
-        for _ in range(50):  # another thread may go on to create and delete operators
+        for _ in range(100):  # another thread may go on to create and delete operators
             operators = len(mxop._registry.ref_holder)
             time.sleep(0.002)
-            if operators == len(mxop._registry.ref_holder):
+            if operators == len(mxop._registry.ref_holder) and not _others_run():
                 break
+
+
+def _others_run() -> bool:
+    """Whether another thread runs, or would if there were a free processor; False where /proc is missing."""
+    own = str(threading.get_native_id())
+    for stat in Path('/proc/self/task').glob('*/stat'):
+        with suppress(OSError):  # it has ended
+            state = stat.read_text(errors='replace').rpartition(')')[2].split()[0]
+            if state == 'R' and stat.parent.name != own:
+                return True
+    return False
 
 
 os.register_at_fork(before=finish_before_fork)
