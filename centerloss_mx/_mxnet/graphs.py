@@ -31,10 +31,11 @@ def check_graph(graph: Any) -> None:
     for number, node in enumerate(nodes):
         for entry in _list_in(node, 'inputs'):
             _check_entry(entry, number)
-        _check_counts({**node.get('param', {}), **node.get('attr', {}), **node.get('attrs', {})})
-        for other in node.get('control_deps', []):
+        for name in 'param', 'attr', 'attrs':
+            _check_counts(node.get(name, {}))
+        for other in _list_in({'control_deps': [], **node}, 'control_deps'):
             _check_entry([other, 0], number)
-        for subgraph in node.get('subgraphs', []):
+        for subgraph in _list_in({'subgraphs': [], **node}, 'subgraphs'):
             check_graph(subgraph)
     for number in _list_in(graph, 'arg_nodes'):
         _check_entry([number, 0], len(nodes))
@@ -55,8 +56,10 @@ def _check_entry(entry: Any, num_nodes: int) -> None:
         raise ValueError(f'{entry}, expected [node, output, version] with a node in 0..{num_nodes - 1}')
 
 
-def _check_counts(attributes: dict[str, str]) -> None:
+def _check_counts(attributes: Any) -> None:
     """Raise ValueError for numbers of inputs or outputs for which MXNet would allocate gigabytes."""
+    if not isinstance(attributes, dict):
+        raise ValueError(f'attributes {attributes!r}, expected an object in JSON')
     for name in _COUNTS:
         value = str(attributes.get(name, ''))
         if value.isdigit() and int(value) > _MOST_INPUTS:

@@ -47,6 +47,10 @@ def test_the_graph_of_this_test_is_right(graph, tmp_path):
     (('nodes',), {}, 'no list of nodes'),
     (('nodes', 2), 3, 'no list of inputs'),
     (('heads',), None, 'no list of heads'),
+    (('nodes', 3, 'attrs'), ['x'], "attributes ['x'], expected an object in JSON"),
+    (('nodes', 3, 'attr'), None, 'attributes None, expected an object in JSON'),
+    (('nodes', 4, 'control_deps'), 2, 'no list of control_deps'),
+    (('nodes', 4, 'subgraphs'), 'x', 'no list of subgraphs'),
 ])  # fmt: skip
 def test_numbers_that_mxnet_would_trust_are_refused(graph, place, value, problem, tmp_path):
     check_graph(graph)
