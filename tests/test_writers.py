@@ -130,6 +130,8 @@ def test_what_reads_as_something_else_takes_no_name(tmp_path, monkeypatch):
     monkeypatch.setattr(os, 'fsync', lose)
     with pytest.raises(OSError, match=rf"what has been written reads as something else: '{path}'"):
         write_bytes(path, b'new')
+    with pytest.raises(OSError, match=rf"what has been written reads as something else: '{path}'"):
+        write_npz(path, {'new': np.arange(3)})
     with pytest.raises(OSError, match='other error'):
         write_checked(path, lambda name: Path(name).write_bytes(b'new'), fail)
     assert path.read_bytes() == b'old' and os.listdir(tmp_path) == ['file']

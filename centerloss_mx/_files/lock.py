@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from contextlib import suppress
 
-__all__ = ['NO_LOCKS', 'close_lock', 'holds', 'open_locked']
+__all__ = ['NO_LOCKS', 'close_lock', 'open_locked', 'remove_locked']
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)  # of a file system
 _held: set[int] = set()  # the descriptors that this process, not its parent, has locked
@@ -82,13 +83,18 @@ def _is_named(descriptor: int, path: str | os.PathLike) -> bool:
         return False
 
 
-def holds(descriptor: int) -> bool:
-    """Whether this process has locked a descriptor; a forked child of the process has not."""
-    return descriptor in _held
-
-
 def close_lock(descriptor: int) -> None:
     """Close a locked file, which unlocks it; nothing happens in a forked child of the process."""
     if descriptor in _held:
         _held.remove(descriptor)
         os.close(descriptor)
+
+
+def remove_locked(descriptor: int, path: str | os.PathLike) -> None:
+    """Remove a locked file, unless it has been renamed or removed, and close it as `close_lock` does."""
+    if descriptor in _held:
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+        finally:
+            close_lock(descriptor)

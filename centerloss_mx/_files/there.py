@@ -1,11 +1,11 @@
-"""Whether a file is there to be read, and if not, why."""
+"""Whether a file can be read, or written, and if not, why."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ['check_file']
+__all__ = ['check_file', 'check_folder']
 
 
 def check_file(path: str | os.PathLike, expected: str = '') -> None:
@@ -45,3 +45,10 @@ def check_file(path: str | os.PathLike, expected: str = '') -> None:
         raise FileNotFoundError(f'{path} is a folder{end}')
     if not os.access(path, os.R_OK):
         raise PermissionError(f'{path} cannot be read (Permission denied){end}')
+
+
+def check_folder(path: str | os.PathLike) -> None:
+    """Raise FileNotFoundError if the folder of a file to write does not exist."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f'{path.parent} is not a folder; expected one to write {path.name} to')

@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Callable, Iterator
 
-from .lock import close_lock, holds, open_locked
+from .lock import open_locked, remove_locked
+from .there import check_folder
 
 __all__ = ['remove_partial_files', 'write_bytes', 'write_checked', 'write_whole']
 
@@ -41,40 +42,41 @@ def write_whole(path: str | os.PathLike, write: Callable[[str], object]) -> None
     --------
     >>> write_whole('report.txt', lambda name: Path(name).write_text('done'))  # doctest: +SKIP
     """
-    write_checked(path, write, lambda name: None)
+    write_checked(path, write, lambda name: True)
 
 
 def write_checked(
-    path: str | os.PathLike, write: Callable[[str], object], check: Callable[[str], object]
+    path: str | os.PathLike, write: Callable[[str], object], is_written: Callable[[str], bool]
 ) -> None:
-    """Write a file as `write_whole` does, and check what is on the disk before it takes its name.
+    """Write a file as `write_whole` does, and read what is on the disk before it takes its name.
 
     Parameters
     ----------
     path, write
         As for `write_whole`.
-    check : callable
-        Called with the name of the temporary file; it raises an exception if the file is damaged.
+    is_written : callable
+        Called with the name of the temporary file; whether it has what was written.
 
     Raises
     ------
     OSError
-        As `write_whole`; errors of `check` are passed on, too.
+        As `write_whole`; or what has been written reads as something else. Errors of `is_written` are passed
+        on, too.
 
     Examples
     --------
-    >>> write_checked('net.onnx', export, onnx.checker.check_model)  # doctest: +SKIP
+    >>> write_checked('faces.zip', write, zipfile.is_zipfile)  # doctest: +SKIP
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f'{path.parent} is not a folder; expected one to write {path.name} to')
+    check_folder(path)
     remove_partial_files(path)
     partial = None
     try:
         with _partial_file(path) as partial:
             write(partial)
             _sync(partial)
-            check(partial)
+            if not is_written(partial):
+                raise OSError(errno.EIO, 'what has been written reads as something else', partial)
             os.replace(partial, path)
         _sync(path.parent)
     except OSError as error:
@@ -96,18 +98,17 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> None:
     Raises
     ------
     OSError
-        As `write_whole`; or what has been written reads as something else.
+        As `write_checked`.
 
     Examples
     --------
     >>> write_bytes('options.json', b'{}')  # doctest: +SKIP
     """
-
-    def check(name: str) -> None:
-        if Path(name).read_bytes() != content:
-            raise OSError(errno.EIO, 'what has been written reads as something else', name)
-
-    write_checked(path, lambda name: Path(name).write_bytes(content), check)
+    write_checked(
+        path,
+        lambda name: Path(name).write_bytes(content),
+        lambda name: Path(name).read_bytes() == content,
+    )
 
 
 def remove_partial_files(path: str | os.PathLike) -> None:
@@ -134,8 +135,7 @@ def remove_partial_files(path: str | os.PathLike) -> None:
         with suppress(OSError):  # it is renamed or removed meanwhile, of another user, or cannot be locked
             lock = open_locked(partial)
             if lock is not None:
-                os.unlink(partial)
-                close_lock(lock)
+                remove_locked(lock, partial)
 
 
 @contextmanager
@@ -148,10 +148,7 @@ def _partial_file(path: Path) -> Iterator[str]:
     try:
         yield partial
     finally:
-        if holds(lock):  # in a forked child that ends here, it is the parent's
-            with suppress(FileNotFoundError):
-                os.unlink(partial)
-            close_lock(lock)
+        remove_locked(lock, partial)  # nothing happens in a forked child that ends here
 
 
 def _sync(path: str | os.PathLike) -> None:

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any, Mapping
 
+from .._files import check_folder
+
 
 def check_output(path: str | os.PathLike, force: bool, *endings: str) -> None:
     """Check that a file can be written, before the work is done."""
@@ -18,8 +20,7 @@ def check_output(path: str | os.PathLike, force: bool, *endings: str) -> None:
         raise ValueError(f'{path}: expected a file that ends in {" or ".join(endings)}')
     if path.exists() and not force:
         raise FileExistsError(f'{path} already exists; --force replaces it')
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f'{path.parent} is not a folder; expected one to write {path.name} to')
+    check_folder(path)
 
 
 def print_table(title: str, rows: Mapping[str, Any]) -> None:

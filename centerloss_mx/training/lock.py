@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from .._files import NO_LOCKS, close_lock, holds, open_locked
+from .._files import NO_LOCKS, check_folder, open_locked, remove_locked
 
 
 @contextmanager
@@ -43,8 +43,7 @@ def only_training(prefix: str | os.PathLike) -> Iterator[None]:
     ...     training.fit('runs/net')
     """
     path = Path(f'{prefix}.lock')
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f'{path.parent} is not a folder; expected one to write {path.name} to')
+    check_folder(path)
     try:
         lock = open_locked(path, os.O_CREAT)
     except OSError as error:
@@ -63,10 +62,7 @@ def only_training(prefix: str | os.PathLike) -> Iterator[None]:
         _sign(path)
         yield
     finally:
-        if holds(lock):  # in a forked child that ends here, it is the parent's
-            with suppress(FileNotFoundError):
-                path.unlink()
-            close_lock(lock)
+        remove_locked(lock, path)  # nothing happens in a forked child that ends here
 
 
 def _sign(path: Path) -> None:
