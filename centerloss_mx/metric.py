@@ -21,17 +21,6 @@ from .symbol.names import SOFTMAX_OUTPUT
 __all__ = ['Accuracy', 'CenterLossMetric', 'for_network']
 
 
-def _check_names(
-    metric: mxmetric.EvalMetric, label: Mapping[str, NDArray], pred: Mapping[str, NDArray]
-) -> None:
-    for kind, names, arrays in ('label', metric.label_names, label), ('output', metric.output_names, pred):
-        for name in names:
-            if name not in arrays:
-                raise ValueError(
-                    f'metric {metric.name!r}: the module has no {kind} {name!r}; it has {", ".join(arrays)}'
-                )
-
-
 def _paired(
     metric: mxmetric.EvalMetric,
     labels: Sequence[NDArray],
@@ -43,6 +32,8 @@ def _paired(
     Module hands over the arrays of a metric's names. `mxnet.model.FeedForward` hands over all labels and all
     outputs, without names.
     """
+    if isinstance(labels, NDArray):
+        labels, preds = [labels], [preds]
     pairs = [(labels[min(i, len(labels) - 1)], pred) for i, pred in enumerate(preds) if labels]
     found = [pair for pair in pairs if fits(*pair)]
     if len(preds) == len(labels) and len(found) in (0, len(pairs)):
@@ -87,6 +78,16 @@ class _ReadLater(mxmetric.EvalMetric):
     def _counted(self, numbers: np.ndarray, known: Any) -> Iterable[tuple[float, int]]:
         """Return sums and numbers of samples, from the device's numbers and what the host knows."""
         raise NotImplementedError
+
+    def update_dict(self, label: Mapping[str, NDArray], pred: Mapping[str, NDArray]) -> None:
+        """Count one batch's named labels and outputs."""
+        for kind, names, arrays in ('label', self.label_names, label), ('output', self.output_names, pred):
+            for name in names:
+                if name not in arrays:
+                    raise ValueError(
+                        f'metric {self.name!r}: the module has no {kind} {name!r}; it has {", ".join(arrays)}'
+                    )
+        super().update_dict(label, pred)
 
     def reset(self) -> None:
         """Forget all batches."""
@@ -163,15 +164,8 @@ class Accuracy(_ReadLater, mxmetric.Accuracy):
         """Return what `mx.metric.create(**config)` makes an equal metric from."""
         return {**super().get_config(), 'metric': 'centerloss_accuracy', 'ignore_label': self.ignore_label}
 
-    def update_dict(self, label: Mapping[str, NDArray], pred: Mapping[str, NDArray]) -> None:
-        """Count one batch's named labels and outputs."""
-        _check_names(self, label, pred)
-        super().update_dict(label, pred)
-
     def update(self, labels: Sequence[NDArray], preds: Sequence[NDArray]) -> None:
         """Count one batch."""
-        if isinstance(labels, NDArray):
-            labels, preds = [labels], [preds]
         for label, pred in _paired(self, labels, preds, self._has_classes):
             picked = nd.identity(pred) if pred.shape == label.shape else argmax(pred, self.axis)
             if picked.size != label.size:
@@ -251,15 +245,8 @@ class CenterLossMetric(_ReadLater):
         """Return what `mx.metric.create(**config)` makes an equal metric from."""
         return {**super().get_config(), 'metric': 'center_loss'}
 
-    def update_dict(self, label: Mapping[str, NDArray], pred: Mapping[str, NDArray]) -> None:
-        """Add one batch's named labels and outputs."""
-        _check_names(self, label, pred)
-        super().update_dict(label, pred)
-
     def update(self, labels: Sequence[NDArray], preds: Sequence[NDArray]) -> None:
         """Add label arrays, each with the losses of the devices that had a slice of it."""
-        if isinstance(labels, NDArray):
-            labels, preds = [labels], [preds]
         for label, losses in _paired(self, labels, preds, lambda _, losses: len(losses.shape) == 1):
             slices = device_slices(len(label), len(losses))
             sizes = counts = [part.stop - part.start for part in slices]
