@@ -24,10 +24,9 @@ def kmeans(features: np.ndarray, num_clusters: int, seed: int) -> np.ndarray:
 
 
 def principal_components(
-    features: np.ndarray, num_components: int, rows: np.ndarray | None = None
+    features: np.ndarray, num_components: int, rows: np.ndarray | slice = slice(None)
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """Fit principal components to rows of features, None: all; return the projection, in the same unit."""
-    rows = np.arange(len(features)) if rows is None else rows
+    """Fit principal components to rows of features; return the projection, in the same unit."""
     origin, exponent = _frame(features, 'PCA', rows)
     pca = sklearn('decomposition').PCA(num_components).fit(np.ldexp(features[rows] - origin, -exponent))
     return lambda points: np.ldexp(pca.transform(np.ldexp(points - origin, -exponent)), exponent)
@@ -41,16 +40,18 @@ def tsne(features: np.ndarray) -> np.ndarray:
     return model.fit_transform(features).astype(np.float64)
 
 
-def _frame(features: np.ndarray, purpose: str, rows: np.ndarray | None = None) -> tuple[np.ndarray, int]:
+def _frame(
+    features: np.ndarray, purpose: str, rows: np.ndarray | slice = slice(None)
+) -> tuple[np.ndarray, int]:
     """Return the median of rows of features, and the power of two that they are scaled by."""
-    rows = np.arange(len(features)) if rows is None else rows
     origin = np.median(features[rows], axis=0)
     away = lengths(features[rows] - origin)
     farthest = int(away.argmax())
     typical = np.median(away[away > 0]) if away.any() else 1
     if away[farthest] > _FARTHEST * typical:
+        row = np.arange(len(features))[rows][farthest]
         raise ValueError(
-            f'features at row {rows[farthest]} are {away[farthest] / typical:.2g} times as far from the '
+            f'features at row {row} are {away[farthest] / typical:.2g} times as far from the '
             f'median as half of the others; {purpose} in float64 tells these apart up to {_FARTHEST:.2g} '
             'times. Leave out this sample'
         )
