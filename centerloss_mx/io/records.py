@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .._checks import quantity
+from .._files import check_file
 from .._mxnet.records import read_record
 
 __all__ = ['record_labels', 'record_name', 'record_positions', 'record_sizes']
@@ -21,10 +22,7 @@ def record_name(path: str | os.PathLike[str], key: int) -> str:
 def record_positions(path: str | os.PathLike[str]) -> dict[int, int]:
     """Return the position of each record in a .rec file by its key, in the order of the index beside it."""
     path, index = Path(path), Path(path).with_suffix('.idx')
-    if not index.is_file():
-        raise FileNotFoundError(
-            f'{index} does not exist; expected the index of {path.name}, as im2rec.py writes it'
-        )
+    check_file(index, f'expected the index of {path.name}, as im2rec.py writes it')
     try:
         lines = [line.split('\t') for line in index.read_text(encoding='utf-8').splitlines()]
         return {int(line[0]): int(line[1]) for line in lines}

@@ -11,6 +11,7 @@ from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from .._checks import first_names, quantity
+from .._files import check_file
 from ..model import noted
 from ..module import Module
 from .batches import label_names
@@ -45,9 +46,8 @@ def load_module(
     FileNotFoundError
         A file of it does not exist.
     """
-    states = f'{prefix}-{epoch:04d}.states'
-    if options.get('load_optimizer_states') and not os.path.isfile(states):
-        raise FileNotFoundError(f'{states} does not exist; expected the optimizer states of the checkpoint')
+    if options.get('load_optimizer_states'):
+        check_file(f'{prefix}-{epoch:04d}.states', 'expected the optimizer states of the checkpoint')
     module = Module.load(str(prefix), epoch, logger=logger, **options)
     before = noted(module.symbol, 'class_names', list)
     if before not in (None, class_names):
