@@ -13,12 +13,11 @@ from mxnet.symbol import Symbol
 
 from .._checks import quantity
 from ..dataset import Samples, has_parts, hold_out, load_samples
-from ..dataset.fingerprints import difference, fingerprints, rows_of, sample_names
 from ..io import Images
 from ..model import FeatureExtractor, Features, find_centers, load_checkpoint, save_features
 from ..symbol import describe
 from ..training import read_options
-from ..training.sample_record import SampleRecord, load_record, record_path
+from ..training.sample_record import load_record, record_path, recorded_part
 from .checkpoint import prefix_and_epoch
 from .embed_options import EmbedOptions
 from .output import check_output
@@ -102,8 +101,14 @@ def _samples(options: EmbedOptions, class_names: Sequence[str] | None) -> Sample
     if saved['test'] is not None or not saved['test_share'] or not (record or same_path):
         raise ValueError(f'--part {part}: according to {prefix}-options.json, no part of {data} was held out')
     samples = readable(load_samples(data, None, class_names), options.skip_bad or saved['skip_bad'])
-    if record is not None:
-        return _recorded(record, samples, options, part)
+    if record is not None:  # nothing is drawn again
+        try:
+            return recorded_part(record, samples, part)
+        except ValueError as error:
+            raise ValueError(
+                f'--part {part}: {data} is not what {options.prefix} was trained on: {error}; '
+                'expected the same samples'
+            ) from None
     print(
         f'{record_path(prefix)} does not exist: if {data} has changed, --part {part} is not that of train',
         file=sys.stderr,
@@ -119,15 +124,3 @@ def _saved_options(path: Path, part: str) -> dict[str, Any]:
     if not all(isinstance(saved.get(name, ...), kinds) for name, kinds in _OF_THE_SAMPLES.items()):
         raise ValueError(f'--part {part}: {path} does not record what train has held out')
     return saved
-
-
-def _recorded(record: SampleRecord, samples: Samples, options: EmbedOptions, part: str) -> Samples:
-    """Select the samples that `train` has recorded: nothing is drawn again."""
-    now = fingerprints(samples)
-    what = difference(np.concatenate(record), now, sample_names(samples))
-    if what is not None:
-        raise ValueError(
-            f'--part {part}: {options.data} is not what {options.prefix} was trained on: {what}; '
-            'expected the same samples'
-        )
-    return samples.take(rows_of(record._asdict()[part], now))

@@ -11,10 +11,17 @@ import numpy as np
 
 from .._files import read_npz, write_npz
 from ..dataset import Samples
-from ..dataset.fingerprints import difference, fingerprints, sample_names
+from ..dataset.fingerprints import difference, fingerprints, rows_of, sample_names
 from .hooks import Hook, TrainingState
 
-__all__ = ['SampleRecord', 'SampleRecordFile', 'check_samples', 'load_record', 'record_path']
+__all__ = [
+    'SampleRecord',
+    'SampleRecordFile',
+    'check_samples',
+    'load_record',
+    'record_path',
+    'recorded_part',
+]
 
 
 class SampleRecord(NamedTuple):
@@ -81,6 +88,15 @@ def load_record(prefix: str | os.PathLike) -> SampleRecord | None:
         if found.dtype != np.uint64 or found.ndim != 1:
             raise ValueError(f'{path}: {name} is {found.dtype} {found.shape}; expected uint64 (N,)')
     return record
+
+
+def recorded_part(record: SampleRecord, samples: Samples, part: str) -> Samples:
+    """Select the samples of a part, 'train' or 'test'; ValueError: they are not those of the record."""
+    now = fingerprints(samples)
+    what = difference(np.concatenate(record), now, sample_names(samples))
+    if what is not None:
+        raise ValueError(what)
+    return samples.take(rows_of(record._asdict()[part], now))
 
 
 def check_samples(
