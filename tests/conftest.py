@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import runpy
 import signal
@@ -157,6 +159,16 @@ def nobody_left(tmp_path):
     for number in left:
         os.kill(number, signal.SIGKILL)
     assert not left
+
+
+@pytest.fixture
+def no_locks(monkeypatch):
+    """A file system without locks, as some network file systems."""
+
+    def refuse(descriptor, how):
+        raise OSError(errno.EOPNOTSUPP, 'Operation not supported')
+
+    monkeypatch.setattr(fcntl, 'flock', refuse)
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
-"""The processes that a test has started, and their children, by a variable of their environment."""
+"""The processes that a test has started, by a variable of their environment; and Ctrl-C in one."""
 
 from __future__ import annotations
 
 import os
+import signal
+import time
 
 
 def processes(marker, role=''):
@@ -17,3 +19,11 @@ def processes(marker, role=''):
         except OSError:
             pass  # it has ended since
     return found
+
+
+class Interrupting:
+    """Receives Ctrl-C where Python forgets the exceptions that are raised."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+        time.monotonic()

@@ -14,7 +14,7 @@ import time
 from centerloss_mx.launch import JobError, launch, main
 
 import pytest
-from processes import processes
+from processes import Interrupting, processes
 
 LAUNCH = [sys.executable, '-m', 'centerloss_mx.launch']
 PYTHON = [sys.executable, '-c']
@@ -126,14 +126,6 @@ time.sleep(60)
     time.sleep(0.5)
     job.send_signal(number)  # once more, by someone impatient
     assert job.wait(timeout=10) == status
-
-
-class Interrupting:
-    """Receives Ctrl-C where Python forgets the exceptions that are raised."""
-
-    def __del__(self):
-        signal.raise_signal(signal.SIGINT)
-        time.monotonic()
 
 
 def test_an_interruption_that_python_would_forget_stops_the_job(nobody_left, monkeypatch, listening):

@@ -116,12 +116,13 @@ def trained_until(moment, data, folder):
     return process.returncode != 0
 
 
-@pytest.mark.parametrize('number, seed', [(3, 1), pytest.param(50, 2, marks=pytest.mark.slow)])
+@pytest.mark.slow  # training/test_crashes.py kills at each change of a file, in one process
 def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened(
-    number, seed, data, uninterrupted, tmp_path
+    data, uninterrupted, tmp_path
 ):
     """Killed again and again while it goes on; whenever it has come to its end, another one begins."""
-    every, killed = moments(seed, uninterrupted.seconds), 0
+    number, killed = 50, 0
+    every = moments(2, uninterrupted.seconds)
     while killed < number:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
         while trained_until(next(every) if killed < number else NEVER, data, folder):

@@ -41,6 +41,15 @@ def test_an_error_is_one_sentence_and_status_1(error, sentence, capsys):
         run(failing(error), name='prog', debug=True)
 
 
+def test_only_a_program_silences_mxnet(monkeypatch, capsys):
+    monkeypatch.delenv('MXNET_SUBGRAPH_VERBOSE', raising=False)
+    run(lambda: print(os.environ['MXNET_SUBGRAPH_VERBOSE']), name='prog')
+    assert capsys.readouterr().out == '0\n'
+    monkeypatch.setenv('MXNET_SUBGRAPH_VERBOSE', '1')
+    run(lambda: None, name='prog')
+    assert os.environ['MXNET_SUBGRAPH_VERBOSE'] == '1'
+
+
 def test_a_mistake_of_ours_is_not_hidden():
     with pytest.raises(KeyError):
         run(failing(KeyError('x')), name='prog')

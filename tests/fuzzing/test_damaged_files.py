@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith('linux'), reason='it
 
 
 def test_a_damaged_file_ends_in_a_result_or_in_one_line(tmp_path):
-    read_damaged(tmp_path, 30, *FORMATS)
+    read_damaged(tmp_path, 10, *FORMATS)
 
 
 @pytest.mark.slow

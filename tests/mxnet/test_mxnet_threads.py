@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+from centerloss_mx._mxnet.inference import without_fusion
+
+import mxnet as mx
 import pytest
 
 # Threads that call a new network for the first time, all at once, each with a batch of its own.
@@ -60,6 +66,25 @@ def test_mxnet_ends_a_process_whose_threads_share_a_network():
     assert race('plain', 3000).returncode != 0
 
 
+@pytest.mark.slow
 def test_threads_that_share_a_network_get_what_each_gets_alone():
     process = race('ours', 250)
     assert (process.returncode, process.stdout) == (0, 'right\n'), process.stderr[-2000:]
+
+
+def test_one_thread_at_a_time_is_in_a_network(monkeypatch):
+    inside = threading.Lock()
+
+    def network(symbol):
+        def run(data):
+            assert inside.acquire(blocking=False), 'two threads at once'
+            time.sleep(0.001)  # another one would come
+            inside.release()
+            return data
+
+        return run
+
+    monkeypatch.setattr(mx.nd, 'CachedOp', network)
+    compute = without_fusion(mx.sym.Variable('data'), 'data', {}, mx.cpu())
+    with ThreadPoolExecutor(4) as pool:
+        assert len([*pool.map(compute, [mx.nd.ones(1)] * 20)]) == 20

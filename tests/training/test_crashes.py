@@ -242,11 +242,7 @@ def test_an_error_leaves_no_lock_and_the_workers_of_other_ranks_need_none(tmp_pa
         training(1).fit(tmp_path / 'nowhere' / 'net')
 
 
-def test_without_locks_it_warns(tmp_path, monkeypatch):
-    def no_locks(descriptor, how):
-        raise OSError(95, 'Operation not supported')
-
-    monkeypatch.setattr(lock.fcntl, 'flock', no_locks)
+def test_without_locks_it_warns(tmp_path, no_locks):
     with pytest.warns(
         UserWarning, match=r'net\.lock cannot be locked \(Operation not supported\); do not train'
     ):
