@@ -78,19 +78,21 @@ def save_checkpoint(
     if distributed and kvstore.rank != 0:
         return
     wait_for_centers()
-    write_symbol(Path(f'{prefix}-symbol.json'), with_notes(module, notes or {}).tojson())
     if distributed:
         _without_states(module, checkpoint)
-    else:
-        save_whole(f'{checkpoint}.states', module.save_optimizer_states)
-    save_whole(f'{checkpoint}.params', module.save_params)
+    write_checkpoint(module, prefix, epoch, with_notes(module, notes or {}).tojson(), not distributed)
 
 
-def write_symbol(path: Path, text: str) -> None:
-    """Write a network as JSON, unless the file has it: earlier checkpoints need the file that is there."""
-    content = text.encode()
-    if not (path.is_file() and path.read_bytes() == content):
+def write_checkpoint(
+    module: Module, prefix: str | os.PathLike, epoch: int, network: str, with_states: bool
+) -> None:
+    """Write the files of a checkpoint, each whole, the parameters last; `network` is JSON."""
+    path, content = Path(f'{prefix}-symbol.json'), network.encode()
+    if not (path.is_file() and path.read_bytes() == content):  # earlier checkpoints need the file, too
         write_bytes(path, content)
+    if with_states:
+        save_whole(f'{prefix}-{epoch:04d}.states', module.save_optimizer_states)
+    save_whole(f'{prefix}-{epoch:04d}.params', module.save_params)
 
 
 def _without_states(module: Module, checkpoint: str) -> None:

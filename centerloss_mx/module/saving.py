@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from mxnet.module import Module as MXModule
 
-from ..model import save_whole
-from ..model.checkpoint import write_symbol
+from ..model.checkpoint import write_checkpoint
 
 
 class SavingModule(MXModule):
@@ -37,10 +35,8 @@ class SavingModule(MXModule):
         OSError
             The folder does not exist or cannot be written to, or the disk is full.
         """
-        checkpoint = f'{prefix}-{epoch:04d}'
-        write_symbol(Path(f'{prefix}-symbol.json'), self._symbol.tojson(remove_amp_cast))
+        network = self._symbol.tojson(remove_amp_cast)
+        write_checkpoint(self, prefix, epoch, network, save_optimizer_states)
         if save_optimizer_states:
-            save_whole(f'{checkpoint}.states', self.save_optimizer_states)
-            logging.info('Saved optimizer state to "%s.states"', checkpoint)
-        save_whole(f'{checkpoint}.params', self.save_params)
-        logging.info('Saved checkpoint to "%s.params"', checkpoint)
+            logging.info('Saved optimizer state to "%s-%04d.states"', prefix, epoch)
+        logging.info('Saved checkpoint to "%s-%04d.params"', prefix, epoch)
