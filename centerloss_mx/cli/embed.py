@@ -22,6 +22,7 @@ from .checkpoint import prefix_and_epoch
 from .embed_options import EmbedOptions
 from .output import check_output
 from .samples import readable
+from .train_options import options_path
 
 # The options of `train` that say which samples it has held out.
 _OF_THE_SAMPLES: dict[str, tuple[type, ...]] = {
@@ -95,11 +96,14 @@ def _samples(options: EmbedOptions, class_names: Sequence[str] | None) -> Sample
         part = part or ('test' if has_parts(data) else None)
         return readable(load_samples(data, part, class_names), options.skip_bad)
     prefix = prefix_and_epoch(options.prefix, options.epoch)[0]
-    saved = _saved_options(Path(f'{prefix}-options.json'), part)
+    path = options_path(prefix)
+    saved = _saved_options(path, part)
     record = load_record(prefix)
     same_path = Path(saved['data']).resolve() == Path(data).resolve()
     if saved['test'] is not None or not saved['test_share'] or not (record or same_path):
-        raise ValueError(f'--part {part}: according to {prefix}-options.json, no part of {data} was held out')
+        raise ValueError(
+            f'--part {part}: according to {path}, no part of {data} was held out'
+        )
     samples = readable(load_samples(data, None, class_names), options.skip_bad or saved['skip_bad'])
     if record is not None:  # nothing is drawn again
         try:

@@ -8,7 +8,7 @@ from typing import Any, Mapping
 
 from ..model import latest_checkpoint, remove_checkpoints
 from ..training import OtherOption, check_workers, keep_options, read_history, read_options, resumable_epoch
-from .train_options import TrainOptions
+from .train_options import TrainOptions, history_path, options_path
 
 
 def last_epoch(options: TrainOptions) -> int:
@@ -42,11 +42,11 @@ def last_epoch(options: TrainOptions) -> int:
 
 
 def _epoch_to_resume(output: Path, kv_store: str) -> int:
-    path = Path(f'{output}-options.json')
+    path = options_path(output)
     if latest_checkpoint(output) is not None and not path.is_file():
         raise FileNotFoundError(f'--resume: {path} does not exist; expected the options of the checkpoint')
     try:
-        last = resumable_epoch(output, f'{output}-history.csv')
+        last = resumable_epoch(output, history_path(output))
     except FileNotFoundError as error:
         raise FileNotFoundError(f'--resume: {error} with --force') from None
     if not last and check_workers(kv_store) > 1:
@@ -58,9 +58,9 @@ def _epoch_to_resume(output: Path, kv_store: str) -> int:
 
 def _has_no_epoch(output: Path) -> bool:
     """Whether the files are all that a training has left which ended in its first epoch."""
-    symbol, history = (Path(f'{output}-{name}') for name in ('symbol.json', 'history.csv'))
+    symbol, history = Path(f'{output}-symbol.json'), history_path(output)
     try:
-        read_options(f'{output}-options.json')
+        read_options(options_path(output))
         rows = read_history(history) if history.exists() else None
     except (FileNotFoundError, ValueError):  # missing, or a file of somebody else
         return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from mxnet import kvstore as mxkvstore
 from mxnet.kvstore import KVStore
 
@@ -16,7 +14,7 @@ from .optimizers import optimizer_arguments
 from .output import print_table
 from .resume import last_epoch, remove_training, save_options
 from .samples import train_and_test_samples
-from .train_options import TrainOptions, saved_options, with_defaults
+from .train_options import TrainOptions, history_path, options_path, saved_options, with_defaults
 
 _PRINTED = ('train_accuracy', 'test_accuracy', 'own', 'between', 'ratio')
 
@@ -30,7 +28,7 @@ def train(options: TrainOptions) -> None:
     distributed = options.kv_store.startswith('dist')
     kvstore = mxkvstore.create(options.kv_store) if distributed else options.kv_store
     training = _training(options, samples, test, kvstore, last)
-    saved, path = saved_options(options), Path(f'{options.output}-options.json')
+    saved, path = saved_options(options), options_path(options.output)
     if last:
         save_options(path, saved, resume=True, leads=False)
 
@@ -42,7 +40,7 @@ def train(options: TrainOptions) -> None:
     if training.leads:
         options.output.parent.mkdir(parents=True, exist_ok=True)
     # After the first batch every check has passed: only then files of another training are replaced.
-    training.fit(options.output, f'{options.output}-history.csv', last, on_begin=replace_files)
+    training.fit(options.output, history_path(options.output), last, on_begin=replace_files)
     if training.leads:
         row = {name: value for name, value in training.history[-1].items() if name in _PRINTED}
         print_table(f'{options.output}-{options.num_epochs:04d}.params', row)

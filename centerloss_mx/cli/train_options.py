@@ -53,6 +53,16 @@ class TrainOptions(NamedTuple):
 _NOT_SAVED = ('output', 'force', 'resume')  # they do not change the numbers
 
 
+def options_path(prefix: str | Path) -> Path:
+    """Return the path of the options of a training."""
+    return Path(f'{prefix}-options.json')
+
+
+def history_path(prefix: str | Path) -> Path:
+    """Return the path of the history of a training."""
+    return Path(f'{prefix}-history.csv')
+
+
 def with_defaults(options: TrainOptions, samples: Samples) -> TrainOptions:
     """Fill in the image size and the learning rate, which depend on the samples and the optimizer.
 
