@@ -9,6 +9,7 @@ from typing import Iterable
 
 import numpy as np
 
+from .._files import check_file
 from ..operator.labels import check_labels
 from .class_names import check_class_count, class_numbers
 from .images import Images
@@ -64,7 +65,9 @@ def list_images(
         images = _list_records(path, class_names)
         hint = ''
     else:
-        raise FileNotFoundError(f'{path} does not exist; expected a folder of class folders, or a .rec file')
+        expected = 'expected a folder of class folders, or a .rec file'
+        check_file(path, expected)
+        raise FileNotFoundError(f'{path} is another file; {expected}')
     check_class_count(images.labels, min_classes, path, hint)
     return images
 

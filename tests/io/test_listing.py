@@ -118,6 +118,9 @@ def test_a_rec_file_that_cannot_be_read_is_named(tmp_path, spoil, message):
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='none does not exist; expected a folder of class folders'):
         cio.list_images(tmp_path / 'none')
+    (tmp_path / 'birds.txt').write_text('a list')
+    with pytest.raises(FileNotFoundError, match=r'birds\.txt is another file; expected a folder of class fo'):
+        cio.list_images(tmp_path / 'birds.txt')
     path = write_labels(tmp_path / 'train.rec', [0, 1])
     path.with_suffix('.idx').unlink()
     with pytest.raises(
