@@ -101,9 +101,7 @@ def _samples(options: EmbedOptions, class_names: Sequence[str] | None) -> Sample
     record = load_record(prefix)
     same_path = Path(saved['data']).resolve() == Path(data).resolve()
     if saved['test'] is not None or not saved['test_share'] or not (record or same_path):
-        raise ValueError(
-            f'--part {part}: according to {path}, no part of {data} was held out'
-        )
+        raise ValueError(f'--part {part}: according to {path}, no part of {data} was held out')
     samples = readable(load_samples(data, None, class_names), options.skip_bad or saved['skip_bad'])
     if record is not None:  # nothing is drawn again
         try:

@@ -36,11 +36,8 @@ def interruptible(line: str) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, SECONDS_TO_TIDY_UP)
         raise KeyboardInterrupt
 
-    interrupted, alarm, hook = (
-        signal.getsignal(signal.SIGINT),
-        signal.getsignal(signal.SIGALRM),
-        sys.unraisablehook,
-    )
+    interrupted, alarm = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGALRM)
+    hook = sys.unraisablehook
     if interrupted in (signal.SIG_IGN, None):  # behind a shell's &, or a handler in C
         yield
         return

@@ -1,4 +1,4 @@
-"""The options of `centerloss-mx train`, and those that follow from others."""
+"""The options of `centerloss-mx train`, those that follow from others, and where they are saved."""
 
 from __future__ import annotations
 

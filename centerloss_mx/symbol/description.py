@@ -175,7 +175,7 @@ def batchsizes(symbol: Symbol) -> dict[str, int | None]:
             **{name: value for name, value in node['attrs'].items() if name != 'op_type'}
         ).batchsize
         for node in nodes
-        if _is_operator(node) and node['attrs']['op_type'] == 'centerloss'
+        if _is_operator(node, 'centerloss')
     }
 
 
@@ -190,13 +190,13 @@ def with_batchsize(symbol: Symbol, batchsize: int) -> Symbol:
     check_size('', 'batchsize', batchsize)
     graph = json.loads(symbol.tojson())
     for node in graph['nodes']:
-        if _is_operator(node) and node['attrs']['op_type'] == 'centerloss':
+        if _is_operator(node, 'centerloss'):
             node['attrs']['batchsize'] = str(batchsize)
     return load_json(json.dumps(graph))
 
 
-def _is_operator(node: dict[str, Any]) -> bool:
-    return node['op'] == 'Custom' and node['attrs'].get('op_type') in _OPERATORS
+def _is_operator(node: dict[str, Any], *names: str) -> bool:
+    return node['op'] == 'Custom' and node['attrs'].get('op_type') in (names or _OPERATORS)
 
 
 def _of_operator(nodes: list[dict[str, Any]], number: int, outputs: dict[int, str]) -> CenterLossInfo:
