@@ -94,7 +94,8 @@ def test_it_leaves_results_histories_checkpoints_and_a_picture_and_prints_the_ta
     }  # fmt: skip
     for name in 'softmax', 'center_loss':
         assert {path.name for path in (output / name).iterdir()} == {
-            'history.csv', 'resnet18_v2-symbol.json', 'resnet18_v2-0002.params', 'resnet18_v2-0002.states'
+            'history.csv', 'resnet18_v2-symbol.json', 'resnet18_v2-0002.params', 'resnet18_v2-0002.states',
+            'resnet18_v2-samples.npz',
         }  # fmt: skip
         assert [row['epoch'] for row in history(output / name)] == ['1', '2']
     with Image.open(output / 'confusion.png') as picture:

@@ -65,7 +65,7 @@ def test_it_leaves_pictures_history_log_and_checkpoint_and_prints_the_table(unin
         names = {path.name for path in folder.iterdir()}
         assert names == {
             *EPOCHS, 'epochs.gif', 'history.csv', 'train.log',
-            'lenet-symbol.json', 'lenet-0003.params', 'lenet-0003.states',
+            'lenet-symbol.json', 'lenet-0003.params', 'lenet-0003.states', 'lenet-samples.npz',
         }  # fmt: skip
         with Image.open(folder / 'epochs.gif') as animation:
             assert animation.n_frames == 3
@@ -175,7 +175,8 @@ def test_two_workers_train_what_one_process_does(data_dir, two_workers, tmp_path
     assert trained(folder)['arg:center_loss_center_weight'][:, -1].sum() == 3 * 600
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        *EPOCHS, 'epochs.gif', 'history.csv', 'train.log', 'lenet-symbol.json', 'lenet-0003.params',
+        *EPOCHS, 'epochs.gif', 'history.csv', 'train.log',
+        'lenet-symbol.json', 'lenet-0003.params', 'lenet-samples.npz',
     }  # fmt: skip
     assert all(line.startswith('worker 0 | ') for line in printed.splitlines())
 
