@@ -42,3 +42,10 @@ def test_damaged_files_are_named_and_nothing_is_unpickled(tmp_path, how):
     expected = f'{path}: expected the arrays images and labels: ' if how == 'flipped' else not_npz
     assert str(refused.value).startswith(expected)
     assert not Payload.ran
+
+
+def test_why_a_file_is_refused_is_one_line_whatever_its_arrays_are_called(tmp_path):
+    np.savez(tmp_path / 'odd.npz', **{'first\nsecond': np.arange(3)})
+    with pytest.raises(ValueError) as refused:
+        read_npz(tmp_path / 'odd.npz', ['images'])
+    assert str(refused.value).endswith('images is not among first second')

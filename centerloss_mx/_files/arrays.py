@@ -97,7 +97,8 @@ def read_npz(
                 _check_size(arrays.zip, f'{name}.npy')
             return {name: arrays[name] for name in found}
     except Exception as error:  # NumPy's errors for a damaged file have no common base
-        raise ValueError(f'{path}: {expected}: {error}') from None
+        reason = ' '.join(str(error).split())  # NumPy's may have several lines
+        raise ValueError(f'{path}: {expected}: {reason}') from None
 
 
 def _check_size(archive: zipfile.ZipFile, name: str) -> None:
