@@ -19,6 +19,7 @@ from centerloss_mx.cli import main
 from centerloss_mx.model import latest_checkpoint
 from centerloss_mx.training import read_history
 
+import mxnet as mx
 import numpy as np
 import pytest
 from makers import patterned_pictures
@@ -59,7 +60,8 @@ def uninterrupted(data, tmp_path_factory):
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     begin = time.monotonic()
-    main(['train', str(data), '-o', str(folder / 'net'), *OPTIONS])
+    with mx.name.NameManager():  # a process of its own numbers the layers without a name from 0
+        main(['train', str(data), '-o', str(folder / 'net'), *OPTIONS])
     seconds = time.monotonic() - begin
     logger.removeHandler(handler)
     logger.setLevel(level)
