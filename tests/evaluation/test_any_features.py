@@ -89,7 +89,7 @@ def test_retrieval_is_that_of_exact_arithmetic(drawn):
     queries = []
     for i, row in enumerate(squares(whole)):
         relevant = int((labels == labels[i]).sum()) - 1
-        hits = [labels[j] == labels[i] for j in ranked(row, i)[:relevant]]
+        hits = [bool(labels[j] == labels[i]) for j in ranked(row, i)[:relevant]]
         if hits:
             precisions = [Fraction(sum(hits[: k + 1]), k + 1) * hits[k] for k in range(relevant)]
             queries.append((hits[0], Fraction(sum(hits), relevant), sum(precisions) / relevant))

@@ -196,12 +196,14 @@ def test_half_precision_labels_are_the_numbers_that_numpy_reads(bound):
     halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
     op = bound(1, 1, 2000, label_dtype='float16')
     op.centers = np.arange(2000).reshape(2000, 1)
-    valid = halves[np.isin(halves, np.arange(2000))]
+    classes = set(range(2000))
+    is_valid = np.array([half in classes for half in halves.tolist()])
+    valid = halves[is_valid]
     assert len(valid) == 2001  # 0 has two signs
     for half in valid[::7]:
         assert op.forward([[0]], [half], is_train=False).asscalar() == 0.5 * float(half) ** 2
     op.executor.arg_dict['data'][:] = 0
-    for half in halves[~np.isin(halves, valid)][::97]:
+    for half in halves[~is_valid][::97]:
         assert np.isnan(op.forward([[0]], [half], is_train=False).asscalar())
 
 

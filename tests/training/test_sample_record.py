@@ -101,7 +101,7 @@ def test_what_is_tested_may_begin_and_end(samples, tmp_path):
     (lambda folder: shutil.copy(folder / 'b' / '03.png', folder / 'b' / 'new.png'),
      '1 of 7 samples is new or has changed (the first is FOLDER/b/new.png);'),
     (lambda folder: (folder / 'a' / '02.png').unlink(), '1 of the 6 before is missing or has changed;'),
-    (lambda folder: shutil.move(folder / 'a' / '02.png', folder / 'b'),
+    (lambda folder: shutil.move(folder / 'a' / '02.png', folder / 'b' / '02.png'),
      '1 of 6 samples is new or has changed (the first is FOLDER/b/02.png), 1 of the 6 before is missing or'),
 ])  # fmt: skip
 def test_pictures_that_came_or_went_are_named(tmp_path, change, message):
