@@ -57,10 +57,10 @@ def check_labels(
         raise ValueError(
             f'labels are bool; expected class numbers in 0..{num_class - 1}, as of label.astype("int32")'
         )
+    most = min(num_class, exact_below(labels.dtype))
     with np.errstate(invalid='ignore'):  # NaN and infinity become some integer, which `wrong` finds unequal
         classes = labels.astype(np.intp)
-    most = min(num_class, exact_below(labels.dtype))
-    wrong = (classes != labels) | (classes < 0) | (classes >= most)
+        wrong = (classes != labels) | (classes < 0) | (classes >= most)
     kept = None
     if ignore_label is not None:
         ignored = labels == ignore_label
