@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 
-__all__ = ['KV_STORES', 'LOSSES', 'METRICS', 'SOURCES', 'devices']
+__all__ = ['FITS', 'KV_STORES', 'LAYOUTS', 'LOSSES', 'METRICS', 'SOURCES', 'SPLITS', 'devices']
+
+FITS = ('crop', 'stretch', 'pad')  # how a picture of another shape gets the size of the network's
 
 KV_STORES = ('local', 'device', 'dist_sync', 'dist_device_sync', 'dist_async')
+
+LAYOUTS = ('NHW', 'NHWC', 'NCHW')  # of images in an array; N: sample, C: channel
 
 LOSSES = (  # the names that `symbol.supervised` takes
     'softmax',
@@ -21,6 +25,8 @@ LOSSES = (  # the names that `symbol.supervised` takes
 METRICS = ('cosine', 'euclidean')
 
 SOURCES = ('digits', 'lfw', 'olivetti')  # the sets that `dataset.load_samples` knows by name
+
+SPLITS = ('samples', 'classes')  # what is held out to test with
 
 _DEVICE = re.compile(r'\s*(cpu|gpu)(?::([0-9]*))?\s*')
 _MOST_DEVICES = 1024  # MXNet allocates memory for each number below a device's: a typo could use all of it

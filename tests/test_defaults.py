@@ -13,7 +13,15 @@ import mxnet as mx
 DEFAULTS = {
     'callback.ProgressBar': {'description': '', 'initial': 0, 'frequent': 20},
     'dataset.hold_out': {'seed': 0},
-    'dataset.load_samples': {'part': None, 'class_names': None, 'min_classes': 1},
+    'dataset.SourceOptions': {
+        'layout': None, 'image_size': None, 'fit': None, 'mean': None, 'std': None, 'label_column': None,
+        'min_images': 1, 'skip_bad': False, 'test': None, 'test_share': 0.2, 'split': 'samples',
+        'test_column': None,
+    },
+    'dataset.load_samples': {
+        'part': None, 'class_names': None, 'min_classes': 1, 'layout': None, 'image_size': None, 'fit': None,
+        'mean': None, 'std': None, 'label_column': None, 'min_images': 1,
+    },
     'dataset.read_npz': {'optional': ()},
     'dataset.samples_iter': {
         'image_size': None, 'shuffle': False, 'rand_mirror': False, 'ignore_label': None,

@@ -22,7 +22,7 @@ NAMES = {
         Help Parser readable run
     """,
     'dataset': """
-        Arrays SOURCES Samples as_arrays has_parts hold_out load_arrays load_samples numbered
+        Arrays SOURCES Samples SourceOptions as_arrays has_parts hold_out load_arrays load_samples numbered
         read_npz samples_iter
     """,
     'evaluation': """

@@ -20,7 +20,7 @@ EXAMPLES = sorted((REPOSITORY / 'examples').glob('*.py'))
 # From bottom to top. A module imports what is below it, and nothing of its own level.
 LEVELS = [
     {'_compat', '_program'},
-    {'_checks', '_choices', '_files', '_optional'},
+    {'_checks', '_choices', '_files', '_optional', '_source_options'},
     {'_mxnet'},
     {'operator'},
     {'symbol', 'gluon', 'evaluation'},

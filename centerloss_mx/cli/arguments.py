@@ -15,11 +15,6 @@ from .._program import NAME as PROGRAM
 if TYPE_CHECKING:
     from mxnet.context import Context
 
-SOURCE_HELP = (
-    f'{", ".join(_choices.SOURCES)}; a folder of class folders; a .rec file; an .npz file of images and '
-    'labels (uint8 is scaled to [0, 1]); an idx file, or a folder with those of MNIST'
-)
-
 
 class Help(argparse.ArgumentDefaultsHelpFormatter):
     """Show the default of an option if it has one."""
@@ -148,7 +143,9 @@ def add_command(
 
 def read_options(options: Any, args: argparse.Namespace) -> Any:
     """Make a command's options from the arguments with the names of their fields."""
-    values = {name: getattr(args, name) for name in options._fields}
+    values = {name: getattr(args, name) for name in options._fields if name != 'source'}
+    if 'source' in options._fields:
+        values['source'] = args.read_source(args)
     if 'ctx' in values:
         try:
             values['ctx'] = devices(args.ctx)
@@ -180,18 +177,6 @@ def add_checkpoint(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         '--layer', default='embedding_output', help='output of the network that is the feature'
-    )
-
-
-def add_pictures(command: Any, default_size: str) -> None:
-    """Add the arguments for pictures in files."""
-    command.add_argument(
-        '--image-size',
-        type=whole_number(1, MOST),
-        help=f'height and width to which pictures in files are resized (default: {default_size})',
-    )
-    command.add_argument(
-        '--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them'
     )
 
 

@@ -44,7 +44,9 @@ def embed(options: EmbedOptions) -> None:
     samples = _samples(options, extractor.class_names if options.trained_classes else None)
     _check_kind(options, samples, extractor.pictures)
     data = samples if isinstance(samples, Images) else samples.images
-    found = extractor.predict(data, options.batch_size, options.image_size, options.flip, progress=True)
+    found = extractor.predict(
+        data, options.batch_size, options.source.image_size, options.flip, progress=True
+    )
     if found.ndim != 2:
         raise ValueError(
             f'{options.layer} has shape {found.shape}; expected (N, D), a feature for each sample'
@@ -91,10 +93,11 @@ def _check_kind(options: EmbedOptions, samples: Samples, trained_on_pictures: bo
 
 def _samples(options: EmbedOptions, class_names: Sequence[str] | None) -> Samples:
     """Load the samples; of a source without parts, `--part` means what `train` trained on or held out."""
-    data, part = options.data, options.part
+    data, part, reading = options.data, options.part, options.source.reading()
+    skip_bad = options.source.skip_bad
     if has_parts(data) or part is None:
         part = part or ('test' if has_parts(data) else None)
-        return readable(load_samples(data, part, class_names), options.skip_bad)
+        return readable(load_samples(data, part, class_names, **reading), skip_bad)
     prefix = prefix_and_epoch(options.prefix, options.epoch)[0]
     path = options_path(prefix)
     saved = _saved_options(path, part)
@@ -102,7 +105,7 @@ def _samples(options: EmbedOptions, class_names: Sequence[str] | None) -> Sample
     same_path = Path(saved['data']).resolve() == Path(data).resolve()
     if saved['test'] is not None or not saved['test_share'] or not (record or same_path):
         raise ValueError(f'--part {part}: according to {path}, no part of {data} was held out')
-    samples = readable(load_samples(data, None, class_names), options.skip_bad or saved['skip_bad'])
+    samples = readable(load_samples(data, None, class_names, **reading), skip_bad or saved['skip_bad'])
     if record is not None:  # nothing is drawn again
         try:
             return recorded_part(record, samples, part)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .arguments import SOURCE_HELP, add_batches, add_checkpoint, add_command, add_output, add_pictures
+from .._source_options import SourceOptions
+from .arguments import add_batches, add_checkpoint, add_command, add_output
+from .source_arguments import SOURCE_HELP, add_reading
 
 if TYPE_CHECKING:
     from mxnet.context import Context
@@ -18,13 +20,12 @@ class EmbedOptions(NamedTuple):
     epoch: int | None
     layer: str
     data: str
+    source: SourceOptions
     output: Path
     force: bool
     part: str | None
     trained_classes: bool
     flip: bool
-    image_size: int | None
-    skip_bad: bool
     batch_size: int
     ctx: list[Context]
 
@@ -52,5 +53,5 @@ def add_embed(commands: Any) -> None:
         help='use the class numbers of the training',
     )
     add('--flip', action='store_true', help='append the feature of the mirrored sample')
-    add_pictures(command, 'that of the training')
+    add_reading(command, 'that of the training', 'that of the training')
     add_batches(command, 128, 'samples at a time', 'device: cpu, gpu:0, ...')

@@ -37,8 +37,9 @@ def network(options: TrainOptions, samples: Samples) -> tuple[Symbol, dict[str, 
 
 def _data_shape(options: TrainOptions, samples: Samples) -> tuple[int, ...]:
     if isinstance(samples, Images):
-        assert options.image_size is not None  # `with_defaults` has set it
-        return (3, options.image_size, options.image_size)
+        size = options.source.image_size
+        assert size is not None  # `with_defaults` has set it
+        return (3, size, size) if isinstance(size, int) else (3, *size)
     return samples.images.shape[1:]
 
 

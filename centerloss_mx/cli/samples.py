@@ -44,13 +44,14 @@ def held_out(source: object, samples: Samples, share: float, seed: int) -> tuple
 
 def train_and_test_samples(options: TrainOptions) -> tuple[Samples, Samples | None]:
     """Load the samples to train with and those to test with; None: nothing is tested."""
-    samples = readable(load_samples(options.data, min_classes=2), options.skip_bad)
-    if options.test is not None:
-        part = 'test' if has_parts(options.test) else None
-        test = load_samples(options.test, part, samples.class_names, 2)
-        return samples, readable(test, options.skip_bad)
+    source = options.source
+    samples = readable(load_samples(options.data, min_classes=2, **source.reading()), source.skip_bad)
+    if source.test is not None:
+        part = 'test' if has_parts(source.test) else None
+        test = load_samples(source.test, part, samples.class_names, 2, **source.reading())
+        return samples, readable(test, source.skip_bad)
     if has_parts(options.data):
-        return samples, load_samples(options.data, 'test', samples.class_names, 2)
-    if not options.test_share:
+        return samples, load_samples(options.data, 'test', samples.class_names, 2, **source.reading())
+    if not source.test_share:
         return samples, None
-    return held_out(options.data, samples, options.test_share, options.seed)
+    return held_out(options.data, samples, source.test_share, options.seed)

@@ -79,7 +79,7 @@ def _training(
         seed=options.seed,
         context=options.ctx,
         kvstore=kvstore,
-        image_size=options.image_size,
+        image_size=options.source.image_size,
         rand_mirror=options.rand_mirror,
         initializer=None if network_name(options, samples) in NETWORKS else INITIALIZER,
         arg_params=params,

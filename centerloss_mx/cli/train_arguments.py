@@ -9,15 +9,14 @@ from typing import Any
 from .._checks import MOST
 from .._choices import KV_STORES, LOSSES
 from .arguments import (
-    SOURCE_HELP,
     add_batches,
     add_command,
     add_output,
-    add_pictures,
     number,
     random_seed,
     whole_number,
 )
+from .source_arguments import SOURCE_HELP, add_reading, add_split
 from .train_options import TrainOptions
 
 # Name of an option of the losses: how argparse reads it.
@@ -78,9 +77,8 @@ def add_train(commands: Any) -> None:
     add = command.add_argument
     add('data', metavar='DATA', help=f'what to train with: {SOURCE_HELP}')
     add_output(command, 'prefix of the files to write', metavar='PREFIX')
-    add('--test', metavar='DATA', help='what to test with (default: the test part of DATA, or a share of it)')
-    add('--test-share', type=number(0, 1), default=0.2, help='share to hold out; 0: nothing is tested')
-    add_pictures(command, '64')
+    add_reading(command, '64', '')
+    add_split(command)
     add('--rand-mirror', action='store_true', help='mirror pictures in files at random')
     _add_network(command.add_argument_group('network'))
     _add_loss(command.add_argument_group('loss'))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .._source_options import SourceOptions
+
 if TYPE_CHECKING:
     from mxnet.context import Context
 
@@ -17,11 +19,8 @@ class TrainOptions(NamedTuple):
     """The options of `train`; None: not given."""
 
     data: str
-    test: str | None
-    test_share: float
-    image_size: int | None
+    source: SourceOptions
     rand_mirror: bool
-    skip_bad: bool
     network: str | None
     embedding_dim: int
     layer: str
@@ -50,7 +49,7 @@ class TrainOptions(NamedTuple):
     resume: bool
 
 
-_NOT_SAVED = ('output', 'force', 'resume')  # they do not change the numbers
+_NOT_SAVED = ('source', 'output', 'force', 'resume')  # its fields are; the others do not change the numbers
 
 
 def options_path(prefix: str | Path) -> Path:
@@ -73,7 +72,7 @@ def with_defaults(options: TrainOptions, samples: Samples) -> TrainOptions:
     """
     from ..io import Images  # not before the arguments are read
 
-    size, lr = options.image_size, options.lr
+    size, lr = options.source.image_size, options.lr
     if isinstance(samples, Images):
         size = size or 64
     elif options.rand_mirror:
@@ -84,9 +83,10 @@ def with_defaults(options: TrainOptions, samples: Samples) -> TrainOptions:
         raise ValueError(f'--image-size {size}: {options.data} holds arrays, which are not resized')
     if lr is None:
         lr = 0.05 if options.optimizer in MOMENTA else 0.001
-    return options._replace(image_size=size, lr=lr)
+    return options._replace(source=options.source._replace(image_size=size), lr=lr)
 
 
 def saved_options(options: TrainOptions) -> dict[str, Any]:
     """Return the options that a resumed training must have, too."""
-    return {name: value for name, value in options._asdict().items() if name not in _NOT_SAVED}
+    options_by_name = {**options._asdict(), **options.source._asdict()}
+    return {name: value for name, value in options_by_name.items() if name not in _NOT_SAVED}

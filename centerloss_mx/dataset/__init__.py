@@ -10,6 +10,7 @@ serves the samples to a network:
 
 from .._choices import SOURCES
 from .._files import read_npz
+from .._source_options import SourceOptions
 from ..io.class_names import numbered
 from .arrays import Arrays, Samples, as_arrays, load_arrays
 from .serve import samples_iter
@@ -20,6 +21,7 @@ __all__ = [
     'SOURCES',
     'Arrays',
     'Samples',
+    'SourceOptions',
     'as_arrays',
     'has_parts',
     'hold_out',

@@ -24,6 +24,13 @@ def load_samples(
     part: str | None = None,
     class_names: Sequence[str] | None = None,
     min_classes: int = 1,
+    layout: str | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    fit: str | None = None,
+    mean: tuple[float, float, float] | None = None,
+    std: tuple[float, float, float] | None = None,
+    label_column: str | None = None,
+    min_images: int = 1,
 ) -> Samples:
     """Load samples and their classes from any kind of source.
 
@@ -43,6 +50,8 @@ def load_samples(
         For a test set: the classes of the training set. The labels are then numbers of these classes.
     min_classes : int
         The least number of classes.
+    layout, image_size, fit, mean, std, label_column, min_images
+        How the samples are read, see `SourceOptions`.
 
     Returns
     -------

@@ -23,7 +23,8 @@ DEFAULTS = {
     'delta': None, 'margin': None, 'covariance': None, 'optimizer': 'sgd', 'lr': None,
     'lr_schedule': 'cosine', 'momentum': None, 'wd': None, 'batch_size': 32, 'num_epochs': 12, 'seed': 1,
     'ctx': [mx.cpu(0)],
-    'kv_store': 'local',
+    'kv_store': 'local', 'layout': None, 'fit': None, 'mean': None, 'std': None, 'label_column': None,
+    'min_images': 1, 'split': 'samples', 'test_column': None,
 }  # fmt: skip
 
 IGNORE = {'use_ignore': True, 'ignore_label': -1}
@@ -65,6 +66,6 @@ def test_the_keywords_of_a_loss(arguments, expected, of_optimizer):
 
 
 def test_pictures_are_resized_and_arrays_are_not():
-    assert with_defaults(given(), PICTURES).image_size == 64
-    assert with_defaults(given('--image-size', '24'), PICTURES).image_size == 24
-    assert with_defaults(given(), ARRAYS).image_size is None
+    assert with_defaults(given(), PICTURES).source.image_size == 64
+    assert with_defaults(given('--image-size', '24'), PICTURES).source.image_size == 24
+    assert with_defaults(given(), ARRAYS).source.image_size is None
