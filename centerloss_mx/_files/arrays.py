@@ -65,7 +65,8 @@ def read_npz(
     path : path-like
         The file.
     names, optional : sequence of str
-        The arrays to read. Those in `optional` may be missing.
+        The arrays to read; of ``'images or features'``, all that there are. Those in `optional` may be
+        missing.
 
     Returns
     -------
@@ -89,10 +90,13 @@ def read_npz(
         raise ValueError(f'{path} is not an .npz file, or it is damaged; {expected}')
     try:
         with open(path, 'rb') as file, np.load(file, allow_pickle=False) as arrays:
-            missing = [name for name in names if name not in arrays.files]
-            if missing:
-                raise ValueError(f'{missing[0]} is not among {", ".join(arrays.files) or "none"}')
-            found = [name for name in (*names, *optional) if name in arrays.files]
+            found = []
+            for name in names:
+                there = [one for one in name.split(' or ') if one in arrays.files]
+                if not there:
+                    raise ValueError(f'{name} is not among {", ".join(arrays.files) or "none"}')
+                found += there
+            found += [name for name in optional if name in arrays.files]
             for name in found:
                 _check_size(arrays.zip, f'{name}.npy')
             return {name: arrays[name] for name in found}

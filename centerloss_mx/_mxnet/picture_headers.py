@@ -71,7 +71,7 @@ def read_header(content: bytes) -> Header:
     elif content[:4] in _BYTE_ORDERS:
         header, held = _read_tiff(content)
     else:
-        raise RuntimeError('neither a JPEG nor a PNG nor a BMP nor a TIFF file')
+        raise RuntimeError('not a JPEG, PNG, BMP, TIFF, PBM, PGM, PPM or WebP file')
     width, height, _ = header
     pixels = f'{width} x {height} pixels'
     if min(width, height) < 1:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from mxnet import image as mximage
+from mxnet import ndarray as nd
 from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 
+from .other_pictures import OTHER_SUFFIXES, decode_other, is_other
 from .picture_headers import is_jpeg, read_header
 
-__all__ = ['decode']
+__all__ = ['SUFFIXES', 'decode']
+
+SUFFIXES = ('.bmp', '.dib', '.jpe', '.jpeg', '.jpg', '.png', '.tif', '.tiff', *OTHER_SUFFIXES)
 
 _RGB_AS_STORED = 1 | 128  # OpenCV's IMREAD_COLOR and IMREAD_IGNORE_ORIENTATION
 _EMPTY_COMMENT = b'\xff\xfe\x00\x02'
@@ -18,7 +22,7 @@ _FLIPS = {1: (), 2: (1,), 3: (0, 1), 4: (0,), 5: (), 6: (1,), 7: (0, 1), 8: (0,)
 
 
 def decode(content: bytes) -> NDArray:
-    """Decode a JPEG, PNG, BMP or TIFF file, upright; raise RuntimeError with the reason if that fails.
+    """Decode a picture of `SUFFIXES`, upright; raise RuntimeError with the reason if that fails.
 
     MXNet allocates what a header promises: 5 GB for a JPEG of 749 bytes that says 30000 x 30000. Where
     OpenCV cannot read the header of a PNG or JFIF file, MXNet returns uninitialized memory as pixels. So the
@@ -34,6 +38,8 @@ def decode(content: bytes) -> NDArray:
     The engine decodes later than `imdecode` returns. Its error would be raised somewhere in training.
     https://github.com/apache/mxnet/blob/1.9.1/src/io/image_io.cc#L204
     """
+    if is_other(content):
+        return nd.array(decode_other(content), dtype='uint8')
     header = read_header(content)
     if is_jpeg(content):
         content = content[:2] + _EMPTY_COMMENT + content[2:]

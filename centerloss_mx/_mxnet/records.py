@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Any
+from typing import Any, BinaryIO, Iterable, Iterator, NamedTuple
 
+import numpy as np
 from mxnet import recordio
 
-__all__ = ['read_record']
+__all__ = ['RecordHeader', 'read_headers', 'read_record']
 
 _MAGIC = struct.pack('<I', 0xCED7230A)
 _LENGTH = 2**29 - 1  # the lower bits of a header's second word; the upper three say which part it is
 _WHOLE, _LAST = 0, 3
+_HEADER = struct.Struct('<IfQQ')  # of recordio.IRHeader: number of labels or 0, label, two keys
+
+
+class RecordHeader(NamedTuple):
+    """What a record says of its picture.
+
+    Parameters
+    ----------
+    labels : numpy.ndarray
+        float32 (L,).
+    is_vector : bool
+        Whether the labels are a vector; if not, L is 1.
+    has_picture : bool
+        Whether something follows the labels.
+    """
+
+    labels: np.ndarray
+    is_vector: bool
+    has_picture: bool
 
 
 def read_record(path: str | os.PathLike[str], position: int) -> tuple[Any, bytes]:
@@ -29,29 +49,58 @@ def read_record(path: str | os.PathLike[str], position: int) -> tuple[Any, bytes
     ValueError
         There is no complete record.
     """
+    with open(path, 'rb') as file:
+        content = _MAGIC.join(_parts(file, position))
     try:
-        header, picture = recordio.unpack(_content(path, position))
+        header, picture = recordio.unpack(content)
     except struct.error as error:
         raise ValueError(f'damaged record: {error}') from None
     return header.label, picture
 
 
-def _content(path: str | os.PathLike[str], position: int) -> bytes:
-    """A record, which is written in parts where the magic number occurs in it."""
-    parts = []
-    part = None
+def read_headers(path: str | os.PathLike[str], positions: Iterable[int]) -> Iterator[RecordHeader]:
+    """Yield the header of the record at each position of a .rec file; no picture is read.
+
+    Raises
+    ------
+    ValueError
+        There is no complete record.
+    """
     with open(path, 'rb') as file:
-        size = os.fstat(file.fileno()).st_size
-        while part not in (_WHOLE, _LAST):
-            if not 0 <= position <= size - 8:
-                raise ValueError(f'truncated: {size} bytes found, a record expected at byte {position}')
-            file.seek(position)
-            magic, word = file.read(4), int.from_bytes(file.read(4), 'little')
-            part, length = word >> 29, word & _LENGTH
-            if magic != _MAGIC:
-                raise ValueError(f'no record at byte {position}')
-            if position + 8 + length > size:
-                raise ValueError(f'truncated: {size} bytes found, {position + 8 + length} expected')
-            parts.append(file.read(length))
-            position += 8 + length + -length % 4
-    return _MAGIC.join(parts)
+        for position in positions:
+            part, length = _part(file, position)
+            if length < _HEADER.size:
+                raise ValueError(f'damaged record: {length} bytes')
+            number, label, _, _ = _HEADER.unpack(file.read(_HEADER.size))
+            end = _HEADER.size + 4 * number
+            if number == 0:
+                labels = np.array([label], np.float32)
+            elif end > length:
+                raise ValueError(f'damaged record: {number} labels in {length} bytes')
+            else:
+                labels = np.frombuffer(file.read(4 * number), '<f4')
+            yield RecordHeader(labels, number > 0, length > end or part != _WHOLE)
+
+
+def _parts(file: BinaryIO, position: int) -> Iterator[bytes]:
+    """The parts of a record, which ends a part where the magic number occurs in it."""
+    part = None
+    while part not in (_WHOLE, _LAST):
+        part, length = _part(file, position)
+        yield file.read(length)
+        position += 8 + length + -length % 4
+
+
+def _part(file: BinaryIO, position: int) -> tuple[int, int]:
+    """Return which part of a record begins at a position, and its length; the file is at its content then."""
+    size = os.fstat(file.fileno()).st_size
+    if not 0 <= position <= size - 8:
+        raise ValueError(f'truncated: {size} bytes found, a record expected at byte {position}')
+    file.seek(position)
+    magic, word = file.read(4), int.from_bytes(file.read(4), 'little')
+    part, length = word >> 29, word & _LENGTH
+    if magic != _MAGIC:
+        raise ValueError(f'no record at byte {position}')
+    if position + 8 + length > size:
+        raise ValueError(f'truncated: {size} bytes found, {position + 8 + length} expected')
+    return part, length

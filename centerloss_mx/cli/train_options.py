@@ -79,8 +79,6 @@ def with_defaults(options: TrainOptions, samples: Samples) -> TrainOptions:
         raise ValueError(
             f'--rand-mirror: {options.data} holds arrays; only pictures in files can be mirrored'
         )
-    elif size is not None:
-        raise ValueError(f'--image-size {size}: {options.data} holds arrays, which are not resized')
     if lr is None:
         lr = 0.05 if options.optimizer in MOMENTA else 0.001
     return options._replace(source=options.source._replace(image_size=size), lr=lr)

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +15,16 @@ from .._choices import SOURCES
 from .._optional import require
 from ..io import list_images, load_mnist, read_idx
 from ..io.class_names import check_class_count, class_numbers
+from ..io.listing import is_picture
 from .arrays import Arrays, Samples, as_arrays, load_arrays
+from .small_classes import without_small_classes
+from .tables import load_table
 
 _IMAGES_OF_A_PART = re.compile(r'(train|t10k)-images[-.]idx3-ubyte(\.gz)?')
 
 
 def load_samples(
-    source: str | os.PathLike,
+    source: str | os.PathLike | Sequence[str | os.PathLike],
     part: str | None = None,
     class_names: Sequence[str] | None = None,
     min_classes: int = 1,
@@ -31,19 +35,20 @@ def load_samples(
     std: tuple[float, float, float] | None = None,
     label_column: str | None = None,
     min_images: int = 1,
+    labelled: bool | None = True,
 ) -> Samples:
     """Load samples and their classes from any kind of source.
 
     Parameters
     ----------
-    source : str or path-like
+    source : str, path-like, or sequence of path-like
         - ``'digits'``: the 12,000 digits of MNIST in the package;
         - ``'lfw'`` (people with at least 5 pictures) or ``'olivetti'``: faces that scikit-learn downloads;
         - a folder of idx files with MNIST's names (``train-images-idx3-ubyte``, ``t10k-…``, gzipped or not);
         - an idx file of images, with that of the labels beside it (``…-images-idx3-ubyte`` and
           ``…-labels-idx1-ubyte``);
-        - an .npz file, see `load_arrays`;
-        - a folder of class folders, or a .rec file, see `io.list_images`.
+        - an .npz file, see `load_arrays`, or a .csv file, see `load_table`;
+        - a folder of class folders, a .rec file, or pictures, see `io.list_images`.
     part : {'train', 'test'} or None
         The part of the digits or of a folder of idx files; None: ``'train'``. Other sources have no parts.
     class_names : sequence of str, optional
@@ -52,6 +57,9 @@ def load_samples(
         The least number of classes.
     layout, image_size, fit, mean, std, label_column, min_images
         How the samples are read, see `SourceOptions`.
+    labelled : bool or None
+        Whether the samples have labels; None: as the source has them. Samples without labels have no
+        `class_names`, and their labels are -1.
 
     Returns
     -------
@@ -73,29 +81,98 @@ def load_samples(
     >>> load_samples('digits', 'test').images.shape
     (2000, 1, 28, 28)
     """
+    if not isinstance(source, (str, os.PathLike)):
+        _check_not_given('a list', 'pictures', part=part, layout=layout, label_column=label_column)
+        return list_images(source, labelled=bool(labelled))
     if part is not None:
         check_choice('', 'part', part, ('train', 'test'))
-    if part is not None and not has_parts(source):
-        raise ValueError(f'part={part!r}: {source} is not divided into a training and a test part')
+        if not has_parts(source):
+            raise ValueError(f'part={part!r}: {source} is not divided into a training and a test part')
+    if min_images < 1:
+        raise ValueError(f'min_images={min_images} is not > 0')
+    samples: Samples
+    if _is_of_pictures(Path(source)):
+        _check_not_given(source, 'pictures in files', layout=layout)
+        labelled = _has_labels(Path(source)) if labelled is None else labelled
+        samples = list_images(source, class_names, 1, _label_number(source, label_column), labelled)
+    else:
+        _check_not_given(source, 'arrays', image_size=image_size, fit=fit, mean=mean, std=std)
+        samples = _with_class_names(
+            _arrays(source, part, layout, label_column, labelled), class_names, source
+        )
+    if not samples.class_names:
+        return samples
+    if class_names is None:
+        samples = without_small_classes(samples, min_images, source)
+    hint = ', each a folder of its pictures' if os.path.isdir(source) else ''
+    check_class_count(samples.labels, min_classes, source, hint)
+    return samples
+
+
+def _is_of_pictures(path: Path) -> bool:
+    """Whether a path is of pictures: one, a .rec file, or a folder that has none of MNIST's idx files."""
+    if str(path) in SOURCES or has_parts(path):
+        return False
+    return path.is_dir() or (path.is_file() and (path.suffix == '.rec' or is_picture(path)))
+
+
+def _has_labels(path: Path) -> bool:
+    """Whether pictures have labels: those of class folders and of .rec files have."""
+    if not path.is_dir():
+        return path.suffix == '.rec'
+    return any(entry.is_dir() and not entry.name.startswith('.') for entry in path.iterdir())
+
+
+def _label_number(source: Any, label_column: str | int | None) -> int | None:
+    """The number of a label among those of a record."""
+    if label_column is None:
+        return None
+    if str(source).endswith('.rec') and str(label_column).isdecimal():
+        return int(label_column)
+    expected = '0 for the first label of a record, 1, ...' if str(source).endswith('.rec') else 'None'
+    raise ValueError(f'label_column={label_column!r}: {source} holds pictures; expected {expected}')
+
+
+def _check_not_given(source: Any, what: str, **options: Any) -> None:
+    """Raise ValueError for an option that samples of this kind do not have."""
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f'{name}={value!r}: {source} holds {what}, which have no such option')
+
+
+def _arrays(
+    source: str | os.PathLike,
+    part: str | None,
+    layout: str | None,
+    label_column: str | None,
+    labelled: bool | None,
+) -> Arrays:
+    """Load samples that are arrays: of a name, an .npz, .csv or idx file, or a folder of idx files."""
     path = Path(source)
+    if path.suffix == '.csv' and path.exists():
+        _check_not_given(source, 'vectors', layout=layout)
+        return load_table(path, label_column, labelled)
+    _check_not_given(source, 'arrays without columns', label_column=label_column)
+    if path.suffix == '.npz' and path.exists():
+        return load_arrays(path, layout, labelled)
     if str(source) in SOURCES:
         samples = _named_set(str(source), part)
     elif has_parts(source):
-        samples = _idx_arrays(_images_of_part(path, part or 'train'))
-    elif path.suffix == '.npz' and path.exists():
-        samples = load_arrays(path)
-    elif path.is_file() and path.suffix != '.rec':
-        samples = _idx_arrays(path)
-    elif path.exists():
-        return list_images(path, class_names, min_classes)
+        samples = _idx_arrays(_images_of_part(path, part or 'train'), layout)
+    elif path.is_file():
+        samples = _idx_arrays(path, layout)
     else:
         what = 'is a link to what does not exist' if path.is_symlink() else 'does not exist'
         raise FileNotFoundError(
-            f'{source} {what}; expected a folder of class folders, a .rec, .npz or idx file, or one of '
+            f'{source} {what}; expected a folder of class folders, a .rec, .npz, .csv or idx file, or one of '
             f'{", ".join(SOURCES)}'
         )
-    check_class_count(samples.labels, min_classes, source)
-    if class_names is None:
+    return samples if labelled in (None, True) else as_arrays(samples.images, None)
+
+
+def _with_class_names(samples: Arrays, class_names: Sequence[str] | None, source: Any) -> Arrays:
+    """Number the classes of a test set as those of the training set."""
+    if class_names is None or not samples.class_names:
         return samples
     numbers = class_numbers(class_names, samples.class_names, source)
     new_number = np.array([numbers[name] for name in samples.class_names])
@@ -146,7 +223,7 @@ def _images_of_part(folder: Path, part: str) -> Path:
     return of_part[0]
 
 
-def _idx_arrays(images_path: Path) -> Arrays:
+def _idx_arrays(images_path: Path, layout: str | None = None) -> Arrays:
     labels_path = _labels_beside(images_path)
     images, labels = read_idx(images_path), read_idx(labels_path)
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
@@ -156,7 +233,7 @@ def _idx_arrays(images_path: Path) -> Arrays:
     if labels.shape != images.shape[:1]:
         raise ValueError(f'{labels_path}: labels of shape {labels.shape}; expected {images.shape[:1]}')
     try:
-        return as_arrays(images, labels)
+        return as_arrays(images, labels, layout)
     except ValueError as error:
         raise ValueError(f'{images_path}: {error}') from None
 

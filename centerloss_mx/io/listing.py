@@ -1,42 +1,58 @@
-"""`list_images`: pictures and their classes in a folder of class folders, or in a .rec file."""
+"""`list_images`: pictures and their classes in a folder, a list or a .rec file."""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Iterable
+from typing import Iterable, Union
 
 import numpy as np
 
+from .._checks import quantity
 from .._files import check_file
-from ..operator.labels import check_labels
-from .class_names import check_class_count, class_numbers
+from .._mxnet.pictures import SUFFIXES
+from ..operator.labels import check_labels, exact_below
+from .class_names import check_class_count, class_numbers, numbered
 from .images import Images
-from .records import record_labels
+from .records import labelled_records
 
-_SUFFIXES = ('.jpg', '.jpeg', '.png')
+_LOGGER = logging.getLogger(__name__)
+
+PathLike = Union[str, 'os.PathLike[str]']
 
 
 def list_images(
-    path: str | os.PathLike[str], class_names: Sequence[str] | None = None, min_classes: int = 2
+    path: PathLike | Sequence[PathLike],
+    class_names: Sequence[str] | None = None,
+    min_classes: int = 2,
+    label_column: int | None = None,
+    labelled: bool = True,
 ) -> Images:
     """List the pictures in a folder of class folders, or in a .rec file with its index.
 
-    All labels are read and checked; no picture is decoded.
+    All labels are read and checked; no picture is read. Files that are no pictures are passed over, and
+    counted in a line of the log.
 
     Parameters
     ----------
-    path : path-like
-        A folder of class folders, each with the .jpg, .jpeg and .png files of one class. Classes are numbered
-        in the order of their names; hidden and other files are skipped. Or a .rec file with its .idx beside
-        it, as MXNet's `im2rec.py` writes them, with one label for each record.
+    path : path-like, or sequence of path-like
+        A folder of class folders, each with the pictures of one class: .jpg, .jpeg, .png, .bmp, .tif; and
+        .pgm, .ppm and .webp, for which Pillow has to be installed. Classes are numbered in the order of their
+        names; hidden files are skipped. Or a .rec file with its .idx beside it, as MXNet's `im2rec.py` or
+        InsightFace write them. Without labels also a folder of pictures, a picture, or several.
     class_names : sequence of str, optional
         For a test set: the classes of the training set. They must contain the names of the class folders; the
-        labels of a .rec file are their numbers. None: the classes found. The labels of a .rec file must then
-        be 0..C-1, each at least once; their names are '0', '1', ...
+        labels of a .rec file are names of theirs, or else their numbers. None: the classes found. Those of a
+        .rec file are named after their labels, '0', '1', ..., and numbered in this order.
     min_classes : int
         The least number of classes.
+    label_column : int or None
+        Which label counts in a .rec file whose records have several, from 0.
+    labelled : bool
+        Whether the pictures have labels. If not, `labels` are -1, and there are no `class_names`.
 
     Returns
     -------
@@ -49,7 +65,7 @@ def list_images(
         `path` is neither a folder nor a .rec file, or there is no .idx beside it.
     ValueError
         A class folder has no pictures or is not one of `class_names`, there are fewer than `min_classes`, a
-        record cannot be read, or its label is not one whole number of the expected range.
+        record cannot be read, or its label is not a whole number >= 0.
 
     Examples
     --------
@@ -57,12 +73,18 @@ def list_images(
     >>> len(images.files), images.class_names[images.labels[0]]  # doctest: +SKIP
     (11788, 'Acadian_Flycatcher')
     """
+    if not labelled:
+        return _without_labels(path)
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValueError(
+            f'{quantity(len(path), "picture")} in a list have no labels; expected labelled=False'
+        )
     path = Path(path)
     if path.is_dir():
         images = _list_folder(path, class_names)
         hint = ', each a folder of its pictures'
     elif path.suffix == '.rec' and path.is_file():
-        images = _list_records(path, class_names)
+        images = _list_records(path, class_names, label_column)
         hint = ''
     else:
         expected = 'expected a folder of class folders, or a .rec file'
@@ -72,21 +94,51 @@ def list_images(
     return images
 
 
+def is_picture(path: PathLike) -> bool:
+    """Whether the name of a file is that of a picture."""
+    return os.path.splitext(path)[1].lower() in SUFFIXES
+
+
+def _without_labels(path: PathLike | Sequence[PathLike]) -> Images:
+    """One picture or several, or all of a folder or of a .rec file."""
+    if isinstance(path, (str, os.PathLike)) and os.path.isdir(path):
+        pictures = _pictures(Path(path), Path(path).iterdir())
+        if not pictures:
+            raise ValueError(f'{path}: no picture in this folder; expected {", ".join(SUFFIXES)}')
+    elif isinstance(path, (str, os.PathLike)) and not is_picture(path):
+        keys, _ = labelled_records(Path(path), 0)
+        return Images(np.full(len(keys), -1), [], path_imgrec=str(path), records=keys)
+    else:
+        pictures = [Path(path)] if isinstance(path, (str, os.PathLike)) else [*map(Path, path)]
+        for picture in pictures:
+            check_file(picture, 'expected a picture')
+    return Images(np.full(len(pictures), -1), [], files=[*map(str, pictures)])
+
+
 def _list_folder(path: Path, class_names: Sequence[str] | None) -> Images:
     # Gluon's ImageFolderDataset counts hidden and empty folders as classes, and lists hidden files.
     folders = _visible(entry for entry in path.iterdir() if entry.is_dir())
     found = [folder.name for folder in folders]
     names = found if class_names is None else list(class_names)
     numbers = class_numbers(names, found, path)
-    files: list[str] = []
-    labels: list[int] = []
-    for folder in folders:
-        pictures = _visible(entry for entry in folder.iterdir() if entry.suffix.lower() in _SUFFIXES)
-        if not pictures:
-            raise ValueError(f'{folder}: no {", ".join(_SUFFIXES)} in this class folder')
-        files += map(str, pictures)
-        labels += [numbers[folder.name]] * len(pictures)
-    return Images(np.array(labels, np.int64), names, files=files)
+    pictures = _pictures(path, (entry for folder in folders for entry in folder.iterdir()))
+    labels = [numbers[picture.parent.name] for picture in pictures]
+    filled = set(labels)
+    empty = next((folder for folder in folders if numbers[folder.name] not in filled), None)
+    if empty is not None:
+        raise ValueError(f'{empty}: no picture in this class folder; expected {", ".join(SUFFIXES)}')
+    return Images(np.array(labels, np.int64), names, files=[*map(str, pictures)])
+
+
+def _pictures(path: Path, entries: Iterable[Path]) -> list[Path]:
+    """The files that are pictures, sorted within their folders; the others are counted in the log."""
+    files = _visible(entries)
+    others = [file for file in files if not is_picture(file) and file.is_file()]
+    if others:
+        suffixes = Counter(file.suffix.lower() or 'without a suffix' for file in others)
+        counts = ', '.join(f'{count} {suffix}' for suffix, count in sorted(suffixes.items()))
+        _LOGGER.warning('%s: passed over %s: %s', path, quantity(len(others), 'file'), counts)
+    return [file for file in files if is_picture(file)]
 
 
 def _visible(entries: Iterable[Path]) -> list[Path]:
@@ -94,19 +146,16 @@ def _visible(entries: Iterable[Path]) -> list[Path]:
     return sorted(entry for entry in entries if not entry.name.startswith('.'))
 
 
-def _list_records(path: Path, class_names: Sequence[str] | None) -> Images:
-    labels = record_labels(path)
+def _list_records(path: Path, class_names: Sequence[str] | None, label_column: int | None) -> Images:
+    keys, labels = labelled_records(path, label_column)
     try:
-        classes, _ = check_labels(labels, len(class_names or labels))
+        numbers, _ = check_labels(labels, exact_below(labels.dtype))
+        names, classes = numbered(numbers)
+        if class_names is not None and not set(names) <= set(class_names):
+            classes, names = check_labels(labels, len(class_names))[0], list(class_names)
+        elif class_names is not None:
+            number = class_numbers(class_names, names, path)
+            classes, names = np.array([number[name] for name in names])[classes], list(class_names)
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
-    if class_names is None:
-        num_class = classes.max(initial=-1) + 1
-        absent = np.setdiff1d(np.arange(num_class), classes)
-        if len(absent):
-            raise ValueError(
-                f'{path}: no record of class {absent[0]}, though labels go up to {num_class - 1}; '
-                'expected 0..C-1, each at least once'
-            )
-        class_names = [str(number) for number in range(num_class)]
-    return Images(classes.astype(np.int64), list(class_names), path_imgrec=str(path))
+    return Images(classes.astype(np.int64), names, path_imgrec=str(path), records=keys)

@@ -253,7 +253,7 @@ def test_workers_that_see_no_checkpoint_do_not_resume(data, refused, monkeypatch
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (['nowhere'], 'nowhere does not exist; expected a folder of class folders, a .rec, .npz or idx file, or'),
+    (['nowhere'], 'nowhere does not exist; expected a folder of class folders, a .rec, .npz, .csv or idx file, or'),
     (['nowhere.npz'], 'nowhere.npz does not exist'),
     (['DATA', '--scale', 1, '--loss', 'softmax'],
      '--scale has no effect with --loss softmax, which has no options of a center loss'),
@@ -269,7 +269,7 @@ def test_workers_that_see_no_checkpoint_do_not_resume(data, refused, monkeypatch
     (['DATA', '--batch-size', 1, '--ctx', 'cpu:0,cpu:1'], 'one sample or more for each device'),
     (['DATA', '--test-share', 0.01], 'cannot hold out --test-share 0.01'),
     (['DATA', '--test', 'nowhere'], 'nowhere does not exist'),
-    (['DATA', '--image-size', 24], '--image-size 24: '),
+    (['DATA', '--image-size', 24], 'image_size=24: '),
     (['DATA', '--rand-mirror'], 'only pictures in files can be mirrored'),
     (['DATA', '--kv-store', 'dist_sync'], 'this process is not a worker (DMLC_ROLE is not set)'),
     (['DATA', '--lr', '1e30'], 'is not finite in float32'),

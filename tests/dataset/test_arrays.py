@@ -45,8 +45,7 @@ def test_channels_that_may_be_on_two_axes_are_refused(tmp_path, shape, found):
             load_samples(tmp_path / name)
         assert str(refused.value) == (
             f'{tmp_path / name}: images of shape {shape}: the channels may be on axis 1 or 3, because '
-            f'{found} 1, 3 or 4 entries; pass grey images as (N, height, width), or make dataset.Arrays '
-            'of images transposed to (N, channels, height, width)'
+            f"{found} 1, 3 or 4 entries; pass layout='NCHW' or 'NHWC'"
         )
 
 
@@ -55,7 +54,7 @@ def test_members_that_are_no_arrays_are_named(tmp_path):
         with zipfile.ZipFile(tmp_path / 'x.npz', 'w') as archive:
             archive.writestr('images.npy', content)
             archive.writestr('labels.npy', content)
-        with pytest.raises(ValueError, match=r'x.npz: expected the arrays images and labels: '):
+        with pytest.raises(ValueError, match=r'x.npz: expected the arrays images or features and labels: '):
             load_arrays(tmp_path / 'x.npz')
     with zipfile.ZipFile(tmp_path / 'x.npz', 'w') as archive:
         archive.writestr('images', 'text')
@@ -65,8 +64,8 @@ def test_members_that_are_no_arrays_are_named(tmp_path):
 
 
 @pytest.mark.parametrize('content, message', [
-    ({'images': np.zeros((4, 8, 8))}, 'expected the arrays images and labels: labels is not among images'),
-    ({'images': np.zeros((4, 8)), 'labels': np.zeros(4)}, r'images of shape (4, 8) and labels of shape (4,)'),
+    ({'images': np.zeros((4, 8, 8))}, 'expected the arrays images or features and labels: labels is not among images'),
+    ({'images': np.zeros(4), 'labels': np.zeros(4)}, r'images of shape (4,) and labels of shape (4,)'),
     ({'images': np.zeros((4, 8, 8)), 'labels': np.zeros(3)}, 'labels of shape (3,)'),
     ({'images': np.zeros((0, 8, 8)), 'labels': np.zeros(0)}, 'N > 0'),
     ({'images': np.zeros((2, 0, 8)), 'labels': np.zeros(2)}, 'have no pixels'),

@@ -72,7 +72,7 @@ def tiff_of(width, height):
     (lambda: bmp_of(30, -21), '30 x 21 pixels, more than {} bytes can hold'),
     (lambda: bmp_of(9000, 9000, 8, 1), '9000 x 9000 pixels, more than {} bytes can hold'),
     (lambda: bmp_of(-30, 20), '-30 x 20 pixels'),
-    (lambda: saved('GIF'), 'neither a JPEG nor a PNG nor a BMP nor a TIFF file'),
+    (lambda: saved('GIF'), 'not a JPEG, PNG, BMP, TIFF, PBM, PGM, PPM or WebP file'),
     (lambda: tiff_of(20000, 12000), '20000 x 12000 pixels, more than {} bytes can hold'),
     (lambda: saved('JPEG')[:150], 'a JPEG without a size'),
 ])  # fmt: skip
