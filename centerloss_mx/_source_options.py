@@ -63,4 +63,4 @@ class SourceOptions(NamedTuple):
         return {name: value for name, value in self._asdict().items() if name not in _OTHERS}
 
 
-_OTHERS = ('skip_bad', 'test', 'test_share', 'split', 'test_column')
+_OTHERS = ('skip_bad', 'test', 'test_share', 'split')

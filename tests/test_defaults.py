@@ -12,7 +12,9 @@ import mxnet as mx
 
 DEFAULTS = {
     'callback.ProgressBar': {'description': '', 'initial': 0, 'frequent': 20},
-    'dataset.hold_out': {'seed': 0},
+    'dataset.as_arrays': {'layout': None},
+    'dataset.hold_out': {'seed': 0, 'by': 'samples'},
+    'dataset.load_arrays': {'layout': None, 'labelled': True},
     'dataset.SourceOptions': {
         'layout': None, 'image_size': None, 'fit': None, 'mean': None, 'std': None, 'label_column': None,
         'min_images': 1, 'skip_bad': False, 'test': None, 'test_share': 0.2, 'split': 'samples',
@@ -20,8 +22,10 @@ DEFAULTS = {
     },
     'dataset.load_samples': {
         'part': None, 'class_names': None, 'min_classes': 1, 'layout': None, 'image_size': None, 'fit': None,
-        'mean': None, 'std': None, 'label_column': None, 'min_images': 1,
+        'mean': None, 'std': None, 'label_column': None, 'min_images': 1, 'test_column': None,
+        'labelled': True,
     },
+    'dataset.load_table': {'label_column': None, 'labelled': True, 'test_column': None},
     'dataset.read_npz': {'optional': ()},
     'dataset.samples_iter': {
         'image_size': None, 'shuffle': False, 'rand_mirror': False, 'ignore_label': None,
@@ -42,7 +46,7 @@ DEFAULTS = {
     'io.CenterLossIter': {'label_names': ('softmax_label', 'center_label'), 'ignore_label': None},
     'io.Images': {'files': None, 'path_imgrec': None, 'records': None},
     'io.image_iter': {'shuffle': False, 'rand_mirror': False, 'ignore_label': None},
-    'io.list_images': {'class_names': None, 'min_classes': 2},
+    'io.list_images': {'class_names': None, 'min_classes': 2, 'label_column': None, 'labelled': True},
     'io.load_mnist': {'data_dir': None},
     'io.mnist_iter': {'shuffle': False, 'ignore_label': None},
     'launch.launch': {'port': None, 'timeout': 30},
@@ -67,6 +71,7 @@ DEFAULTS = {
     'model.find_centers': {'name': None},
     'model.load_checkpoint': {'epoch': None, 'batchsize': None},
     'model.noted': {'data_name': 'data'},
+    'model.load_features': {'labelled': False},
     'model.save_checkpoint': {'notes': None},
     'model.remove_checkpoints': {'keep': None},
     'model.start_centers': {

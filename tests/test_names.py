@@ -22,8 +22,8 @@ NAMES = {
         Help Parser readable run
     """,
     'dataset': """
-        Arrays SOURCES Samples SourceOptions as_arrays has_parts hold_out load_arrays load_samples numbered
-        read_npz samples_iter
+        Arrays SOURCES Samples SourceOptions as_arrays has_parts hold_out load_arrays load_marks load_samples
+        load_table numbered read_npz samples_iter split_by_names split_by_rows
     """,
     'evaluation': """
         ClusterRatio Pairs Retrieval TarAtFar Verification check_unseen class_accuracies class_means
@@ -49,7 +49,7 @@ NAMES = {
         noted save_checkpoint save_features start_centers with_all_rows write_whole
     """,
     'model_zoo': """
-        INITIALIZER NETWORKS get_model lenet lenet_plus_plus load_params
+        INITIALIZER NETWORKS get_model lenet lenet_plus_plus load_params mlp
     """,
     'module': """
         Module sparse_row_id_fn

@@ -7,7 +7,6 @@ from io import BytesIO
 import numpy as np
 
 from .._optional import require
-from .picture_headers import MOST_PIXELS
 
 __all__ = ['OTHER_SUFFIXES', 'decode_other', 'is_other']
 
@@ -29,7 +28,7 @@ def decode_other(content: bytes) -> np.ndarray:
     Raises
     ------
     RuntimeError
-        The file is damaged, has more than 2^28 pixels, or more than 8 bits a channel.
+        The file is damaged, has more pixels than Pillow allows (179 million), or more than 8 bits a channel.
     ImportError
         Pillow is not installed.
     """
@@ -37,9 +36,6 @@ def decode_other(content: bytes) -> np.ndarray:
     image_ops = require('PIL.ImageOps', 'decoding .pgm, .ppm and .webp files')
     try:
         with image_module.open(BytesIO(content), formats=('PPM', 'WEBP')) as image:
-            width, height = image.size
-            if width * height > MOST_PIXELS:
-                raise RuntimeError(f'{width} x {height} pixels; expected at most {MOST_PIXELS}')
             if image.mode not in ('1', 'L', 'RGB', 'RGBA'):
                 raise RuntimeError(f'pixels of mode {image.mode}; expected 8 bits a channel')
             return np.array(image_ops.exif_transpose(image).convert('RGB'))

@@ -57,7 +57,7 @@ def embed(options: EmbedOptions) -> None:
     network = extractor.digest(options.flip)
     features = Features(found, samples.labels, samples.class_names, names, centers, trained_on, network)
     save_features(options.output, features)
-    count = len(np.unique(samples.labels))
+    count = len(np.unique(samples.labels)) if samples.class_names else 0
     size, dim = quantity(len(found), 'feature'), quantity(found.shape[1], 'dimension')
     print(f'{options.output}: {size} of {dim}, {quantity(count, "class", "classes")}{without}')
 
@@ -86,15 +86,20 @@ def _check_kind(options: EmbedOptions, samples: Samples, trained_on_pictures: bo
     if trained_on_pictures not in (None, pictures):
         kinds = {True: 'pictures in files, which are normalized', False: 'arrays, which are not'}
         raise ValueError(
-            f'{options.data}: these are {kinds[pictures]}, but {options.prefix} was trained on '
+            f'{" ".join(options.data)}: these are {kinds[pictures]}, but {options.prefix} was trained on '
             f'{kinds[not pictures]}; the features would mean nothing'
         )
 
 
 def _samples(options: EmbedOptions, class_names: Sequence[str] | None) -> Samples:
     """Load the samples; of a source without parts, `--part` means what `train` trained on or held out."""
-    data, part, reading = options.data, options.part, options.source.reading()
+    part, reading = options.part, {**options.source.reading(), 'labelled': None}
     skip_bad = options.source.skip_bad
+    if len(options.data) > 1:
+        if part is not None:
+            raise ValueError(f'--part {part}: several pictures have no parts')
+        return readable(load_samples(options.data, class_names=class_names, **reading), skip_bad)
+    data = options.data[0]
     if has_parts(data) or part is None:
         part = part or ('test' if has_parts(data) else None)
         return readable(load_samples(data, part, class_names, **reading), skip_bad)

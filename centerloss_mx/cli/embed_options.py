@@ -19,7 +19,7 @@ class EmbedOptions(NamedTuple):
     prefix: str
     epoch: int | None
     layer: str
-    data: str
+    data: list[str]
     source: SourceOptions
     output: Path
     force: bool
@@ -39,7 +39,7 @@ def add_embed(commands: Any) -> None:
     command = add_command(commands, 'embed', EmbedOptions, summary, example)
     add = command.add_argument
     add_checkpoint(command)
-    add('data', metavar='DATA', help=f'the samples: {SOURCE_HELP}')
+    add('data', metavar='DATA', nargs='+', help=f'the samples: {SOURCE_HELP}; pictures, or a folder of them')
     add_output(command, 'the .npz file to write')
     add(
         '--part',

@@ -19,8 +19,13 @@ from .train_options import TrainOptions
 
 def network_name(options: TrainOptions, samples: Samples) -> str:
     """Return the network that was given, or the default for these samples."""
-    grey = not isinstance(samples, Images) and samples.images.shape[1] == 1
-    return options.network or ('lenet' if grey else 'resnet18_v2')
+    if options.network:
+        return options.network
+    if isinstance(samples, Images):
+        return 'resnet18_v2'
+    if samples.images.ndim == 2:
+        return 'mlp'
+    return 'lenet' if samples.images.shape[1] == 1 else 'resnet18_v2'
 
 
 def network(options: TrainOptions, samples: Samples) -> tuple[Symbol, dict[str, NDArray]]:

@@ -18,7 +18,7 @@ def plot(options: PlotOptions) -> None:
 
     for path in options.output:
         check_output(path, options.force, '.png', '.svg')
-    sets = [load_features(path) for path in options.features]
+    sets = [load_features(path, labelled=True) for path in options.features]
     names = list(dict.fromkeys(name for features in sets for name in features.class_names))
     numbers = {name: number for number, name in enumerate(names)}
     panels = []

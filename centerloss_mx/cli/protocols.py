@@ -17,7 +17,7 @@ from .output import check_output
 
 def knn(options: KnnOptions) -> dict[str, Any]:
     """Classify features by their nearest neighbors, the nearest class mean and the nearest center."""
-    known, unknown = load_features(options.train), load_features(options.features)
+    known, unknown = (load_features(path, labelled=True) for path in (options.train, options.features))
     _check_one_network(options, known, unknown)
     classes = unknown.classes
     num_other = int((~np.isin(classes, known.classes)).sum())
@@ -65,13 +65,13 @@ def _check_none_is_known(options: KnnOptions, known: Features, unknown: Features
 
 def retrieve(options: RetrieveOptions) -> dict[str, Any]:
     """Retrieve, for each sample, the other samples of its class."""
-    features = load_features(options.features)
+    features = load_features(options.features, labelled=True)
     return evaluation.retrieval(features.features, features.labels, options.metric)._asdict()
 
 
 def cluster(options: ClusterOptions) -> dict[str, Any]:
     """Measure how tight clusters are, and how well k-means finds them."""
-    features = load_features(options.features)
+    features = load_features(options.features, labelled=True)
     ratio = evaluation.cluster_ratio(features.features, features.labels)
     nmi = evaluation.clustering_nmi(features.features, features.labels, options.seed)
     return {'nmi': nmi, **ratio._asdict()}
@@ -81,7 +81,7 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
     """Verify pairs by the LFW protocol."""
     if options.roc is not None:
         check_output(options.roc, options.force, '.png', '.svg')
-    features = load_features(options.features)
+    features = load_features(options.features, labelled=True)
     seen = _seen_in_training(options, features)
     pairs = evaluation.verification_pairs(
         features.classes, options.num_folds, options.num_pairs, options.seed

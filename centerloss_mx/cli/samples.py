@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from .._checks import quantity
-from ..dataset import Samples, has_parts, hold_out, load_samples
+from ..dataset import (
+    Samples,
+    SourceOptions,
+    has_parts,
+    hold_out,
+    load_marks,
+    load_samples,
+    split_by_names,
+    split_by_rows,
+)
 from ..io import Images, readable_images
 from .train_options import TrainOptions
 
@@ -34,24 +45,44 @@ def readable(samples: Samples, skip_bad: bool) -> Samples:
     return samples
 
 
-def held_out(source: object, samples: Samples, share: float, seed: int) -> tuple[Samples, Samples]:
+def held_out(
+    source: object, samples: Samples, share: float, seed: int, by: str = 'samples'
+) -> tuple[Samples, Samples]:
     """Hold out `--test-share` of the samples of a source."""
     try:
-        return hold_out(samples, share, seed)
+        return hold_out(samples, share, seed, by)
     except ValueError as error:
         raise ValueError(f'{source}: cannot hold out --test-share {share:g}: {error}') from None
 
 
 def train_and_test_samples(options: TrainOptions) -> tuple[Samples, Samples | None]:
     """Load the samples to train with and those to test with; None: nothing is tested."""
-    source = options.source
-    samples = readable(load_samples(options.data, min_classes=2, **source.reading()), source.skip_bad)
+    source, data = options.source, options.data
+    _check_split(data, source)
+    samples = readable(load_samples(data, min_classes=2, **source.reading()), source.skip_bad)
+    if source.test_column is not None:
+        return split_by_rows(samples, load_marks(data, source.test_column))
+    if source.test is not None and source.test.endswith('.txt'):
+        return split_by_names(samples, Path(source.test).read_text(encoding='utf-8').splitlines())
     if source.test is not None:
         part = 'test' if has_parts(source.test) else None
         test = load_samples(source.test, part, samples.class_names, 2, **source.reading())
         return samples, readable(test, source.skip_bad)
-    if has_parts(options.data):
-        return samples, load_samples(options.data, 'test', samples.class_names, 2, **source.reading())
+    if has_parts(data):
+        return samples, load_samples(data, 'test', samples.class_names, 2, **source.reading())
     if not source.test_share:
         return samples, None
-    return held_out(options.data, samples, source.test_share, options.seed)
+    return held_out(data, samples, source.test_share, options.seed, source.split)
+
+
+def _check_split(data: str, source: SourceOptions) -> None:
+    """Raise ValueError for options of which one would be ignored."""
+    given = [name for name in ('test', 'test_column') if getattr(source, name) is not None]
+    given += ['split'] if source.split != 'samples' else []
+    flags = ' and '.join(f'--{name.replace("_", "-")}' for name in given)
+    if len(given) > 1:
+        raise ValueError(f'{flags}: each says what to test with; expected one of them')
+    if source.split != 'samples' and has_parts(data):
+        raise ValueError(f'{flags}: {data} has a test part of its own')
+    if source.test_column is not None and source.min_images > 1:
+        raise ValueError(f'--min-images {source.min_images}: the rows of {flags} would be others')

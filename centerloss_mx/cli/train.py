@@ -16,7 +16,7 @@ from .resume import last_epoch, remove_training, save_options
 from .samples import train_and_test_samples
 from .train_options import TrainOptions, history_path, options_path, saved_options, with_defaults
 
-_PRINTED = ('train_accuracy', 'test_accuracy', 'own', 'between', 'ratio')
+_PRINTED = ('train_accuracy', 'test_accuracy', 'test_precision_at_1', 'own', 'between', 'ratio')
 
 
 def train(options: TrainOptions) -> None:

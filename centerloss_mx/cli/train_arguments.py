@@ -89,8 +89,8 @@ def _add_network(group: Any) -> None:
     add = group.add_argument
     add(
         '--network',
-        help="lenet, lenet++, a name of MXNet's gluon.model_zoo.vision, or a symbol in a .json file "
-        '(default: lenet for arrays with one channel, else resnet18_v2)',
+        help="lenet, lenet++, mlp, a name of MXNet's gluon.model_zoo.vision, or a symbol in a .json file "
+        '(default: mlp for vectors, lenet for arrays with one channel, else resnet18_v2)',
     )
     add(
         '--embedding-dim',

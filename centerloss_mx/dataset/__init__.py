@@ -15,7 +15,8 @@ from ..io.class_names import numbered
 from .arrays import Arrays, Samples, as_arrays, load_arrays
 from .serve import samples_iter
 from .sources import has_parts, load_samples
-from .split import hold_out
+from .split import hold_out, split_by_names, split_by_rows
+from .tables import load_marks, load_table
 
 __all__ = [
     'SOURCES',
@@ -26,8 +27,12 @@ __all__ = [
     'has_parts',
     'hold_out',
     'load_arrays',
+    'load_marks',
     'load_samples',
+    'load_table',
     'numbered',
     'read_npz',
     'samples_iter',
+    'split_by_names',
+    'split_by_rows',
 ]

@@ -35,6 +35,7 @@ def load_samples(
     std: tuple[float, float, float] | None = None,
     label_column: str | None = None,
     min_images: int = 1,
+    test_column: str | None = None,
     labelled: bool | None = True,
 ) -> Samples:
     """Load samples and their classes from any kind of source.
@@ -55,8 +56,8 @@ def load_samples(
         For a test set: the classes of the training set. The labels are then numbers of these classes.
     min_classes : int
         The least number of classes.
-    layout, image_size, fit, mean, std, label_column, min_images
-        How the samples are read, see `SourceOptions`.
+    layout, image_size, fit, mean, std, label_column, min_images, test_column
+        How the samples are read, see `SourceOptions`; for `test_column`, `split_by_rows`.
     labelled : bool or None
         Whether the samples have labels; None: as the source has them. Samples without labels have no
         `class_names`, and their labels are -1.
@@ -92,13 +93,13 @@ def load_samples(
         raise ValueError(f'min_images={min_images} is not > 0')
     samples: Samples
     if _is_of_pictures(Path(source)):
-        _check_not_given(source, 'pictures in files', layout=layout)
+        _check_not_given(source, 'pictures in files', layout=layout, test_column=test_column)
         labelled = _has_labels(Path(source)) if labelled is None else labelled
         samples = list_images(source, class_names, 1, _label_number(source, label_column), labelled)
     else:
         _check_not_given(source, 'arrays', image_size=image_size, fit=fit, mean=mean, std=std)
         samples = _with_class_names(
-            _arrays(source, part, layout, label_column, labelled), class_names, source
+            _arrays(source, part, layout, label_column, labelled, test_column), class_names, source
         )
     if not samples.class_names:
         return samples
@@ -146,15 +147,17 @@ def _arrays(
     layout: str | None,
     label_column: str | None,
     labelled: bool | None,
+    test_column: str | None,
 ) -> Arrays:
     """Load samples that are arrays: of a name, an .npz, .csv or idx file, or a folder of idx files."""
     path = Path(source)
     if path.suffix == '.csv' and path.exists():
         _check_not_given(source, 'vectors', layout=layout)
-        return load_table(path, label_column, labelled)
+        return load_table(path, label_column, labelled, test_column)
     _check_not_given(source, 'arrays without columns', label_column=label_column)
     if path.suffix == '.npz' and path.exists():
         return load_arrays(path, layout, labelled)
+    _check_not_given(source, 'arrays without columns', test_column=test_column)
     if str(source) in SOURCES:
         samples = _named_set(str(source), part)
     elif has_parts(source):

@@ -1,40 +1,32 @@
-"""`load_table`: vectors with labels from a .csv file."""
+"""Vectors with labels from a .csv file, and the marks of samples to test with."""
 
 from __future__ import annotations
 
 import csv
 import os
 from array import array
-from typing import Iterable, NamedTuple
+from typing import Iterator, Sequence
 
 import numpy as np
 
 from .._checks import first_names
-from .._files import check_file
+from .._files import check_file, read_npz
 from .arrays import Arrays, samples_of
 
-
-class Table(NamedTuple):
-    """The rows of a .csv file: numbers, and the columns that are not numbers.
-
-    Parameters
-    ----------
-    vectors : numpy.ndarray
-        float64 (N, D).
-    texts : dict of str to numpy.ndarray
-        Columns of text, str (N,), by their names.
-    """
-
-    vectors: np.ndarray
-    texts: dict[str, np.ndarray]
+_MARKS = ('1', '1.0', 'true', 'yes', 'test')
+_NO_MARKS = ('0', '0.0', 'false', 'no', 'train', '')
 
 
 def load_table(
-    path: str | os.PathLike, label_column: str | None = None, labelled: bool | None = True
+    path: str | os.PathLike,
+    label_column: str | None = None,
+    labelled: bool | None = True,
+    test_column: str | None = None,
 ) -> Arrays:
     """Load vectors with their labels from a .csv file.
 
-    The first line names the columns. All columns are numbers, but for that of the labels.
+    The first line names the columns. All columns are numbers, but for those of the labels and of the mark of
+    samples to test with.
 
     Parameters
     ----------
@@ -44,6 +36,8 @@ def load_table(
         Name of the column of the labels, numbers or names; None: ``'label'``.
     labelled : bool or None
         Whether there are labels. None: if there is that column.
+    test_column : str or None
+        Name of the column for `load_marks`, which is no number of a vector.
 
     Returns
     -------
@@ -63,71 +57,105 @@ def load_table(
     >>> words = load_table('words.csv', label_column='topic')  # doctest: +SKIP
     """
     column = label_column or 'label'
-    needed = [column] if labelled or label_column else []
-    table = read_table(path, needed, [] if labelled is False else [column])
-    labels = None if labelled is False else table.texts.get(column)
-    return samples_of(path, 'vectors', table.vectors, labels, None)
-
-
-def read_table(path: str | os.PathLike, needed: Iterable[str], texts: Iterable[str] = ()) -> Table:
-    """Read a .csv file; the columns in `needed` and `texts` are text, the others numbers.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    needed, texts : iterable of str
-        Names of columns of text; those in `needed` have to be there.
-
-    Returns
-    -------
-    Table
-
-    Raises
-    ------
-    FileNotFoundError, ValueError
-        As `load_table`.
-    """
-    check_file(path, 'expected a .csv file')
-    try:
-        with open(path, newline='', encoding='utf-8-sig') as file:
-            lines = csv.reader(file, strict=True)
-            header = next(lines, [])
-            missing = next((name for name in needed if name not in header), None)
-            if missing is not None:
-                raise ValueError(f'there is no column {missing!r} among {first_names(header)}')
-            if len(set(header)) < len(header):
-                raise ValueError(f'two columns have one name: {first_names(header)}')
-            return _rows(lines, header, {*needed, *texts} & {*header})
-    except (ValueError, csv.Error) as error:
-        raise ValueError(f'{path}: {error}') from None
-
-
-def _rows(lines: Iterable[list[str]], header: list[str], texts: set[str]) -> Table:
+    header = _header(path)
+    is_labelled = column in header if labelled is None and label_column is None else labelled is not False
+    texts = [column] if is_labelled else []
+    texts += [] if test_column is None else [test_column]
+    _check_columns(path, header, texts)
     numbers = [i for i, name in enumerate(header) if name not in texts]
-    values, columns = array('d'), {name: [] for name in texts}  # type: tuple[array, dict[str, list[str]]]
-    of_text = [(header.index(name), column) for name, column in columns.items()]
-    for row in lines:
-        line = lines.line_num  # type: ignore[attr-defined]
-        if not row:
-            continue  # an empty line
-        if len(row) != len(header):
-            raise ValueError(f'line {line} has {len(row)} columns; expected {len(header)}')
+    values, labels = array('d'), []
+    for line, row in _rows(path, header):
         try:
             values.extend([float(row[i]) for i in numbers])
         except ValueError:
             wrong = next(i for i in numbers if not _is_number(row[i]))
             raise ValueError(
-                f'line {line}, column {header[wrong]}: {row[wrong]!r} is not a number; expected numbers '
-                'in all columns but that of the labels'
+                f'{path}, line {line}, column {header[wrong]}: {row[wrong]!r} is not a number; expected '
+                'numbers in all columns but that of the labels'
             ) from None
-        for i, column in of_text:
-            column.append(row[i])
-    vectors = np.frombuffer(values, np.float64) if len(values) else np.zeros(0)
-    count = len(vectors) // max(1, len(numbers))
-    return Table(
-        vectors.reshape(count, len(numbers)), {name: np.array(text, str) for name, text in columns.items()}
-    )
+        if is_labelled:
+            labels.append(row[header.index(column)])
+    count = len(values) // max(1, len(numbers))
+    vectors = np.array(values).reshape(count, len(numbers))
+    return samples_of(path, 'vectors', vectors, np.array(labels) if is_labelled else None, None)
+
+
+def load_marks(path: str | os.PathLike, column: str) -> np.ndarray:
+    """Read which samples of a .csv or .npz file are marked as those to test with.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    column : str
+        Name of the column or of the array: 1, true, yes or test marks a sample; 0, false, no, train or
+        nothing does not.
+
+    Returns
+    -------
+    numpy.ndarray
+        bool (N,).
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `load_table`, or a value is none of these.
+
+    Examples
+    --------
+    >>> marks = load_marks('words.csv', 'is_test')  # doctest: +SKIP
+    """
+    if str(path).endswith('.csv'):
+        header = _header(path)
+        _check_columns(path, header, [column])
+        values: Sequence[object] = [row[header.index(column)] for _, row in _rows(path, header)]
+    else:
+        values = read_npz(path, [column])[column].tolist()
+    texts = [str(value.decode() if isinstance(value, bytes) else value).lower() for value in values]
+    for row, text in enumerate(texts):
+        if text not in (*_MARKS, *_NO_MARKS):
+            expected = ', '.join([*_MARKS, *_NO_MARKS[:-1]])
+            raise ValueError(f'{path}: {column} is {text!r} at row {row}; expected one of {expected}')
+    return np.isin(texts, _MARKS)
+
+
+def _header(path: str | os.PathLike) -> list[str]:
+    """The names of the columns, which differ."""
+    check_file(path, 'expected a .csv file')
+    header = next(_lines(path), (1, []))[1]
+    if not header or len(set(header)) < len(header):
+        raise ValueError(
+            f'{path}: the first line is {first_names(header) or "empty"}; expected the names of the columns'
+        )
+    return header
+
+
+def _check_columns(path: str | os.PathLike, header: Sequence[str], names: Sequence[str]) -> None:
+    for name in names:
+        if name not in header:
+            raise ValueError(f'{path}: there is no column {name!r} among {first_names(header)}')
+
+
+def _rows(path: str | os.PathLike, header: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and values of each line behind the first."""
+    lines = _lines(path)
+    next(lines)
+    for line, row in lines:
+        if len(row) != len(header):
+            raise ValueError(f'{path}, line {line}: {len(row)} columns; expected {len(header)}')
+        yield line, row
+
+
+def _lines(path: str | os.PathLike) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and values of each line that is not empty."""
+    with open(path, newline='', encoding='utf-8-sig') as file:
+        reader = csv.reader(file, strict=True)
+        try:
+            for row in reader:
+                if row:
+                    yield reader.line_num, row
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise ValueError(f'{path}, line {reader.line_num + 1}: {error}') from None
 
 
 def _is_number(text: str) -> bool:

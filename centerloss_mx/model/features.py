@@ -14,6 +14,7 @@ from ..dataset import numbered
 from ..io.class_names import as_text, check_distinct
 
 _NAMES = ('class_names', 'names', 'trained_on')
+_NO_LABELS = 'the features have no labels; expected those of samples with labels'
 
 
 class Features(NamedTuple):
@@ -24,9 +25,9 @@ class Features(NamedTuple):
     features : numpy.ndarray
         (N, D).
     labels : numpy.ndarray
-        int (N,), 0..num_class-1.
+        int (N,), 0..num_class-1; -1 for samples without labels.
     class_names : list of str
-        Names of the classes, num_class of them.
+        Names of the classes, num_class of them; none for samples without labels.
     names : list of str or None
         Names of the samples, their files or records, N of them; None: they have none.
     centers : numpy.ndarray or None
@@ -47,7 +48,9 @@ class Features(NamedTuple):
 
     @property
     def classes(self) -> np.ndarray:
-        """Name of the class of each sample, (N,)."""
+        """Name of the class of each sample, (N,); ValueError: they have no labels."""
+        if not self.class_names:
+            raise ValueError(_NO_LABELS)
         return np.array(self.class_names)[self.labels]
 
 
@@ -84,13 +87,15 @@ def save_features(path: str | os.PathLike, features: Features) -> None:
     write_npz(path, arrays)
 
 
-def load_features(path: str | os.PathLike) -> Features:
+def load_features(path: str | os.PathLike, labelled: bool = False) -> Features:
     """Read features from an .npz file: one of `save_features`, or any with the arrays features and labels.
 
     Parameters
     ----------
     path : path-like
         The file.
+    labelled : bool
+        Whether features without labels are refused.
 
     Returns
     -------
@@ -103,7 +108,7 @@ def load_features(path: str | os.PathLike) -> Features:
         There is no such file.
     ValueError
         The file is damaged, contains pickled objects, lacks an array, or has arrays that do not fit each
-        other, features that are not finite, or two classes of one name.
+        other, features that are not finite, or two classes of one name. Or `labelled`, and it has no labels.
 
     Examples
     --------
@@ -111,7 +116,10 @@ def load_features(path: str | os.PathLike) -> Features:
     """
     arrays = read_npz(path, ['features', 'labels'], Features._fields[2:])
     try:
-        return _from_arrays(arrays)
+        features = _from_arrays(arrays)
+        if labelled and not features.class_names:
+            raise ValueError(_NO_LABELS)
+        return features
     except ValueError as error:
         raise ValueError(f'{path}: {error}') from None
 
@@ -170,6 +178,8 @@ def _check_kept(key: str, given: Sequence[object], read: list[str]) -> None:
 
 def _check_labels(labels: np.ndarray, num_class: int) -> None:
     integers = labels.dtype.kind in 'iu'
+    if integers and not num_class and (labels == -1).all():
+        return  # samples without labels
     outside = (labels < 0) | (labels >= num_class) if integers else np.ones(len(labels), bool)
     if outside.any():
         row = int(outside.argmax())

@@ -1,6 +1,7 @@
-"""Networks up to the embedding: LeNet, LeNet++, those of MXNet's model zoo, and any in a .json file."""
+"""Networks up to the embedding: LeNet, LeNet++, an MLP, those of MXNet's model zoo, and any in a .json file."""
 
 from .lenet import lenet, lenet_plus_plus
+from .mlp import mlp
 from .networks import INITIALIZER, NETWORKS, get_model
 from .parameters import load_params
 
@@ -11,4 +12,5 @@ __all__ = [
     'lenet',
     'lenet_plus_plus',
     'load_params',
+    'mlp',
 ]

@@ -22,10 +22,11 @@ from ..symbol.names import (
     SOFTMAX_OUTPUT,
 )
 from .lenet import lenet, lenet_plus_plus
+from .mlp import mlp
 
 INITIALIZER = Xavier(magnitude=2, rnd_type='gaussian', factor_type='in')  # for layers behind ReLU
 
-NETWORKS = {'lenet': lenet, 'lenet++': lenet_plus_plus}
+NETWORKS = {'lenet': lenet, 'lenet++': lenet_plus_plus, 'mlp': mlp}
 
 # Names of what joint supervision adds behind the embedding.
 _RESERVED = (f'{CLASS_LAYER}_weight', f'{CLASS_LAYER}_output', SOFTMAX_OUTPUT, SOFTMAX_LABEL, CENTER_LABEL)
@@ -45,12 +46,12 @@ def get_model(
     Parameters
     ----------
     name : str or path-like
-        ``'lenet'``, ``'lenet++'``, a name of `mxnet.gluon.model_zoo.vision` (its class layer is replaced by
-        the embedding), or a .json file with a symbol, which is cut off at `layer`.
+        ``'lenet'``, ``'lenet++'``, ``'mlp'``, a name of `mxnet.gluon.model_zoo.vision` (its class layer is
+        replaced by the embedding), or a .json file with a symbol, which is cut off at `layer`.
     embedding_dim : int
         D, the length of a feature, > 0. A .json file has its own.
     data_shape : tuple of int
-        Shape of a sample: (channels, height, width).
+        Shape of a sample: (channels, height, width); of a vector: (D,).
     layer : str
         Name of the output of a .json file that is the embedding, (N, D).
     thumbnail : bool or None
@@ -84,7 +85,8 @@ def get_model(
     shape = _output_shape(embedding, data_shape)
     if shape is None:
         size = ' x '.join(map(str, data_shape))
-        accepted = [side for side in _SIZES if _output_shape(embedding, (data_shape[0], side, side))]
+        sides = _SIZES if len(data_shape) == 3 else ()
+        accepted = [side for side in sides if _output_shape(embedding, (data_shape[0], side, side))]
         hint = f'; it takes {accepted[0]} x {accepted[0]}' if accepted else ''
         raise ValueError(f'{name} does not take samples of {size}{hint}')
     if len(shape) != 2:
@@ -96,7 +98,7 @@ def backbone(name: str, data_shape: tuple[int, ...], thumbnail: bool | None) -> 
     """Return a network of MXNet's model zoo; its layers have the same names in every call."""
     options = {}
     if name.lower().startswith('resnet'):
-        options['thumbnail'] = max(data_shape[1:]) <= 32 if thumbnail is None else thumbnail
+        options['thumbnail'] = max(data_shape[1:], default=0) <= 32 if thumbnail is None else thumbnail
     try:
         return vision.get_model(name, prefix='backbone_', **options)
     except ValueError as error:

@@ -134,6 +134,7 @@ class Progress(Hook):
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    if 'test_accuracy' in row:
-        return f'test accuracy {row["test_accuracy"]:.2%}, ratio {row["ratio"]:.3f}, {row["seconds"]:.1f} s'
-    return f'training accuracy {row["train_accuracy"]:.2%}, {row["seconds"]:.1f} s'
+    shown = {'test_accuracy': 'test accuracy', 'test_precision_at_1': 'precision@1 of unseen classes'}
+    name = next((name for name in shown if name in row), 'train_accuracy')
+    ratio = f', ratio {row["ratio"]:.3f}' if 'ratio' in row else ''
+    return f'{shown.get(name, "training accuracy")} {row[name]:.2%}{ratio}, {row["seconds"]:.1f} s'

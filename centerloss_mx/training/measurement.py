@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from .._checks import quantity
-from ..evaluation import cluster_ratio
+from ..evaluation import cluster_ratio, retrieval
 from .hooks import Hook, TrainingState
 
 
@@ -15,7 +15,9 @@ class Measurement(Hook):
     """Append a row to the training's history after each epoch, and stop a training that has diverged.
 
     The row has the epoch, the accuracies on training and test samples, the distances of
-    `evaluation.cluster_ratio`, and the seconds of the epoch without those of the hooks after it.
+    `evaluation.cluster_ratio`, and the seconds of the epoch without those of the hooks after it. Where the
+    test samples are of other classes than those trained on, it has `evaluation.retrieval`'s precision at 1 in
+    place of their accuracy.
     """
 
     def __init__(self) -> None:
@@ -57,8 +59,12 @@ class Measurement(Hook):
             _check_parameters(training, epoch)
         else:
             training.test_features, predicted = training.predict(training.test)
-            row['test_accuracy'] = float((predicted == training.test.labels).mean())
+            if training.test.class_names == training.train.class_names:
+                row['test_accuracy'] = float((predicted == training.test.labels).mean())
             try:  # of two classes, only features that are not finite or all equal are refused
+                if 'test_accuracy' not in row and np.bincount(training.test.labels).max() > 1:
+                    found = retrieval(training.test_features, training.test.labels)
+                    row['test_precision_at_1'] = found.precision_at_1
                 row.update(cluster_ratio(training.test_features, training.test.labels)._asdict())
             except ValueError as error:
                 raise _diverged(training, epoch, error) from None

@@ -88,9 +88,9 @@ def test_moved_or_reordered_data_are_the_same_data(data, call):
     assert names == load_features('here.npz').names and len(names) == 36
 
 
-def other_split(samples, share, seed=0):
+def other_split(samples, share, seed=0, by='samples'):
     """As a version of scikit-learn may draw it that shuffles otherwise."""
-    return hold_out(samples, share, seed + 1)
+    return hold_out(samples, share, seed + 1, by)
 
 
 def test_a_split_that_is_drawn_otherwise_changes_no_part(data, call, refused, monkeypatch):

@@ -253,7 +253,7 @@ def test_workers_that_see_no_checkpoint_do_not_resume(data, refused, monkeypatch
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (['nowhere'], 'nowhere does not exist; expected a folder of class folders, a .rec, .npz, .csv or idx file, or'),
+    (['nowhere'], 'nowhere does not exist; expected a folder of class folders, a .rec, .npz, .csv or idx'),
     (['nowhere.npz'], 'nowhere.npz does not exist'),
     (['DATA', '--scale', 1, '--loss', 'softmax'],
      '--scale has no effect with --loss softmax, which has no options of a center loss'),

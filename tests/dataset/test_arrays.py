@@ -64,7 +64,8 @@ def test_members_that_are_no_arrays_are_named(tmp_path):
 
 
 @pytest.mark.parametrize('content, message', [
-    ({'images': np.zeros((4, 8, 8))}, 'expected the arrays images or features and labels: labels is not among images'),
+    ({'images': np.zeros((4, 8, 8))},
+     'expected the arrays images or features and labels: labels is not among images'),
     ({'images': np.zeros(4), 'labels': np.zeros(4)}, r'images of shape (4,) and labels of shape (4,)'),
     ({'images': np.zeros((4, 8, 8)), 'labels': np.zeros(3)}, 'labels of shape (3,)'),
     ({'images': np.zeros((0, 8, 8)), 'labels': np.zeros(0)}, 'N > 0'),

@@ -85,7 +85,7 @@ def test_faces_come_by_way_of_scikit_learn(monkeypatch):
 
 
 @pytest.mark.parametrize('source, kind, message', [
-    ('nowhere', FileNotFoundError, 'expected a folder of class folders, a .rec, .npz, .csv or idx file, or one of'),
+    ('nowhere', FileNotFoundError, 'expected a folder of class folders, a .rec, .npz, .csv or idx file, '),
     ('nowhere.npz', FileNotFoundError, 'expected a folder of class folders, a .rec, .npz, .csv or idx file'),
     ('nowhere.rec', FileNotFoundError, 'expected a folder of class folders, a .rec, .npz, .csv or idx file'),
     ('readme.txt', ValueError, 'expected a folder, an .npz or .rec file, or the idx file'),

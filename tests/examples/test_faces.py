@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / 'examples' / 'faces.py'
 SHORT = ['--num-splits', '2', '--num-epochs', '2', '--num-folds', '2', '--embedding-dim', '8']
 PEOPLE, EACH = 10, 6
 SOURCES = (
-    'does not exist; expected a folder of class folders, a .rec, .npz or idx file, '
+    'does not exist; expected a folder of class folders, a .rec, .npz, .csv or idx file, '
     'or one of digits, lfw, olivetti'
 )
 
