@@ -1,4 +1,4 @@
-"""Networks up to the embedding: LeNet, LeNet++, an MLP, those of MXNet's model zoo, and any in a .json file."""
+"""Networks up to the embedding: LeNet, LeNet++, MLP, those of MXNet's model zoo, and of .json files."""
 
 from .lenet import lenet, lenet_plus_plus
 from .mlp import mlp
