@@ -8,6 +8,8 @@ from .clusters import ClusterRatio, class_means, cluster_ratio, clustering_nmi
 from .confusion import class_accuracies, confused_pairs
 from .neighbors import knn_predict, nearest_center
 from .pairs import Pairs, check_unseen, verification_pairs
+from .reid import ReId, reid
+from .reranking import reranked_distances
 from .retrieval import Retrieval, retrieval
 from .verification import TarAtFar, Verification, verify
 
@@ -15,6 +17,7 @@ __all__ = [
     'METRICS',
     'ClusterRatio',
     'Pairs',
+    'ReId',
     'Retrieval',
     'TarAtFar',
     'Verification',
@@ -26,6 +29,8 @@ __all__ = [
     'confused_pairs',
     'knn_predict',
     'nearest_center',
+    'reid',
+    'reranked_distances',
     'retrieval',
     'verification_pairs',
     'verify',
