@@ -125,7 +125,9 @@ def reid(
             found.append(_scores(ranks))
     if not found:
         raise ValueError('no query has a match in the gallery: none of their identities from another camera')
-    return ReId(*np.mean(found, axis=0).tolist(), len(found), len(query) - len(found), int(is_junk.sum()))
+    cmc_at_1, cmc_at_5, cmc_at_10, mean_ap, minp = np.mean(found, axis=0).tolist()
+    num_left_out = len(query) - len(found)
+    return ReId(cmc_at_1, cmc_at_5, cmc_at_10, mean_ap, minp, len(found), num_left_out, int(is_junk.sum()))
 
 
 def _scores(ranks: np.ndarray) -> tuple[float, ...]:
