@@ -13,7 +13,7 @@ import numpy as np
 
 from .inputs import sklearn
 
-_CHUNK = 2**23  # distances computed at a time
+_CHUNK = 2**24  # distances computed at a time
 _TINY = 1e-280  # what underflow takes from a sum of squares is far less
 
 
@@ -56,7 +56,7 @@ def nearest(
     others : bool
         Feature i does not find point i.
     """
-    largest = max(np.abs(rows).max(initial=0) for rows in (features, points))
+    largest = max(max(rows.max(initial=0), -rows.min(initial=0)) for rows in (features, points))
     exponent, origin = -np.frexp(largest)[1], 0 if metric == 'cosine' else np.median(points, axis=0)
     # Rounding in `between`, for each unit of |x|^2 + |y|^2.
     rounding = (features.shape[1] + 8) * np.finfo(np.float64).eps
@@ -70,21 +70,41 @@ def nearest(
 
     between = sklearn('metrics').euclidean_distances
     known, known_squares = prepared(points)
+    margins = rounding * known_squares
     chunk = max(1, _CHUNK // len(points))
     for begin in range(0, len(features), chunk):
         asked, squares = prepared(features[begin : begin + chunk])
-        block = between(asked, known, Y_norm_squared=known_squares, squared=True, X_norm_squared=squares)
-        for i, distances in enumerate(block, begin):
+        # Less the margins: what is least is found without another pass over the block.
+        block = between(
+            asked, known, Y_norm_squared=known_squares - margins, squared=True, X_norm_squared=squares
+        )
+        for i, least in enumerate(block, begin):
             if others:
-                distances[i] = np.inf
-            errors = rounding * (squares[i - begin] + known_squares) + _TINY
-            found, groups = _candidates(distances, errors, counts[i])
+                least[i] = np.inf
+            margin = rounding * squares[i - begin] + _TINY
+            found = _shortlist(least, margins, margin, counts[i])
+            errors = margins[found] + margin
+            order, groups = _candidates(least[found] + margins[found], errors, counts[i])
+            found = found[order]
             if len(groups) and groups[-1] + 1 < len(groups):
                 alike = np.flatnonzero(np.bincount(groups)[groups] > 1)
                 exact = np.zeros(len(found))
                 exact[alike] = paired_distances(points[found[alike]], features[i : i + 1], metric)
                 found = found[np.lexsort((found, exact, groups))]
             yield found[: counts[i]]
+
+
+def _shortlist(least: np.ndarray, margins: np.ndarray, margin: float, count: int) -> np.ndarray:
+    """Return rows, ascending, that hold the `count` nearest points.
+
+    The `count`-th nearest of some points, evenly spaced, is no nearer than that of all. So it bounds the
+    distances of the nearest, and the partition of a whole row is saved.
+    """
+    if not count:
+        return np.zeros(0, np.intp)
+    step = max(1, int(np.sqrt(len(least) / count)))
+    most = least[::step] + 2 * margins[::step]
+    return np.flatnonzero(least <= np.partition(most, count - 1)[count - 1] + 2 * margin)
 
 
 def _candidates(distances: np.ndarray, errors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
