@@ -27,7 +27,10 @@ def evaluate(options: KnnOptions | RetrieveOptions | ClusterOptions | VerifyOpti
     output = options.output or f'{os.path.splitext(options.features)[0]}-{protocol}.json'
     check_output(output, options.force, '.json')
     results = measure(options)
+    classes = results.pop('classes', None)  # one line a class: in the file, and not in the table
     saved = {name: value for name, value in options._asdict().items() if name not in _NOT_SAVED}
     content = {'options': {'protocol': protocol, **saved}, 'results': results}
+    if classes is not None:
+        content['classes'] = classes
     write_bytes(output, json.dumps(content, default=str, indent=2).encode())
     print_table(f'{protocol}, {options.features}', results)

@@ -24,6 +24,7 @@ class RetrieveOptions(NamedTuple):
     """The options of `evaluate retrieve`."""
 
     features: str
+    references: str | None
     output: Path | None
     force: bool
     metric: str
@@ -104,9 +105,14 @@ def _add_knn(protocols: Any) -> None:
 
 
 def _add_retrieve(protocols: Any) -> None:
-    summary = 'retrieve the samples of the same class: precision@1, R-precision, MAP@R'
+    summary = 'retrieve the samples of the same class: precision@1, R-precision, MAP@R, recall@K'
     command = _add_protocol(protocols, 'retrieve', RetrieveOptions, summary, 'test.npz')
     _add_features(command, 'retrieve')
+    command.add_argument(
+        '--references',
+        metavar='FILE',
+        help='.npz file of the features to find, by class names (default: the other samples of FEATURES)',
+    )
     _add_metric(command)
 
 

@@ -28,7 +28,8 @@ def print_table(title: str, rows: Mapping[str, Any]) -> None:
     print(title)
     for name, value in rows.items():
         if value is None:
-            shown = 'unknown' if name == 'seen_in_training' else 'too few pairs'
+            few = 'too few pairs' if name.startswith('tar_') else 'too few samples'
+            shown = 'unknown' if name == 'seen_in_training' else few
         elif isinstance(value, bool):
             shown = 'yes' if value else 'no'
         else:

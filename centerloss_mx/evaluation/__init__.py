@@ -4,23 +4,33 @@ Some functions use scikit-learn: `pip install 'centerloss_mx[examples]'` install
 """
 
 from .._choices import METRICS
-from .clusters import ClusterRatio, class_means, cluster_ratio, clustering_nmi
+from .clusters import (
+    BetweenClasses,
+    ClusterRatio,
+    between_classes,
+    class_means,
+    cluster_ratio,
+    clustering_nmi,
+)
 from .confusion import class_accuracies, confused_pairs
 from .neighbors import knn_predict, nearest_center
 from .pairs import Pairs, check_unseen, verification_pairs
 from .reid import ReId, reid
 from .reranking import reranked_distances
-from .retrieval import Retrieval, retrieval
+from .retrieval import QueryScores, Retrieval, retrieval, score_queries
 from .verification import TarAtFar, Verification, verify
 
 __all__ = [
     'METRICS',
+    'BetweenClasses',
     'ClusterRatio',
     'Pairs',
     'ReId',
+    'QueryScores',
     'Retrieval',
     'TarAtFar',
     'Verification',
+    'between_classes',
     'check_unseen',
     'class_accuracies',
     'class_means',
@@ -32,6 +42,7 @@ __all__ = [
     'reid',
     'reranked_distances',
     'retrieval',
+    'score_queries',
     'verification_pairs',
     'verify',
 ]

@@ -6,21 +6,43 @@ so far from the others that the squares of all others are rounded away.
 
 from __future__ import annotations
 
+import logging
 from typing import Callable
 
 import numpy as np
 
+from .._optional import with_progress
 from .distances import lengths
 from .inputs import sklearn
 
 _FARTHEST = 1 / np.sqrt(np.finfo(np.float64).eps)  # 6.7e7: its square is the resolution of float64
+_MOST_FOR_KMEANS = 10_000_000  # features times clusters: about a minute
+_BATCH, _PASSES = 4096, 10  # of k-means by mini-batches
+
+_log = logging.getLogger('centerloss_mx.evaluation')
 
 
-def kmeans(features: np.ndarray, num_clusters: int, seed: int) -> np.ndarray:
-    """Cluster features, float64 (N, D), by k-means with 10 starts; return the cluster of each, (N,)."""
+def kmeans(features: np.ndarray, num_clusters: int, seed: int, progress: bool = False) -> np.ndarray:
+    """Cluster features, float64 (N, D), by k-means with 10 starts; return the cluster of each, (N,).
+
+    Where N times the number of clusters is more than 10,000,000, it takes mini-batches and one start.
+    """
     origin, exponent = _frame(features, 'k-means')
-    model = sklearn('cluster').KMeans(num_clusters, n_init=10, random_state=seed)
-    return model.fit_predict(np.ldexp(features - origin, -exponent))
+    scaled = np.ldexp(features - origin, -exponent)
+    if len(features) * num_clusters <= _MOST_FOR_KMEANS:
+        return sklearn('cluster').KMeans(num_clusters, n_init=10, random_state=seed).fit_predict(scaled)
+    _log.warning(
+        'k-means of %s features in %s clusters: by mini-batches, since their product is more than %s',
+        *(f'{number:,}' for number in (len(features), num_clusters, _MOST_FOR_KMEANS)),
+    )
+    model = sklearn('cluster').MiniBatchKMeans(num_clusters, n_init=1, random_state=seed)
+    model.partial_fit(scaled)  # of all features, so that the start is drawn from all
+    rng = np.random.RandomState(seed)
+    order = np.concatenate([rng.permutation(len(features)) for _ in range(_PASSES)])
+    batches = np.array_split(order, max(1, len(order) // _BATCH))
+    for rows in with_progress(batches, 'k-means', 'batch') if progress else batches:
+        model.partial_fit(scaled[rows])
+    return model.predict(scaled)
 
 
 def principal_components(

@@ -73,6 +73,41 @@ def test_retrieval_and_clusters_are_those_of_evaluation(call, random_features):
     assert found == {'nmi': nmi, **ratio._asdict()}
 
 
+def test_references_are_found_by_class_names_and_each_class_has_its_scores(
+    call, refused, random_features, tmp_path
+):
+    names = [f'p{j}' for j in (4, 2, 0, 6, 1, 3, 9)]  # numbered otherwise; p5 and p7 are missing
+    rng = np.random.RandomState(0)
+    known = Features(rng.randn(70, 4) + 3.0, np.arange(70) % 7, names, network='a')
+    save_features(tmp_path / 'known.npz', known)
+    printed = call('evaluate', 'retrieve', 'features.npz', '--references', 'known.npz')
+    content = json.loads(Path('features-retrieve.json').read_text())
+    found = evaluation.score_queries(
+        random_features.features, random_features.classes, 'cosine', known.features, known.classes
+    )
+    assert content['results'] == found.mean()._asdict() and content['options']['references'] == 'known.npz'
+    assert content['results']['num_left_out'] == 12 and content['results']['recall_at_100'] is None
+    assert content['classes'] == found.by_class() and content['classes'].keys() == {*names[:6]}
+    assert f'{"recall at 1000":28} {"too few samples":>15}' in printed and 'p4' not in printed
+    save_features(tmp_path / 'features.npz', random_features._replace(network='b'))
+    for references, message in [
+        ('known.npz', 'features.npz and known.npz are features of different networks'),
+        ('features.npz', '--references and FEATURES are one file; each sample would find itself'),
+    ]:
+        arguments = ['evaluate', 'retrieve', 'features.npz', '--references', references, '--force']
+        assert message in refused(*arguments)[1]
+
+
+def test_an_estimated_distance_between_classes_is_told_with_its_error(call, random_features, monkeypatch):
+    monkeypatch.setattr('centerloss_mx.evaluation.clusters._MOST_PAIRS', 20)
+    printed = call('evaluate', 'cluster', 'features.npz')
+    means = evaluation.class_means(random_features.features, random_features.labels)[1]
+    mean, standard_error, num_pairs = evaluation.between_classes(means)
+    found = results('cluster')
+    assert found['between'] == mean and found['between_standard_error'] == standard_error > 0
+    assert found['num_pairs'] == num_pairs == 20 and f'{"between standard error":28}' in printed
+
+
 def test_verification_is_that_of_evaluation_and_draws_its_curve(call, random_features):
     options = [
         '--num-folds',

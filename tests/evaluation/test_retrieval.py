@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-from centerloss_mx.evaluation import retrieval
+from centerloss_mx.evaluation import retrieval, score_queries
 
 import numpy as np
 import pytest
@@ -64,3 +64,100 @@ def test_without_scikit_learn_it_says_what_to_install(monkeypatch, few):
     message = r"centerloss_mx.evaluation needs scikit-learn: pip install 'centerloss_mx\[examples\]'"
     with pytest.raises(ImportError, match=message):
         retrieval(*few[:2])
+
+
+def counted(features, labels, known, known_labels, but_itself):
+    """The measures of each query by sorting, {} for what is no query; features are whole numbers."""
+    scores = []
+    for i, (x, y) in enumerate(zip(features, labels)):
+        rows = [j for j in range(len(known)) if not (but_itself and i == j)]
+        ranked = sorted(rows, key=lambda j: (sum((a - b) ** 2 for a, b in zip(x, known[j])), j))
+        hits = [known_labels[j] == y for j in ranked]
+        total = sum(hits)
+        if not total:
+            scores.append({})
+            continue
+        precisions = [sum(hits[: k + 1]) / (k + 1) * hits[k] for k in range(total)]
+        scores.append({
+            'precision_at_1': float(hits[0]),
+            'r_precision': sum(hits[:total]) / total,
+            'map_at_r': sum(precisions) / total,
+            **{f'recall_at_{k}': float(any(hits[:k])) for k in (1, 10, 100, 1000) if k <= len(hits)},
+        })  # fmt: skip
+    return scores
+
+
+@pytest.mark.parametrize('rows_a_block', [1, 7, 10**6])
+@pytest.mark.parametrize('others, size, offset', [
+    (True, 120, 0), (False, 1200, 0), (False, 99, 10**8), (True, 11, 5), (True, 10, 0),
+])  # fmt: skip
+def test_recall_and_means_over_queries_and_classes_are_what_counting_gives(
+    others, size, offset, rows_a_block, monkeypatch
+):
+    rng = np.random.RandomState(size)
+    known, known_labels = rng.randint(0, 6, (size, 2)).tolist(), (rng.randint(1, 6, size) ** 2).tolist()
+    features, labels = known, known_labels
+    if not others:
+        features, labels = rng.randint(0, 6, (40, 2)).tolist(), (rng.randint(1, 7, 40) ** 2).tolist()
+    expected = counted(features, labels, known, known_labels, others)
+    monkeypatch.setattr(MODULE, '_CHUNK', rows_a_block * size)
+    arguments = [np.add(features, offset), labels, 'euclidean']
+    if not others:
+        arguments += [np.add(known, offset), known_labels]
+    found = score_queries(*arguments)
+    queries = [i for i, scores in enumerate(expected) if scores]
+    assert found.rows.tolist() == queries and found.num_left_out == len(labels) - len(queries)
+    assert found.labels.tolist() == [labels[i] for i in queries]
+    for row, i in zip(found.scores, queries):
+        assert dict(zip(found.measures, row)) == pytest.approx(expected[i], rel=1e-12)
+    by_class = {}
+    for i in queries:
+        by_class.setdefault(labels[i], []).append(expected[i])
+    assert found.by_class().keys() == by_class.keys()
+    mean = retrieval(*arguments)
+    for name in found.measures:
+        of_classes = {y: np.mean([scores[name] for scores in by_class[y]]) for y in by_class}
+        assert {y: row[name] for y, row in found.by_class().items()} == pytest.approx(of_classes)
+        assert getattr(mean, name) == pytest.approx(np.mean([expected[i][name] for i in queries]))
+        assert getattr(mean, f'macro_{name}') == pytest.approx(np.mean([*of_classes.values()]))
+    assert [row['num_queries'] for row in found.by_class().values()] == [
+        len(by_class[y]) for y in sorted(by_class)
+    ]
+    for k in 1, 10, 100, 1000:  # as many references as fit
+        fits = k <= size - others
+        assert (getattr(mean, f'recall_at_{k}') is not None) == fits == (f'recall_at_{k}' in found.measures)
+        assert (getattr(mean, f'macro_recall_at_{k}') is not None) == fits
+
+
+@pytest.mark.parametrize('order', ['near ones first', 'near ones last', 'mixed'])
+@pytest.mark.parametrize('others', [False, True])
+def test_any_number_of_neighbors_is_found_in_any_order_of_points(order, others):
+    rng = np.random.RandomState(3)
+    points = rng.randint(0, 9, (400, 3)).astype(float)
+    if order != 'mixed':
+        points = points[np.argsort((points**2).sum(axis=1) * (1 if order == 'near ones first' else -1))]
+    squares = ((points[:, np.newaxis] - points) ** 2).sum(axis=2)
+    if others:
+        np.fill_diagonal(squares, np.inf)
+    ranked = squares.argsort(axis=1, kind='stable')
+    counts = np.arange(400)
+    for row, count, found in zip(ranked, counts, MODULE.nearest(points, points, counts, 'euclidean', others)):
+        assert found.tolist() == row[:count].tolist()
+
+
+def test_references_that_cannot_be_found_are_refused(few):
+    features, labels, broken = few
+    for references, reference_labels, message in [
+        (features, None, 'references and reference_labels belong together; one of them is None'),
+        (None, labels, 'references and reference_labels belong together'),
+        (features[:, :1], labels, r'references of shape \(6, 1\); expected \(N, 2\)'),
+        (broken, labels, 'references at row 4 are not finite'),
+        (
+            features,
+            labels[:5],
+            r'references of shape \(6, 2\) and reference_labels of shape \(5,\); expected',
+        ),
+        (features, labels + 3, 'none of the 6 references is of the class of a sample'),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            retrieval(features, labels, 'cosine', references, reference_labels)
