@@ -17,7 +17,7 @@ from .inputs import sklearn
 
 _FARTHEST = 1 / np.sqrt(np.finfo(np.float64).eps)  # 6.7e7: its square is the resolution of float64
 _MOST_FOR_KMEANS = 10_000_000  # features times clusters: about a minute
-_BATCH, _PASSES = 4096, 10  # of k-means by mini-batches
+_BATCH, _PASSES = 4096, 3  # of k-means by mini-batches
 
 _log = logging.getLogger('centerloss_mx.evaluation')
 
