@@ -112,3 +112,12 @@ def test_many_clusters_are_found_by_mini_batches_which_a_warning_tells(monkeypat
         logging.WARNING,
         'k-means of 300 features in 6 clusters: by mini-batches, since their product is more than 1,799',
     )
+
+
+def test_mini_batches_follow_the_seed(monkeypatch):
+    monkeypatch.setattr(ESTIMATORS, '_MOST_FOR_KMEANS', 0)
+    monkeypatch.setattr(ESTIMATORS, '_BATCH', 32)
+    rng = np.random.RandomState(0)
+    features, labels = rng.randn(200, 4), np.arange(200) % 9
+    found = [clustering_nmi(features, labels, seed) for seed in (0, 0, 1)]
+    assert found[0] == found[1] != found[2]
