@@ -14,6 +14,7 @@ import numpy as np
 from .inputs import sklearn
 
 _CHUNK = 2**24  # distances computed at a time
+_SHORT = 2000  # points, all of which are put in order
 _TINY = 1e-280  # what underflow takes from a sum of squares is far less
 
 
@@ -82,10 +83,7 @@ def nearest(
             if others:
                 least[i] = np.inf
             margin = rounding * squares[i - begin] + _TINY
-            found = _shortlist(least, margins, margin, counts[i])
-            errors = margins[found] + margin
-            order, groups = _candidates(least[found] + margins[found], errors, counts[i])
-            found = found[order]
+            found, groups = _candidates(least, margins, margin, counts[i])
             if len(groups) and groups[-1] + 1 < len(groups):
                 alike = np.flatnonzero(np.bincount(groups)[groups] > 1)
                 exact = np.zeros(len(found))
@@ -94,29 +92,33 @@ def nearest(
             yield found[: counts[i]]
 
 
-def _shortlist(least: np.ndarray, margins: np.ndarray, margin: float, count: int) -> np.ndarray:
-    """Return rows, ascending, that hold the `count` nearest points.
+def _candidates(
+    least: np.ndarray, margins: np.ndarray, margin: float, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which may be the nearest, nearest first, and their groups; within one, errors hide the order.
 
-    The `count`-th nearest of some points, evenly spaced, is no nearer than that of all. So it bounds the
-    distances of the nearest, and the partition of a whole row is saved.
+    Distances are from `least` - `margin` to `least` + 2 `margins` + `margin`.
     """
     if not count:
-        return np.zeros(0, np.intp)
-    step = max(1, int(np.sqrt(len(least) / count)))
-    most = least[::step] + 2 * margins[::step]
-    return np.flatnonzero(least <= np.partition(most, count - 1)[count - 1] + 2 * margin)
-
-
-def _candidates(distances: np.ndarray, errors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return which may be the nearest, nearest first, and their groups; within one, errors hide the order."""
-    if not count:
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    most = distances + errors
-    found = np.flatnonzero(distances - errors <= np.partition(most, count - 1)[count - 1])
-    found = found[distances[found].argsort()]
-    least = np.minimum.accumulate((distances - errors)[found][::-1])[::-1]
-    apart = least[1:] > np.maximum.accumulate(most[found])[:-1]
-    return found, np.concatenate([[0], np.cumsum(apart)])
+    shortlist = None
+    if len(least) > _SHORT:
+        # The `count`-th of some points is no nearer than that of all: it saves to partition the whole row.
+        step = max(1, int(np.sqrt(len(least) / count)))
+        shortlist = _within(least, least[::step] + 2 * margins[::step], margin, count)
+        least, margins = least[shortlist], margins[shortlist]
+    most = least + 2 * margins
+    found = _within(least, most, margin, count)
+    found = found[(least[found] + most[found]).argsort()]
+    behind = np.minimum.accumulate(least[found][::-1])[::-1][1:] - margin
+    apart = behind > np.maximum.accumulate(most[found])[:-1] + margin
+    groups = np.concatenate([[0], np.cumsum(apart)])
+    return found if shortlist is None else shortlist[found], groups
+
+
+def _within(least: np.ndarray, most: np.ndarray, margin: float, count: int) -> np.ndarray:
+    """Return where a distance may be no more than the `count`-th of others, which are at most `most`."""
+    return np.flatnonzero(least <= np.partition(most, count - 1)[count - 1] + 2 * margin)
 
 
 def _scaled(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
