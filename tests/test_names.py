@@ -23,12 +23,12 @@ NAMES = {
     """,
     'dataset': """
         Arrays SOURCES Samples SourceOptions as_arrays has_parts hold_out load_arrays load_marks load_samples
-        load_table numbered read_npz samples_iter split_by_names split_by_rows
+        load_table numbered pack read_npz samples_iter split_by_names split_by_rows
     """,
     'evaluation': """
-        ClusterRatio Pairs Retrieval TarAtFar Verification check_unseen class_accuracies class_means
-        cluster_ratio clustering_nmi confused_pairs knn_predict nearest_center retrieval
-        verification_pairs verify
+        BetweenClasses ClusterRatio Pairs QueryScores ReId Retrieval TarAtFar Verification between_classes
+        check_unseen class_accuracies class_means cluster_ratio clustering_nmi confused_pairs knn_predict
+        nearest_center reid reranked_distances retrieval score_queries verification_pairs verify
     """,
     'gluon': """
         CenterLoss

@@ -1,4 +1,4 @@
-"""Faults of MXNet's reader of .rec files: it trusts the length in a record's header."""
+"""Faults of MXNet's reader and writer of .rec files: it trusts lengths, and does not see a full disk."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any, BinaryIO, Iterable, Iterator, NamedTuple
 import numpy as np
 from mxnet import recordio
 
-__all__ = ['RecordHeader', 'read_headers', 'read_record']
+__all__ = ['MOST_BYTES', 'RecordHeader', 'read_headers', 'read_record', 'write_record']
 
 _MAGIC = struct.pack('<I', 0xCED7230A)
 _LENGTH = 2**29 - 1  # the lower bits of a header's second word; the upper three say which part it is
-_WHOLE, _LAST = 0, 3
+MOST_BYTES = _LENGTH  # of a record
+_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 _HEADER = struct.Struct('<IfQQ')  # of recordio.IRHeader: number of labels or 0, label, two keys
 
 
@@ -80,6 +81,25 @@ def read_headers(path: str | os.PathLike[str], positions: Iterable[int]) -> Iter
             else:
                 labels = np.frombuffer(file.read(4 * number), '<f4')
             yield RecordHeader(labels, number > 0, length > end or part != _WHOLE)
+
+
+def write_record(file: BinaryIO, content: bytes) -> None:
+    """Write a record of at most `MOST_BYTES`; OSError where MXNet's writer would go on after a full disk.
+
+    https://github.com/apache/mxnet/blob/1.9.1/3rdparty/dmlc-core/src/recordio.cc#L12
+    """
+    starts = [0]  # of the parts: where the magic number stands at a multiple of 4, it is left out
+    found = content.find(_MAGIC)
+    while found >= 0:
+        if found % 4 == 0:
+            starts.append(found + 4)
+        found = content.find(_MAGIC, found + (4 if found % 4 == 0 else 1))
+    for number, start in enumerate(starts):
+        last = number == len(starts) - 1
+        end = len(content) if last else starts[number + 1] - 4
+        kind = (_WHOLE if last else _FIRST) if number == 0 else (_LAST if last else _MIDDLE)
+        file.write(_MAGIC + (kind << 29 | end - start).to_bytes(4, 'little'))
+        file.write(content[start:end] + bytes(-(end - start) % 4))
 
 
 def _parts(file: BinaryIO, position: int) -> Iterator[bytes]:

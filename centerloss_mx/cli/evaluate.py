@@ -10,17 +10,22 @@ from .._files import write_bytes
 from .evaluate_options import ClusterOptions, KnnOptions, RetrieveOptions, VerifyOptions
 from .output import check_output, print_table
 from .protocols import cluster, knn, retrieve, verify
+from .reid import reid
+from .reid_options import ReidOptions
 
 _PROTOCOLS: dict[Any, Callable[[Any], dict[str, Any]]] = {
     KnnOptions: knn,
     RetrieveOptions: retrieve,
     ClusterOptions: cluster,
     VerifyOptions: verify,
+    ReidOptions: reid,
 }
 _NOT_SAVED = ('output', 'force')
 
 
-def evaluate(options: KnnOptions | RetrieveOptions | ClusterOptions | VerifyOptions) -> None:
+def evaluate(
+    options: KnnOptions | RetrieveOptions | ClusterOptions | VerifyOptions | ReidOptions,
+) -> None:
     """Measure by the protocol of the options; print the results, and write them as JSON with the options."""
     measure = _PROTOCOLS[type(options)]
     protocol = measure.__name__

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .._choices import METRICS
 from .arguments import PROGRAM, add_command, add_output, random_seed, whole_number
+from .reid_options import add_reid
 
 
 class KnnOptions(NamedTuple):
@@ -67,6 +68,7 @@ def add_evaluate(commands: Any) -> None:
     _add_retrieve(protocols)
     _add_cluster(protocols)
     _add_verify(protocols)
+    add_reid(protocols)
 
 
 def _add_protocol(

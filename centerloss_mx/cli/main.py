@@ -1,10 +1,11 @@
-"""The command line: train, embed, evaluate, plot, export, info.
+"""The command line: train, embed, evaluate, plot, export, pack, info.
 
     centerloss-mx train digits -o runs/digits
     centerloss-mx embed runs/digits digits -o digits.npz
     centerloss-mx evaluate retrieve digits.npz
     centerloss-mx plot digits.npz -o digits.png
     centerloss-mx export runs/digits -o digits.onnx
+    centerloss-mx pack birds -o birds
     centerloss-mx info
 
 `python -m centerloss_mx` is the same. Exit status: 0 done; 1 failed, with one line on standard error that
@@ -24,6 +25,7 @@ from .embed_options import add_embed
 from .evaluate_options import add_evaluate
 from .export_options import add_export
 from .info_options import add_info
+from .pack_options import add_pack
 from .plot_options import add_plot
 from .train_arguments import add_train
 
@@ -48,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_plot(commands)
     add_export(commands)
+    add_pack(commands)
     add_info(commands)
     return top
 

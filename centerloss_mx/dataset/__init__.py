@@ -13,6 +13,7 @@ from .._files import read_npz
 from .._source_options import SourceOptions
 from ..io.class_names import numbered
 from .arrays import Arrays, Samples, as_arrays, load_arrays
+from .pack import pack
 from .serve import samples_iter
 from .sources import has_parts, load_samples
 from .split import hold_out, split_by_names, split_by_rows
@@ -31,6 +32,7 @@ __all__ = [
     'load_samples',
     'load_table',
     'numbered',
+    'pack',
     'read_npz',
     'samples_iter',
     'split_by_names',

@@ -34,7 +34,7 @@ def paired_distances(first: np.ndarray, second: np.ndarray, metric: str) -> np.n
     """Compute the distance between each row of `first` and that of `second`, float64 (P,)."""
     if metric == 'euclidean':
         return lengths(first - second)
-    first, second = _unit(first), _unit(second)
+    first, second = unit(first), unit(second)
     zero = ~(first.any(axis=1) & second.any(axis=1))  # without a direction: the cosine counts as 0
     return np.where(zero, 1, 0.5 * _squares(first - second))
 
@@ -64,7 +64,7 @@ def nearest(
 
     def prepared(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if metric == 'cosine':
-            return _unit(rows), np.ones(len(rows))  # zeros, too: their cosine is 0
+            return unit(rows), np.ones(len(rows))  # zeros, too: their cosine is 0
         rows = np.ldexp(rows, exponent)
         rows -= np.ldexp(origin, exponent)
         return rows, _squares(rows)
@@ -90,6 +90,24 @@ def nearest(
                 exact[alike] = paired_distances(points[found[alike]], features[i : i + 1], metric)
                 found = found[np.lexsort((found, exact, groups))]
             yield found[: counts[i]]
+
+
+def relative_squares(features: np.ndarray, points: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield for each feature its squared distances to all points, divided by the largest.
+
+    Parameters
+    ----------
+    features, points : numpy.ndarray
+        float64 (N, D) and (M, D).
+    """
+    largest = max(np.abs(rows).max(initial=0) for rows in (features, points))
+    exponent, origin = -np.frexp(largest)[1], np.median(points, axis=0)
+    known = np.ldexp(points - origin, exponent)
+    chunk = max(1, _CHUNK // len(points))
+    for begin in range(0, len(features), chunk):
+        asked = np.ldexp(features[begin : begin + chunk] - origin, exponent)
+        for squares in sklearn('metrics').euclidean_distances(asked, known, squared=True):
+            yield squares / (squares.max() or 1)
 
 
 def _candidates(
@@ -127,7 +145,8 @@ def _scaled(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.ldexp(vectors, -exponents[:, np.newaxis]), exponents
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Divide each row by its length; zeros stay."""
     scaled, _ = _scaled(vectors)
     norms = np.sqrt(_squares(scaled))
     scaled /= np.where(norms > 0, norms, 1)[:, np.newaxis]

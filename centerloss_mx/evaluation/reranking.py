@@ -7,10 +7,8 @@ from typing import Any, Iterator
 import numpy as np
 
 from .._optional import require
-from .distances import nearest
-from .inputs import check_metric, checked_features, sklearn
-
-_ROWS = 256  # of distances at a time
+from .distances import nearest, relative_squares, unit
+from .inputs import check_metric, checked_features
 
 
 def reranked_distances(
@@ -67,37 +65,27 @@ def reranked_distances(
     gallery = checked_features(gallery, query.shape[1], 'gallery')
     points = np.concatenate([query, gallery])
     if metric == 'cosine':
-        lengths = np.sqrt((points**2).sum(axis=1, keepdims=True))
-        points = points / np.where(lengths > 0, lengths, 1)
+        points = unit(points)
     count = min(k1 + 1, len(points))
     ranks = np.array([*nearest(points, points, np.full(len(points), count), 'euclidean')])
     encoded = _encoded(points, ranks, k1)
     if k2 > 1:
         encoded = _mean_over_neighbors(encoded, ranks[:, :k2])
     by_column = encoded.tocsc()
-    for begin in range(0, len(query), _ROWS):
-        for i, distances in enumerate(_distances(points, begin, min(begin + _ROWS, len(query))), begin):
-            jaccard = _jaccard(encoded, by_column, i)
-            yield ((1 - weight) * jaccard + weight * distances)[len(query) :]
-
-
-def _distances(points: np.ndarray, begin: int, end: int) -> np.ndarray:
-    """Squared distances of some rows to all, divided by the largest of each row."""
-    found = sklearn('metrics').euclidean_distances(points[begin:end], points, squared=True)
-    largest = found.max(axis=1, keepdims=True)
-    return found / np.where(largest > 0, largest, 1)
+    for i, distances in enumerate(relative_squares(points[: len(query)], points)):
+        jaccard = _jaccard(encoded, by_column, i)
+        yield ((1 - weight) * jaccard + weight * distances)[len(query) :]
 
 
 def _encoded(points: np.ndarray, ranks: np.ndarray, k1: int) -> Any:
     """Encode each point by its k-reciprocal neighbors, which count exp(-d); Eq. 3 and 7."""
     rows, columns, values = [], [], []
-    for begin in range(0, len(points), _ROWS):
-        for i, distances in enumerate(_distances(points, begin, min(begin + _ROWS, len(points))), begin):
-            neighbors = _expanded(ranks, i, k1)
-            weights = np.exp(-distances[neighbors])
-            rows.append(np.full(len(neighbors), i))
-            columns.append(neighbors)
-            values.append(weights / weights.sum())
+    for i, distances in enumerate(relative_squares(points, points)):
+        neighbors = _expanded(ranks, i, k1)
+        weights = np.exp(-distances[neighbors])
+        rows.append(np.full(len(neighbors), i))
+        columns.append(neighbors)
+        values.append(weights / weights.sum())
     sparse = require('scipy.sparse', 're-ranking')
     entries = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
     return sparse.csr_matrix(entries, shape=(len(points), len(points)))
