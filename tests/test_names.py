@@ -26,9 +26,10 @@ NAMES = {
         load_table numbered pack read_npz samples_iter split_by_names split_by_rows
     """,
     'evaluation': """
-        BetweenClasses ClusterRatio Pairs QueryScores ReId Retrieval TarAtFar Verification between_classes
-        check_unseen class_accuracies class_means cluster_ratio clustering_nmi confused_pairs knn_predict
-        nearest_center reid reranked_distances retrieval score_queries verification_pairs verify
+        BetweenClasses ClusterRatio Identification Pairs QueryScores ReId Retrieval TarAtFar TpirAtFpir
+        Verification between_classes check_unseen class_accuracies class_means cluster_ratio clustering_nmi
+        confused_pairs identify knn_predict nearest_center nearest_identities reid reranked_distances
+        retrieval score_queries verification_pairs verify
     """,
     'gluon': """
         CenterLoss

@@ -13,6 +13,7 @@ from .clusters import (
     clustering_nmi,
 )
 from .confusion import class_accuracies, confused_pairs
+from .identification import Identification, TpirAtFpir, identify, nearest_identities
 from .neighbors import knn_predict, nearest_center
 from .pairs import Pairs, check_unseen, verification_pairs
 from .reid import ReId, reid
@@ -24,11 +25,13 @@ __all__ = [
     'METRICS',
     'BetweenClasses',
     'ClusterRatio',
+    'Identification',
     'Pairs',
     'QueryScores',
     'ReId',
     'Retrieval',
     'TarAtFar',
+    'TpirAtFpir',
     'Verification',
     'between_classes',
     'check_unseen',
@@ -37,8 +40,10 @@ __all__ = [
     'cluster_ratio',
     'clustering_nmi',
     'confused_pairs',
+    'identify',
     'knn_predict',
     'nearest_center',
+    'nearest_identities',
     'reid',
     'reranked_distances',
     'retrieval',
