@@ -51,11 +51,12 @@ docs: .venv-docs/ready  ## the documentation in build/docs, without a network on
 	.venv-docs/bin/sphinx-build -W --keep-going --quiet -b html docs build/docs
 	@echo 'Open build/docs/index.html'
 
-bench: .venv/ready  ## time a step, an epoch, and centers on the KVStore; measure memory
+bench: .venv/ready  ## time a step, an epoch, centers on the KVStore and evaluation; measure memory
 	.venv/bin/python -m benchmarks.step
 	.venv/bin/python -m benchmarks.epoch
 	.venv/bin/python -m benchmarks.memory
 	.venv/bin/python -m benchmarks.kvstore
+	.venv/bin/python -m benchmarks.evaluation
 
 clean:  ## remove environments, builds and caches
 	rm -rf .venv .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
