@@ -120,9 +120,9 @@ def _candidates(
     if not count:
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
     shortlist = None
-    if len(least) > _SHORT:
+    step = int(np.sqrt(len(least) / count))
+    if step > 1 and len(least) > _SHORT:
         # The `count`-th of some points is no nearer than that of all: it saves to partition the whole row.
-        step = max(1, int(np.sqrt(len(least) / count)))
         shortlist = _within(least, least[::step] + 2 * margins[::step], margin, count)
         least, margins = least[shortlist], margins[shortlist]
     most = least + 2 * margins
