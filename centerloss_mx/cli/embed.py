@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,14 @@ from mxnet.symbol import Symbol
 from .._checks import quantity
 from ..dataset import Samples, has_parts, hold_out, load_samples
 from ..io import Images
-from ..model import FeatureExtractor, Features, find_centers, load_checkpoint, save_features
+from ..model import (
+    FeatureExtractor,
+    Features,
+    find_centers,
+    latest_checkpoint,
+    load_checkpoint,
+    save_features,
+)
 from ..symbol import describe
 from ..training import read_options
 from ..training.sample_record import load_record, record_path, recorded_part
@@ -37,7 +45,9 @@ _OF_THE_SAMPLES: dict[str, tuple[type, ...]] = {
 def embed(options: EmbedOptions) -> None:
     """Write the features of samples, with their classes and the network's centers."""
     check_output(options.output, options.force, '.npz')
-    symbol, arg_params, aux_params = load_checkpoint(*prefix_and_epoch(options.prefix, options.epoch))
+    prefix, epoch = prefix_and_epoch(options.prefix, options.epoch)
+    epoch = latest_checkpoint(prefix) if epoch is None else epoch
+    symbol, arg_params, aux_params = load_checkpoint(prefix, epoch)
     extractor = FeatureExtractor(symbol, arg_params, aux_params, options.layer, options.ctx[0])
     if options.trained_classes and extractor.class_names is None:
         raise ValueError(f'--trained-classes: {options.prefix} does not record the classes of the training')
@@ -55,7 +65,8 @@ def embed(options: EmbedOptions) -> None:
     centers, without = _centers(options, symbol, arg_params, aux_params, trained_on)
     names = samples.names if isinstance(samples, Images) else None
     network = extractor.digest(options.flip)
-    features = Features(found, samples.labels, samples.class_names, names, centers, trained_on, network)
+    made = {'prefix': os.path.abspath(prefix), 'epoch': epoch, 'layer': options.layer, 'flip': options.flip}
+    features = Features(found, samples.labels, samples.class_names, names, centers, trained_on, network, made)
     save_features(options.output, features)
     count = len(np.unique(samples.labels)) if samples.class_names else 0
     size, dim = quantity(len(found), 'feature'), quantity(found.shape[1], 'dimension')

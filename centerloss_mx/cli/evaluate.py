@@ -8,6 +8,8 @@ from typing import Any, Callable
 
 from .._files import write_bytes
 from .evaluate_options import ClusterOptions, KnnOptions, RetrieveOptions, VerifyOptions
+from .identify import identify_rates
+from .identify_options import IdentifyRatesOptions
 from .output import check_output, print_table
 from .protocols import cluster, knn, retrieve, verify
 from .reid import reid
@@ -19,16 +21,22 @@ _PROTOCOLS: dict[Any, Callable[[Any], dict[str, Any]]] = {
     ClusterOptions: cluster,
     VerifyOptions: verify,
     ReidOptions: reid,
+    IdentifyRatesOptions: identify_rates,
 }
 _NOT_SAVED = ('output', 'force')
 
 
 def evaluate(
-    options: KnnOptions | RetrieveOptions | ClusterOptions | VerifyOptions | ReidOptions,
+    options: KnnOptions
+    | RetrieveOptions
+    | ClusterOptions
+    | VerifyOptions
+    | ReidOptions
+    | IdentifyRatesOptions,
 ) -> None:
     """Measure by the protocol of the options; print the results, and write them as JSON with the options."""
     measure = _PROTOCOLS[type(options)]
-    protocol = measure.__name__
+    protocol = 'identify' if measure is identify_rates else measure.__name__
     output = options.output or f'{os.path.splitext(options.features)[0]}-{protocol}.json'
     check_output(output, options.force, '.json')
     results = measure(options)

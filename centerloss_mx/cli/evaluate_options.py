@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .._choices import METRICS
 from .arguments import PROGRAM, add_command, add_output, random_seed, whole_number
+from .identify_options import add_identify_rates
 from .reid_options import add_reid
 
 
@@ -69,6 +70,7 @@ def add_evaluate(commands: Any) -> None:
     _add_cluster(protocols)
     _add_verify(protocols)
     add_reid(protocols)
+    add_identify_rates(protocols)
 
 
 def _add_protocol(

@@ -1,9 +1,10 @@
-"""The command line: train, embed, evaluate, plot, export, pack, info.
+"""The command line: train, embed, evaluate, plot, identify, export, pack, info.
 
     centerloss-mx train digits -o runs/digits
     centerloss-mx embed runs/digits digits -o digits.npz
     centerloss-mx evaluate retrieve digits.npz
     centerloss-mx plot digits.npz -o digits.png
+    centerloss-mx identify known.npz photo.jpg
     centerloss-mx export runs/digits -o digits.onnx
     centerloss-mx pack birds -o birds
     centerloss-mx info
@@ -24,6 +25,7 @@ from .arguments import PROGRAM, Parser, read_options
 from .embed_options import add_embed
 from .evaluate_options import add_evaluate
 from .export_options import add_export
+from .identify_options import add_identify
 from .info_options import add_info
 from .pack_options import add_pack
 from .plot_options import add_plot
@@ -49,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     add_embed(commands)
     add_evaluate(commands)
     add_plot(commands)
+    add_identify(commands)
     add_export(commands)
     add_pack(commands)
     add_info(commands)

@@ -41,7 +41,7 @@ def reid(options: ReidOptions) -> dict[str, Any]:
 
 
 def _found(path: str, features: Features, what: str, pattern: re.Pattern) -> np.ndarray:
-    """Find identity or camera in the names of all pictures; numbers without zeros in front."""
+    """Find identity or camera in the names of all pictures."""
     if features.names is None:
         raise ValueError(f'{path}: the features have no names of pictures; expected such for --{what}')
     found = []
@@ -49,6 +49,5 @@ def _found(path: str, features: Features, what: str, pattern: re.Pattern) -> np.
         match = pattern.search(os.path.basename(name))
         if match is None:
             raise ValueError(f'{path}: --{what} {pattern.pattern} is not in the name {name}')
-        text = match.group(1)
-        found.append(str(int(text)) if re.fullmatch(r'-?\d+', text) else text)
+        found.append(match.group(1))
     return np.array(found)

@@ -67,6 +67,6 @@ def pack(images: Images, prefix: str | os.PathLike, progress: bool = False) -> N
             index.unlink()  # it does not belong to the file that takes its name now
 
     write_whole(f'{prefix}.rec', write)
-    rows = [f'{row}\t{label:g}\t{name}\n' for row, (label, name) in enumerate(zip(labels, names))]
+    rows = [f'{row}\t{int(label)}\t{name}\n' for row, (label, name) in enumerate(zip(labels, names))]
     write_bytes(f'{prefix}.lst', ''.join(rows).encode('utf-8', 'surrogateescape'))
     write_bytes(index, ''.join(f'{row}\t{position}\n' for row, position in enumerate(positions)).encode())

@@ -11,7 +11,7 @@ from .distances import nearest
 from .inputs import check_metric, checked_features, checked_samples
 from .reranking import reranked_distances
 
-_JUNK = '-1'
+_JUNK = ('-1', '-1.0')
 
 
 class ReId(NamedTuple):
@@ -112,7 +112,7 @@ def reid(
     query_cameras, gallery_cameras = _checked_cameras(
         (query_cameras, gallery_cameras), (len(query), len(gallery))
     )
-    is_junk = gallery_labels.astype(str) == _JUNK
+    is_junk = np.isin(gallery_labels.astype(str), _JUNK)
     rankings = _rankings(query, gallery, metric, rerank)
     found = []
     for i, order in enumerate(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
-from typing import NamedTuple, Sequence
+from typing import Any, NamedTuple, Sequence
 
 import numpy as np
 
@@ -36,6 +37,9 @@ class Features(NamedTuple):
         Names of the classes that the network was trained on; None: unknown.
     network : str or None
         Digest of the network up to the layer, as `FeatureExtractor.digest` makes it; None: unknown.
+    checkpoint : dict or None
+        The checkpoint: 'prefix', 'epoch', 'layer', and 'flip', as given to `FeatureExtractor.predict`. None:
+        unknown.
     """
 
     features: np.ndarray
@@ -45,6 +49,7 @@ class Features(NamedTuple):
     centers: np.ndarray | None = None
     trained_on: list[str] | None = None
     network: str | None = None
+    checkpoint: dict[str, Any] | None = None
 
     @property
     def classes(self) -> np.ndarray:
@@ -78,7 +83,10 @@ def save_features(path: str | os.PathLike, features: Features) -> None:
     if Path(path).suffix != '.npz':
         raise ValueError(f'{path}: expected a file that ends in .npz')
     try:
-        arrays = {name: np.array(value) for name, value in features._asdict().items() if value is not None}
+        values = features._asdict()
+        if features.checkpoint is not None:
+            values['checkpoint'] = json.dumps(features.checkpoint)
+        arrays = {name: np.array(value) for name, value in values.items() if value is not None}
         read = _from_arrays(arrays)
         for name in (name for name in _NAMES if name in arrays):
             _check_kept(name, getattr(features, name), getattr(read, name))
@@ -143,7 +151,27 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> Features:
     if centers is not None:
         _check_centers(centers, (len(names.get('trained_on', ())), features.shape[1]))
     network = str(arrays['network']) if 'network' in arrays else None
-    return Features(features, labels.astype(np.int64), centers=centers, network=network, **names)
+    return Features(
+        features,
+        labels.astype(np.int64),
+        centers=centers,
+        network=network,
+        checkpoint=_checkpoint(str(arrays['checkpoint'])) if 'checkpoint' in arrays else None,
+        **names,
+    )
+
+
+def _checkpoint(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    kinds: dict[str, Any] = {'prefix': str, 'epoch': int, 'layer': str, 'flip': (str, bool, type(None))}
+    if not isinstance(found, dict) or not all(
+        isinstance(found.get(name, ...), kind) for name, kind in kinds.items()
+    ):
+        raise ValueError(f'checkpoint is {text[:100]!r}; expected prefix, epoch, layer and flip in JSON')
+    return found
 
 
 def _check_finite(features: np.ndarray, names: Sequence[str] | None) -> None:

@@ -86,6 +86,14 @@ def test_features_that_are_not_finite_are_not_written(tmp_path):
 
 
 NAMES = st.text(st.sampled_from('ab\0ü '), max_size=2)
+CHECKPOINTS = st.none() | st.fixed_dictionaries(
+    {
+        'prefix': st.just('net'),
+        'epoch': st.integers(0, 9),
+        'layer': st.just('x_output'),
+        'flip': st.booleans(),
+    }
+)
 LISTS = st.one_of(
     st.none(), st.lists(NAMES | st.sampled_from([7, 2.5, None]), max_size=3),
     st.lists(st.binary(max_size=2), max_size=3),
@@ -99,7 +107,11 @@ ARRAYS = st.builds(
 
 
 @settings(max_examples=100)
-@given(features=st.builds(Features, ARRAYS, ARRAYS, LISTS, LISTS, st.none() | ARRAYS, LISTS))
+@given(
+    features=st.builds(
+        Features, ARRAYS, ARRAYS, LISTS, LISTS, st.none() | ARRAYS, LISTS, checkpoint=CHECKPOINTS
+    )
+)
 def test_what_is_saved_can_be_loaded_and_what_cannot_is_not_saved(tmp_path_factory, features):
     """The fields are mostly wrong; the file that NumPy would write of them says what loading makes of it."""
     check_saving(tmp_path_factory.mktemp('features'), features)
