@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any, Iterable, NamedTuple
 from unicodedata import normalize
 
@@ -76,24 +77,67 @@ def verification_pairs(labels: np.ndarray, num_folds: int = 10, num_pairs: int =
             f'num_folds={num_folds}, num_pairs={num_pairs}; expected num_folds >= 2 and num_pairs >= 1'
         )
     rng = np.random.RandomState(seed)
-    shuffled = rng.permutation(np.unique(labels))
+    names, numbers = np.unique(labels, return_inverse=True)
+    shuffled = rng.permutation(len(names))
+    fold_of_class = np.empty(len(names), int)
+    fold_of_class[shuffled] = np.arange(len(names)) % num_folds
+    by_class = np.argsort(numbers, kind='stable')
+    drawn = Random(rng.bytes(16))  # NumPy's choice would list all that there are
     folds = []
     for fold in range(num_folds):
         classes = shuffled[fold::num_folds]
-        members = np.flatnonzero(np.isin(labels, classes))
-        first, second = (members[side] for side in np.triu_indices(len(members), 1))
-        same = labels[first] == labels[second]
-        kinds = [np.flatnonzero(same), np.flatnonzero(~same)]
-        count = min(num_pairs, *map(len, kinds))
+        members = by_class[fold_of_class[numbers[by_class]] == fold]
+        sizes = np.bincount(numbers[members], minlength=len(names))[np.sort(classes)]
+        kinds = _genuine_starts(sizes), _impostor_starts(sizes)
+        count = min(num_pairs, *(int(starts[-1]) for starts in kinds))
         if not count:
-            kind = 'impostor' if len(kinds[0]) else 'genuine'
+            kind = 'impostor' if kinds[0][-1] else 'genuine'
             raise ValueError(
-                f'fold {fold} of {num_folds} (classes {first_names(classes.tolist())}) has no {kind} pair; '
-                'expected fewer folds, or more classes and samples'
+                f'fold {fold} of {num_folds} (classes {first_names(names[classes].tolist())}) has no {kind} '
+                'pair; expected fewer folds, or more classes and samples'
             )
-        drawn = np.concatenate([rng.choice(kind, count, replace=False) for kind in kinds])
-        folds.append((first[drawn], second[drawn], same[drawn], np.full(len(drawn), fold)))
+        genuine, impostor = (np.array(drawn.sample(range(starts[-1]), count)) for starts in kinds)
+        pairs = np.hstack([_genuine_pairs(genuine, sizes), _impostor_pairs(impostor, sizes)])
+        first, second = np.sort(members[pairs], axis=0)
+        folds.append((first, second, np.arange(2 * count) < count, np.full(2 * count, fold)))
     return Pairs(*map(np.concatenate, zip(*folds)))
+
+
+# The pairs of a fold are numbered, so that numbers are drawn and no list of all pairs is made. Its samples are
+# sorted by class; `sizes` are the numbers of samples of its classes.
+
+
+def _genuine_starts(sizes: np.ndarray) -> np.ndarray:
+    """Return the number of the first genuine pair of each class, and at the end that of all of them."""
+    return _starts(sizes * (sizes - 1) // 2)
+
+
+def _impostor_starts(sizes: np.ndarray) -> np.ndarray:
+    """Return the number of the first pair of each class with the later ones, and that of all pairs."""
+    return _starts(sizes * (sizes.sum() - np.cumsum(sizes)))
+
+
+def _genuine_pairs(numbers: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the samples of genuine pairs, (2, P).
+
+    Around a circle of n samples, each pair is i and i + d: first those with d = 1, then d = 2, up to n // 2.
+    """
+    starts = _genuine_starts(sizes)
+    of_class = np.searchsorted(starts, numbers, side='right') - 1
+    distance, i = np.divmod(numbers - starts[of_class], sizes[of_class])
+    return _starts(sizes)[of_class] + np.array([i, (i + distance + 1) % sizes[of_class]])
+
+
+def _impostor_pairs(numbers: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the samples of impostor pairs, (2, P): one of a class, and one of a later class."""
+    starts, ends = _impostor_starts(sizes), np.cumsum(sizes)
+    of_class = np.searchsorted(starts, numbers, side='right') - 1
+    i, j = np.divmod(numbers - starts[of_class], sizes.sum() - ends[of_class])
+    return np.array([_starts(sizes)[of_class] + i, ends[of_class] + j])
+
+
+def _starts(counts: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(counts)])
 
 
 def check_unseen(names: Iterable[Any], trained_on: Iterable[Any]) -> None:
