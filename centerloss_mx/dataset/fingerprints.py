@@ -20,8 +20,9 @@ def fingerprints(samples: Samples) -> np.ndarray:
     """Compute a hash of each sample and its class.
 
     That of a picture in a file is of the file's name with its folder's, and of its size; that of a record of
-    a .rec file, of its key and its length; that of an array, of its numbers, shape and dtype. No picture is
-    read, and files that have been moved together keep their fingerprints.
+    a .rec file, of its key and its length; that of a picture in memory, of its bytes; that of an array, of
+    its numbers, shape and dtype. No file is read, and files that have been moved together keep their
+    fingerprints.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def fingerprints(samples: Samples) -> np.ndarray:
     >>> first == second, first == third
     (True, False)
     """
-    classes = [_encoded(name) for name in samples.class_names]
+    classes = [_encoded(name) for name in (*samples.class_names, '')]  # label -1 is the last: no class
     contents = _of_images(samples) if isinstance(samples, Images) else _of_arrays(samples)
     found = (_hash(classes[label], *content) for label, content in zip(samples.labels, contents))
     return np.fromiter(found, np.uint64, len(samples.labels))
@@ -101,7 +102,9 @@ def rows_of(some: np.ndarray, now: np.ndarray) -> np.ndarray:
 
 
 def _of_images(images: Images) -> Iterator[tuple[bytes, int]]:
-    """Name and size of each picture."""
+    """Name and size of each picture; of those in memory, the bytes."""
+    if images.contents is not None:
+        return ((content, len(content)) for content in images.contents)
     if images.files is None:
         keys, sizes = images.record_keys, record_sizes(str(images.path_imgrec))
         return ((b'%d' % key, sizes[key]) for key in keys)

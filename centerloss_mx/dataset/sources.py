@@ -49,7 +49,7 @@ def load_samples(
         - an idx file of images, with that of the labels beside it (``…-images-idx3-ubyte`` and
           ``…-labels-idx1-ubyte``);
         - an .npz file, see `load_arrays`, or a .csv file, see `load_table`;
-        - a folder of class folders, a .rec file, or pictures, see `io.list_images`.
+        - a folder of class folders, a .rec file, or pictures, also in InsightFace's .bin, see `io.list_images`.
     part : {'train', 'test'} or None
         The part of the digits or of a folder of idx files; None: ``'train'``. Other sources have no parts.
     class_names : sequence of str, optional
@@ -114,7 +114,7 @@ def _is_of_pictures(path: Path) -> bool:
     """Whether a path is of pictures: one, a .rec file, or a folder that has none of MNIST's idx files."""
     if str(path) in SOURCES or has_parts(path):
         return False
-    return path.is_dir() or (path.is_file() and (path.suffix == '.rec' or is_picture(path)))
+    return path.is_dir() or (path.is_file() and (path.suffix in ('.rec', '.bin') or is_picture(path)))
 
 
 def _has_labels(path: Path) -> bool:

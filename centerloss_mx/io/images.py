@@ -1,4 +1,4 @@
-"""`Images`: pictures in files or in a .rec file, and their classes."""
+"""`Images`: pictures in files, in a .rec file or in memory, and their classes."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ class Images(NamedTuple):
     Parameters
     ----------
     labels : numpy.ndarray
-        int64 (N,), 0..num_class-1.
+        int64 (N,), 0..num_class-1; -1 for pictures without classes.
     class_names : list of str
         The num_class names of the classes.
     files : list of str or None
-        The N files; None for pictures in a .rec file.
+        The N files, or the names of `contents`; None for pictures in a .rec file.
     path_imgrec : str or None
         The .rec file; None for pictures in files.
     records : list of int or None
         The keys of the N records; None for all records, in the order of the index, and for pictures in files.
+    contents : list of bytes or None
+        The N encoded pictures, of a .bin file; None for pictures in files.
     """
 
     labels: np.ndarray
@@ -35,6 +37,7 @@ class Images(NamedTuple):
     files: list[str] | None = None
     path_imgrec: str | None = None
     records: list[int] | None = None
+    contents: list[bytes] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -61,6 +64,8 @@ class Images(NamedTuple):
         Images
         """
         images = self._replace(labels=self.labels[rows])
+        if self.contents is not None:
+            images = images._replace(contents=[self.contents[i] for i in rows])
         if self.files is not None:
             return images._replace(files=[self.files[i] for i in rows])
         keys = self.record_keys
@@ -109,6 +114,8 @@ def readable_images(images: Images) -> tuple[Images, list[str]]:
 
 def picture_reader(images: Images) -> Callable[[int], bytes]:
     """Return a function that reads the file or record of a row; ValueError for a damaged record."""
+    if images.contents is not None:
+        return images.contents.__getitem__
     if images.files is not None:
         files = images.files
         return lambda row: Path(files[row]).read_bytes()

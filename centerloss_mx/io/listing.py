@@ -15,6 +15,7 @@ from .._checks import quantity
 from .._files import check_file
 from .._mxnet.pictures import SUFFIXES
 from ..operator.labels import check_labels, exact_below
+from .bin_pairs import bin_images
 from .class_names import check_class_count, class_numbers, numbered
 from .images import Images
 from .records import labelled_records
@@ -42,7 +43,8 @@ def list_images(
         A folder of class folders, each with the pictures of one class: .jpg, .jpeg, .png, .bmp, .tif; and
         .pgm, .ppm and .webp, for which Pillow has to be installed. Classes are numbered in the order of their
         names; hidden files are skipped. Or a .rec file with its .idx beside it, as MXNet's `im2rec.py` or
-        InsightFace write them. Without labels also a folder of pictures, a picture, or several.
+        InsightFace write them. Without labels also a folder of pictures, a picture, several, or
+        InsightFace's .bin file of pairs.
     class_names : sequence of str, optional
         For a test set: the classes of the training set. They must contain the names of the class folders; the
         labels of a .rec file are names of theirs, or else their numbers. None: the classes found. Those of a
@@ -105,6 +107,8 @@ def _without_labels(path: PathLike | Sequence[PathLike]) -> Images:
         pictures = _pictures(Path(path), Path(path).iterdir())
         if not pictures:
             raise ValueError(f'{path}: no picture in this folder; expected {", ".join(SUFFIXES)}')
+    elif isinstance(path, (str, os.PathLike)) and Path(path).suffix == '.bin':
+        return bin_images(path)
     elif isinstance(path, (str, os.PathLike)) and not is_picture(path):
         keys, _ = labelled_records(Path(path), 0)
         return Images(np.full(len(keys), -1), [], path_imgrec=str(path), records=keys)
