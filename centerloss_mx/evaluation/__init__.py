@@ -14,6 +14,7 @@ from .clusters import (
 )
 from .confusion import class_accuracies, confused_pairs
 from .identification import Identification, TpirAtFpir, identify, nearest_identities
+from .insightface import InsightFaceVerification, insightface_verify
 from .neighbors import knn_predict, nearest_center
 from .pairs import Pairs, check_unseen, verification_pairs
 from .reid import ReId, reid
@@ -26,6 +27,7 @@ __all__ = [
     'BetweenClasses',
     'ClusterRatio',
     'Identification',
+    'InsightFaceVerification',
     'Pairs',
     'QueryScores',
     'ReId',
@@ -41,6 +43,7 @@ __all__ = [
     'clustering_nmi',
     'confused_pairs',
     'identify',
+    'insightface_verify',
     'knn_predict',
     'nearest_center',
     'nearest_identities',

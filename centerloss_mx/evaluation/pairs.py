@@ -82,7 +82,8 @@ def verification_pairs(labels: np.ndarray, num_folds: int = 10, num_pairs: int =
     fold_of_class = np.empty(len(names), int)
     fold_of_class[shuffled] = np.arange(len(names)) % num_folds
     by_class = np.argsort(numbers, kind='stable')
-    drawn = Random(rng.bytes(16))  # NumPy's choice would list all that there are
+    # NumPy's choice without replacement would list all pairs that there are.
+    drawn = Random(rng.bytes(16))
     folds = []
     for fold in range(num_folds):
         classes = shuffled[fold::num_folds]
@@ -103,8 +104,8 @@ def verification_pairs(labels: np.ndarray, num_folds: int = 10, num_pairs: int =
     return Pairs(*map(np.concatenate, zip(*folds)))
 
 
-# The pairs of a fold are numbered, so that numbers are drawn and no list of all pairs is made. Its samples are
-# sorted by class; `sizes` are the numbers of samples of its classes.
+# The pairs of a fold are numbered, so that numbers are drawn and no list of all pairs is made. Its samples
+# are sorted by class; `sizes` are the numbers of samples of its classes.
 
 
 def _genuine_starts(sizes: np.ndarray) -> np.ndarray:
