@@ -14,6 +14,7 @@ from .._source_options import SourceOptions
 from ..io.class_names import numbered
 from .arrays import Arrays, Samples, as_arrays, load_arrays
 from .pack import pack
+from .pair_files import load_pairs
 from .serve import samples_iter
 from .sources import has_parts, load_samples
 from .split import hold_out, split_by_names, split_by_rows
@@ -29,6 +30,7 @@ __all__ = [
     'hold_out',
     'load_arrays',
     'load_marks',
+    'load_pairs',
     'load_samples',
     'load_table',
     'numbered',
