@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, Sequence
 
 from .. import _choices
 from .._checks import MOST
@@ -26,6 +27,23 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.words: dict[str, Sequence[str]] = {}
+
+    def add_word(self, option: str, words: Sequence[str], summary: str) -> None:
+        """Add an option that may be followed by one of some words; alone, it means the first."""
+        self.words[option] = words
+        self.add_argument(option, nargs='?', const=words[0], choices=words, help=summary)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Give an option that stands alone its word; argparse would take PREFIX in `--flip PREFIX DATA`."""
+        args = [*(sys.argv[1:] if args is None else args)]
+        for i, (option, after) in enumerate(zip(args, [*args[1:], None])):
+            if option in self.words and after not in self.words[option]:
+                args[i] = f'{option}={self.words[option][0]}'
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2.
@@ -105,7 +123,7 @@ def data_shape(text: str) -> tuple[int, ...]:
 
 def add_command(
     commands: Any, name: str, options: Any, summary: str, example: str, module: str | None = None
-) -> argparse.ArgumentParser:
+) -> Parser:
     """Add a command.
 
     Parameters
@@ -126,7 +144,7 @@ def add_command(
 
     Returns
     -------
-    argparse.ArgumentParser
+    Parser
         For the command's arguments.
     """
     command = commands.add_parser(

@@ -25,7 +25,7 @@ class EmbedOptions(NamedTuple):
     force: bool
     part: str | None
     trained_classes: bool
-    flip: bool
+    flip: str | None
     batch_size: int
     ctx: list[Context]
 
@@ -52,6 +52,7 @@ def add_embed(commands: Any) -> None:
         action='store_true',
         help='use the class numbers of the training',
     )
-    add('--flip', action='store_true', help='append the feature of the mirrored sample')
+    summary = 'append the feature of the mirrored sample (concat, also without a word), or add it (sum)'
+    command.add_word('--flip', ('concat', 'sum'), summary)
     add_reading(command, 'that of the training', 'that of the training')
     add_batches(command, 128, 'samples at a time', 'device: cpu, gpu:0, ...')

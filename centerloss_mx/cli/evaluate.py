@@ -7,13 +7,15 @@ import os
 from typing import Any, Callable
 
 from .._files import write_bytes
-from .evaluate_options import ClusterOptions, KnnOptions, RetrieveOptions, VerifyOptions
 from .identify import identify_rates
 from .identify_options import IdentifyRatesOptions
+from .evaluate_options import ClusterOptions, KnnOptions, RetrieveOptions
 from .output import check_output, print_table
-from .protocols import cluster, knn, retrieve, verify
+from .protocols import cluster, knn, retrieve
 from .reid import reid
 from .reid_options import ReidOptions
+from .verify import verify
+from .verify_options import VerifyOptions
 
 _PROTOCOLS: dict[Any, Callable[[Any], dict[str, Any]]] = {
     KnnOptions: knn,
@@ -42,6 +44,9 @@ def evaluate(
     results = measure(options)
     classes = results.pop('classes', None)  # one line a class: in the file, and not in the table
     saved = {name: value for name, value in options._asdict().items() if name not in _NOT_SAVED}
+    if isinstance(options, VerifyOptions):
+        draw = options.draw()
+        saved.update({} if draw is None else draw._asdict())
     content = {'options': {'protocol': protocol, **saved}, 'results': results}
     if classes is not None:
         content['classes'] = classes

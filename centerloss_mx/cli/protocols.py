@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import math
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import evaluation
 from ..model import Features, load_features
-from .evaluate_options import ClusterOptions, KnnOptions, RetrieveOptions, VerifyOptions
-from .output import check_output
+from .evaluate_options import ClusterOptions, KnnOptions, RetrieveOptions
 
 
 def knn(options: KnnOptions) -> dict[str, Any]:
@@ -87,51 +83,3 @@ def cluster(options: ClusterOptions) -> dict[str, Any]:
         estimated = {'between_standard_error': between.standard_error, 'num_pairs': between.num_pairs}
     nmi = evaluation.clustering_nmi(features.features, features.labels, options.seed, progress=True)
     return {'nmi': nmi, **ratio._asdict(), **estimated}
-
-
-def verify(options: VerifyOptions) -> dict[str, Any]:
-    """Verify pairs by the LFW protocol."""
-    if options.roc is not None:
-        check_output(options.roc, options.force, '.png', '.svg')
-    features = load_features(options.features, labelled=True)
-    seen = _seen_in_training(options, features)
-    pairs = evaluation.verification_pairs(
-        features.classes, options.num_folds, options.num_pairs, options.seed
-    )
-    found = evaluation.verify(features.features, pairs, options.metric, options.num_components)
-    if options.roc is not None:
-        from ..visualization import roc_figure, save_figure
-
-        title = 'Verification' + (' of classes that were not trained on' if seen is False else '')
-        curves = {Path(options.features).stem: [(found.far, found.tar)]}
-        least = 10.0 ** -max(1, int(math.log10(found.num_impostor)))  # one impostor pair at least
-        save_figure(roc_figure(curves, least, title), options.roc)
-    # JSON has no NaN: null stands for a TAR that the impostor pairs are too few for.
-    tars = {f'tar_at_far_{one.far:g}': None if math.isnan(one.tar) else one.tar for one in found.tar_at_far}
-    return {
-        'accuracy': found.accuracy,
-        'standard_error': found.standard_error,
-        'auc': found.auc,
-        'eer': found.eer,
-        **tars,
-        'num_genuine': found.num_genuine,
-        'num_impostor': found.num_impostor,
-        'seen_in_training': seen,
-    }
-
-
-def _seen_in_training(options: VerifyOptions, features: Features) -> bool | None:
-    """Return whether the network was trained on one of the classes; None: the file does not say."""
-    if features.trained_on is None:
-        print(
-            f'{options.features} does not record the training classes: not checked whether they occur in it',
-            file=sys.stderr,
-        )
-        return None
-    try:
-        evaluation.check_unseen(np.unique(features.classes), features.trained_on)
-    except ValueError as error:
-        if options.allow_trained:
-            return True
-        raise ValueError(f'{error}, or pass --allow-trained') from None
-    return False

@@ -15,6 +15,7 @@ from mxnet.io import DataIter, NDArrayIter
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
+from .._checks import check_choice
 from .._mxnet.inference import without_fusion
 from .._mxnet.iterators import num_padding, without_rolling
 from .._optional import with_progress
@@ -144,7 +145,7 @@ class FeatureExtractor:
         data: np.ndarray | NDArray | DataIter | Images | str | os.PathLike,
         batch_size: int = 128,
         image_size: int | None = None,
-        flip: bool = False,
+        flip: bool | str | None = False,
         progress: bool = False,
     ) -> np.ndarray:
         """Compute the features of samples.
@@ -159,9 +160,10 @@ class FeatureExtractor:
         image_size : int or None
             Height and width that pictures are resized to, see `io.image_iter`; None: those of the training,
             if the checkpoint records them.
-        flip : bool
-            Whether to append the feature of the mirrored sample to each feature: D becomes 2 D. For samples
-            of shape (channels, height, width), or of an iterator whose layout says where the width is.
+        flip : bool or {'concat', 'sum'} or None
+            ``'concat'`` or True: append the feature of the mirrored sample to each feature, D becomes 2 D.
+            ``'sum'``: add it, as InsightFace's verification does. For samples of shape (channels, height,
+            width), or of an iterator whose layout says where the width is.
         progress : bool
             Whether to show a tqdm bar.
 
@@ -174,8 +176,8 @@ class FeatureExtractor:
         ------
         ValueError
             There are no samples, the network does not take samples of their shape, a parameter has another
-            shape than the network, `flip` finds no width, or pictures cannot be decoded or have no
-            `image_size`.
+            shape than the network, `flip` is another name or finds no width, or pictures cannot be decoded or
+            have no `image_size`.
         ImportError
             `progress`, and tqdm is not installed.
 
@@ -184,22 +186,24 @@ class FeatureExtractor:
         >>> features = extractor.predict('faces', image_size=112, flip=True)  # doctest: +SKIP
         """
         data_iter = without_rolling(self._iterator(data, batch_size, image_size))
-        width_axis = _width_axis(data_iter) if flip else None
+        mode = _flip_mode(flip)
+        width_axis = _width_axis(data_iter, flip) if mode else None
         data_iter.reset()
         features = []
         for batch in with_progress(data_iter, 'features', 'batch') if progress else data_iter:
             parts = [self._features(batch.data[0])]
-            if flip:
+            if mode:
                 parts.append(self._features(nd.flip(batch.data[0], axis=width_axis)))
-            features.append(np.hstack(parts)[: len(parts[0]) - num_padding(data_iter, batch)])
+            joined = parts[0] + parts[1] if mode == 'sum' else np.hstack(parts)
+            features.append(joined[: len(parts[0]) - num_padding(data_iter, batch)])
         return np.concatenate(features)
 
-    def digest(self, flip: bool) -> str:
+    def digest(self, flip: bool | str | None) -> str:
         """Compute a hash that tells the features of this extractor from those of other networks and layers.
 
         Parameters
         ----------
-        flip : bool
+        flip : bool or {'concat', 'sum'} or None
             As given to `predict`.
 
         Returns
@@ -212,7 +216,9 @@ class FeatureExtractor:
         >>> FeatureExtractor(net, *mod.get_params()).digest(flip=False)  # doctest: +SKIP
         '7f2c4a…'
         """
-        found = blake2b(repr((self.symbol.list_outputs(), bool(flip))).encode(), digest_size=16)
+        mode = _flip_mode(flip)
+        joined = mode if mode == 'sum' else mode is not None
+        found = blake2b(repr((self.symbol.list_outputs(), joined)).encode(), digest_size=16)
         for name, value in sorted({**self.arg_params, **self.aux_params}.items()):
             found.update(f'{name} {value.dtype} {value.shape}'.encode())
             found.update(value.asnumpy().tobytes())
@@ -267,12 +273,20 @@ class FeatureExtractor:
                 raise ValueError(f'{refused}: {wrong}, and they need {expected}') from None
 
 
-def _width_axis(data_iter: DataIter) -> int:
+def _flip_mode(flip: bool | str | None) -> str | None:
+    """Return how the feature of a mirrored sample joins: 'concat', 'sum', or None, not at all."""
+    if flip in (True, False, None):
+        return 'concat' if flip else None
+    check_choice('', 'flip', flip, ('concat', 'sum'))
+    return str(flip)
+
+
+def _width_axis(data_iter: DataIter, flip: bool | str | None) -> int:
     desc = as_desc(data_iter.provide_data[0])
     layout = desc.layout or 'NCHW'
     if len(layout) != len(desc.shape) or 'W' not in layout:
         raise ValueError(
-            f'flip=True: samples of shape {tuple(desc.shape[1:])}, layout {layout}; expected '
+            f'flip={flip!r}: samples of shape {tuple(desc.shape[1:])}, layout {layout}; expected '
             '(channels, height, width)'
         )
     return layout.index('W')
