@@ -20,6 +20,7 @@ DEFAULTS = {
         'min_images': 1, 'skip_bad': False, 'test': None, 'test_share': 0.2, 'split': 'samples',
         'test_column': None,
     },
+    'dataset.load_pairs': {'names': None},
     'dataset.load_samples': {
         'part': None, 'class_names': None, 'min_classes': 1, 'layout': None, 'image_size': None, 'fit': None,
         'mean': None, 'std': None, 'label_column': None, 'min_images': 1, 'test_column': None,
@@ -44,7 +45,7 @@ DEFAULTS = {
     'gluon.CenterLoss.forward': {'sample_weight': None},
     'gluon.CenterLoss.hybrid_forward': {'sample_weight': None, 'center_bias': None},
     'io.CenterLossIter': {'label_names': ('softmax_label', 'center_label'), 'ignore_label': None},
-    'io.Images': {'files': None, 'path_imgrec': None, 'records': None},
+    'io.Images': {'files': None, 'path_imgrec': None, 'records': None, 'contents': None},
     'io.image_iter': {'shuffle': False, 'rand_mirror': False, 'ignore_label': None},
     'io.list_images': {'class_names': None, 'min_classes': 2, 'label_column': None, 'labelled': True},
     'io.load_mnist': {'data_dir': None},

@@ -49,7 +49,8 @@ def load_samples(
         - an idx file of images, with that of the labels beside it (``…-images-idx3-ubyte`` and
           ``…-labels-idx1-ubyte``);
         - an .npz file, see `load_arrays`, or a .csv file, see `load_table`;
-        - a folder of class folders, a .rec file, or pictures, also in InsightFace's .bin, see `io.list_images`.
+        - a folder of class folders, a .rec file, or pictures, also those of InsightFace's .bin file of pairs,
+          see `io.list_images`.
     part : {'train', 'test'} or None
         The part of the digits or of a folder of idx files; None: ``'train'``. Other sources have no parts.
     class_names : sequence of str, optional

@@ -88,6 +88,8 @@ def list_images(
     elif path.suffix == '.rec' and path.is_file():
         images = _list_records(path, class_names, label_column)
         hint = ''
+    elif path.suffix == '.bin' and path.is_file():
+        raise ValueError(f'{path}: the pictures of a .bin file have no labels; expected labelled=False')
     else:
         expected = 'expected a folder of class folders, or a .rec file'
         check_file(path, expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from centerloss_mx.cli.main import parser
 from centerloss_mx.dataset import load_arrays
 from centerloss_mx.model import FeatureExtractor, load_checkpoint, load_features
 from centerloss_mx.symbol import island_loss, learned_center_loss
@@ -151,3 +152,12 @@ def test_centers_of_several_losses_are_left_out_and_it_says_so(call, data, tmp_p
     printed = call('embed', tmp_path / 'both', data / 'all.npz', '-o', 'both.npz')
     assert 'without the centers, because 2 losses read this layer' in printed
     assert load_features('both.npz').centers is None
+
+
+@pytest.mark.parametrize('options, form', [
+    (['--flip'], 'concat'), (['--flip', 'concat'], 'concat'), (['--flip=concat'], 'concat'),
+    (['--flip', 'sum'], 'sum'), ([], None),
+])  # fmt: skip
+def test_flip_may_stand_alone_before_the_prefix(options, form):
+    arguments = ['embed', *options, 'net', 'all.npz', '-o', 'x.npz']
+    assert [parser().parse_args(arguments).flip, parser().parse_args(arguments).prefix] == [form, 'net']

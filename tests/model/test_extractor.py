@@ -73,6 +73,11 @@ def test_any_batch_size_gives_the_same_features(module, train, tmp_path, batch_s
     np.testing.assert_allclose(flipped[:, :3], expected, atol=1e-5)
     mirrored = by_hand(images[..., ::-1].astype('float32').copy(), args)
     np.testing.assert_allclose(flipped[:, 3:], mirrored, atol=1e-5)
+    np.testing.assert_array_equal(extractor.predict(images, batch_size, flip='concat'), flipped)
+    summed = extractor.predict(images, batch_size, flip='sum')
+    np.testing.assert_allclose(summed, expected + mirrored, atol=1e-5)
+    with pytest.raises(ValueError, match=r"^flip='add' is not one of concat, sum$"):
+        extractor.predict(images, flip='add')
 
 
 def test_pictures_in_a_folder_and_in_a_rec_file_give_the_features_of_their_arrays(tmp_path):
@@ -239,11 +244,13 @@ def test_a_digest_tells_networks_layers_and_parameters_apart(module, train, tmp_
     digests = [
         FeatureExtractor(module.symbol, args, aux, layer).digest(flip)
         for layer in ('embedding_output', 'conv_output', relu)
-        for flip in (False, True)
+        for flip in (False, True, 'sum')
     ]
     other = {**args, 'conv_bias': args['conv_bias'] + 1e-6}
     digests.append(FeatureExtractor(module.symbol, other, aux).digest(False))
-    assert len(set(digests)) == 7
+    assert len(set(digests)) == 10
+    extractor = FeatureExtractor(module.symbol, args, aux)
+    assert [extractor.digest(flip) for flip in (None, 'concat')] == digests[:2]
     save_checkpoint(module, tmp_path / 'net', 3)
     assert feature_extractor(tmp_path / 'net').digest(False) == digests[0]
 
