@@ -6,6 +6,8 @@ serves the samples to a network:
 >>> train = samples_iter(load_samples('digits'), batch_size=100, shuffle=True)
 >>> train.next().data[0].shape
 (100, 1, 28, 28)
+
+`load_pairs` reads published pairs of pictures to verify.
 """
 
 from .._choices import SOURCES
