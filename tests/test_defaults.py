@@ -27,15 +27,31 @@ DEFAULTS = {
         'labelled': True,
     },
     'dataset.load_table': {'label_column': None, 'labelled': True, 'test_column': None},
+    'dataset.pack': {'progress': False},
     'dataset.read_npz': {'optional': ()},
     'dataset.samples_iter': {
         'image_size': None, 'shuffle': False, 'rand_mirror': False, 'ignore_label': None,
     },
-    'evaluation.clustering_nmi': {'seed': 0},
+    'evaluation.Retrieval': {
+        'recall_at_1': None, 'recall_at_10': None, 'recall_at_100': None, 'recall_at_1000': None,
+        'macro_precision_at_1': None, 'macro_r_precision': None, 'macro_map_at_r': None,
+        'macro_recall_at_1': None, 'macro_recall_at_10': None, 'macro_recall_at_100': None,
+        'macro_recall_at_1000': None,
+    },
+    'evaluation.clustering_nmi': {'seed': 0, 'progress': False},
     'evaluation.confused_pairs': {'num_pairs': 15},
+    'evaluation.identify': {'metric': 'cosine', 'progress': False},
     'evaluation.knn_predict': {'num_neighbors': 5, 'metric': 'cosine'},
     'evaluation.nearest_center': {'metric': 'euclidean'},
-    'evaluation.retrieval': {'metric': 'cosine'},
+    'evaluation.nearest_identities': {'metric': 'cosine'},
+    'evaluation.reid': {'metric': 'cosine', 'rerank': False, 'progress': False},
+    'evaluation.reranked_distances': {'metric': 'cosine', 'k1': 20, 'k2': 6, 'weight': 0.3},
+    'evaluation.retrieval': {
+        'metric': 'cosine', 'references': None, 'reference_labels': None, 'progress': False,
+    },
+    'evaluation.score_queries': {
+        'metric': 'cosine', 'references': None, 'reference_labels': None, 'progress': False,
+    },
     'evaluation.verification_pairs': {'num_folds': 10, 'num_pairs': 300, 'seed': 0},
     'evaluation.verify': {'metric': 'cosine', 'num_components': None},
     'gluon.CenterLoss': {
@@ -64,7 +80,9 @@ DEFAULTS = {
     'model.FeatureExtractor.predict': {
         'batch_size': 128, 'image_size': None, 'flip': False, 'progress': False,
     },
-    'model.Features': {'names': None, 'centers': None, 'trained_on': None, 'network': None},
+    'model.Features': {
+        'names': None, 'centers': None, 'trained_on': None, 'network': None, 'checkpoint': None,
+    },
     'model.centers_to_aux': {'name': 'center_loss'},
     'model.centers_to_kvstore': {'name': 'center_loss'},
     'model.export_onnx': {'layer': 'embedding_output', 'data_shape': None, 'data_name': 'data'},

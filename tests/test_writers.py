@@ -64,7 +64,8 @@ def write_results(path):
     features = path.parent.parent / 'features.npz'
     if not features.exists():
         write_features(features)
-    evaluate(RetrieveOptions(features=str(features), output=path, force=True, metric='cosine'))
+    options = RetrieveOptions(str(features), None, output=path, force=True, metric='cosine')
+    evaluate(options)
 
 
 WRITERS = {

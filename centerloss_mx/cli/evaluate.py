@@ -7,9 +7,9 @@ import os
 from typing import Any, Callable
 
 from .._files import write_bytes
+from .evaluate_options import ClusterOptions, KnnOptions, RetrieveOptions
 from .identify import identify_rates
 from .identify_options import IdentifyRatesOptions
-from .evaluate_options import ClusterOptions, KnnOptions, RetrieveOptions
 from .output import check_output, print_table
 from .protocols import cluster, knn, retrieve
 from .reid import reid
