@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-from contextlib import suppress
-from pathlib import Path
-from typing import Any, Sequence
+from typing import Sequence
 
 import numpy as np
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from .._checks import quantity
-from ..dataset import Samples, has_parts, hold_out, load_samples
+from ..dataset import Samples
 from ..io import Images
 from ..model import (
     FeatureExtractor,
@@ -24,22 +21,10 @@ from ..model import (
     save_features,
 )
 from ..symbol import describe
-from ..training import read_options
-from ..training.sample_record import load_record, record_path, recorded_part
 from .checkpoint import prefix_and_epoch
 from .embed_options import EmbedOptions
+from .embed_samples import samples_to_embed
 from .output import check_output
-from .samples import readable
-from .train_options import options_path
-
-# The options of `train` that say which samples it has held out.
-_OF_THE_SAMPLES: dict[str, tuple[type, ...]] = {
-    'data': (str,),
-    'test': (str, type(None)),
-    'test_share': (int, float),
-    'seed': (int,),
-    'skip_bad': (bool,),
-}
 
 
 def embed(options: EmbedOptions) -> None:
@@ -51,7 +36,7 @@ def embed(options: EmbedOptions) -> None:
     extractor = FeatureExtractor(symbol, arg_params, aux_params, options.layer, options.ctx[0])
     if options.trained_classes and extractor.class_names is None:
         raise ValueError(f'--trained-classes: {options.prefix} does not record the classes of the training')
-    samples = _samples(options, extractor.class_names if options.trained_classes else None)
+    samples = samples_to_embed(options, extractor.class_names if options.trained_classes else None)
     _check_kind(options, samples, extractor.pictures)
     data = samples if isinstance(samples, Images) else samples.images
     found = extractor.predict(
@@ -100,48 +85,3 @@ def _check_kind(options: EmbedOptions, samples: Samples, trained_on_pictures: bo
             f'{" ".join(options.data)}: these are {kinds[pictures]}, but {options.prefix} was trained on '
             f'{kinds[not pictures]}; the features would mean nothing'
         )
-
-
-def _samples(options: EmbedOptions, class_names: Sequence[str] | None) -> Samples:
-    """Load the samples; of a source without parts, `--part` means what `train` trained on or held out."""
-    part, reading = options.part, {**options.source.reading(), 'labelled': None}
-    skip_bad = options.source.skip_bad
-    if len(options.data) > 1:
-        if part is not None:
-            raise ValueError(f'--part {part}: several pictures have no parts')
-        return readable(load_samples(options.data, class_names=class_names, **reading), skip_bad)
-    data = options.data[0]
-    if has_parts(data) or part is None:
-        part = part or ('test' if has_parts(data) else None)
-        return readable(load_samples(data, part, class_names, **reading), skip_bad)
-    prefix = prefix_and_epoch(options.prefix, options.epoch)[0]
-    path = options_path(prefix)
-    saved = _saved_options(path, part)
-    record = load_record(prefix)
-    same_path = Path(saved['data']).resolve() == Path(data).resolve()
-    if saved['test'] is not None or not saved['test_share'] or not (record or same_path):
-        raise ValueError(f'--part {part}: according to {path}, no part of {data} was held out')
-    samples = readable(load_samples(data, None, class_names, **reading), skip_bad or saved['skip_bad'])
-    if record is not None:  # nothing is drawn again
-        try:
-            return recorded_part(record, samples, part)
-        except ValueError as error:
-            raise ValueError(
-                f'--part {part}: {data} is not what {options.prefix} was trained on: {error}; '
-                'expected the same samples'
-            ) from None
-    print(
-        f'{record_path(prefix)} does not exist: if {data} has changed, --part {part} is not that of train',
-        file=sys.stderr,
-    )
-    return hold_out(samples, saved['test_share'], saved['seed'])[('train', 'test').index(part)]
-
-
-def _saved_options(path: Path, part: str) -> dict[str, Any]:
-    """Read the options of `train` that say which samples it has held out."""
-    saved = {}
-    with suppress(OSError, ValueError):  # a file that cannot be read records nothing
-        saved = read_options(path)
-    if not all(isinstance(saved.get(name, ...), kinds) for name, kinds in _OF_THE_SAMPLES.items()):
-        raise ValueError(f'--part {part}: {path} does not record what train has held out')
-    return saved

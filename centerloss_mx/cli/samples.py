@@ -63,7 +63,8 @@ def train_and_test_samples(options: TrainOptions) -> tuple[Samples, Samples | No
     if source.test_column is not None:
         return split_by_rows(samples, load_marks(data, source.test_column))
     if source.test is not None and source.test.endswith('.txt'):
-        return split_by_names(samples, Path(source.test).read_text(encoding='utf-8').splitlines())
+        lines = Path(source.test).read_text(encoding='utf-8').splitlines()
+        return split_by_names(samples, [line.strip() for line in lines if line.strip()])
     if source.test is not None:
         part = 'test' if has_parts(source.test) else None
         test = load_samples(source.test, part, samples.class_names, 2, **source.reading())

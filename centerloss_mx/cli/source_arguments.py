@@ -28,6 +28,11 @@ def add_reading(command: Any, default_size: str, default_mean: str) -> None:
         '(default: 0)',
     )
     add(
+        '--test-column',
+        metavar='NAME',
+        help='column of a .csv file, or array of an .npz file, that marks the samples to test with',
+    )
+    add(
         '--min-images',
         type=whole_number(1),
         default=1,
@@ -72,11 +77,6 @@ def add_split(command: Any) -> None:
         choices=SPLITS,
         default='samples',
         help='hold out a share of the samples of every class, or of the classes',
-    )
-    add(
-        '--test-column',
-        metavar='NAME',
-        help='column of a .csv file, or array of an .npz file, that marks the samples to test with',
     )
 
 

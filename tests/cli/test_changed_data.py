@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from centerloss_mx.cli import embed, main, samples
+from centerloss_mx.cli import main, samples
 from centerloss_mx.dataset import Arrays, hold_out, load_arrays
 from centerloss_mx.model import load_features, save_features
 
@@ -96,7 +96,7 @@ def other_split(samples, share, seed=0, by='samples'):
 def test_a_split_that_is_drawn_otherwise_changes_no_part(data, call, refused, monkeypatch):
     arguments = ['train', data / 'all.npz', '-o', 'net', *TRAIN]
     call(*arguments)
-    for module in embed, samples:
+    for module in embed_samples, samples:
         monkeypatch.setattr(module, 'hold_out', other_split)
     call('embed', 'net', data / 'all.npz', '-o', 'test.npz', '--part', 'test')
     call('embed', 'net', data / 'all.npz', '-o', 'all.npz')

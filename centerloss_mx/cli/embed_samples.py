@@ -1,0 +1,100 @@
+"""The samples that `centerloss-mx embed` reads: all of a source, or a part of what `train` was given."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Sequence
+
+from .._source_options import SourceOptions
+from ..dataset import Samples, has_parts, hold_out, load_samples
+from ..training import read_options
+from ..training.sample_record import load_record, record_path, recorded_part
+from .checkpoint import prefix_and_epoch
+from .embed_options import EmbedOptions
+from .samples import readable
+from .train_options import options_path
+
+# The options of `train` that say which samples it has held out.
+_OF_THE_SAMPLES: dict[str, tuple[type, ...]] = {
+    'data': (str,),
+    'test': (str, type(None)),
+    'test_share': (int, float),
+    'seed': (int,),
+    'skip_bad': (bool,),
+}
+
+# How `train` read them; options of before these were there have none.
+_OF_READING = ('layout', 'label_column', 'min_images', 'test_column')
+
+
+def samples_to_embed(options: EmbedOptions, class_names: Sequence[str] | None) -> Samples:
+    """Load the samples; of a source without parts, `--part` means what `train` trained on or held out.
+
+    Raises
+    ------
+    ValueError
+        `--part`, and these are not the samples of the training, or none were held out.
+    """
+    part, source = options.part, options.source
+    if len(options.data) > 1:
+        if part is not None:
+            raise ValueError(f'--part {part}: several pictures have no parts')
+        return _readable(options.data, class_names, source)
+    data = options.data[0]
+    if part is None or has_parts(data):
+        part = part or ('test' if has_parts(data) else None)
+        return _readable(data, class_names, source, part)
+    prefix = prefix_and_epoch(options.prefix, options.epoch)[0]
+    path = options_path(prefix)
+    saved = _saved_options(path, part)
+    record = load_record(prefix)
+    same_path = Path(saved['data']).resolve() == Path(data).resolve()
+    if not _has_held_out(saved) or not (record or same_path):
+        raise ValueError(f'--part {part}: according to {path}, no part of {data} was held out')
+    samples = _readable(data, class_names, _as_in_training(source, saved))
+    if record is not None:  # nothing is drawn again
+        try:
+            return recorded_part(record, samples, part)
+        except ValueError as error:
+            raise ValueError(
+                f'--part {part}: {data} is not what {options.prefix} was trained on: {error}; '
+                'expected the same samples'
+            ) from None
+    print(
+        f'{record_path(prefix)} does not exist: if {data} has changed, --part {part} is not that of train',
+        file=sys.stderr,
+    )
+    return hold_out(samples, saved['test_share'], saved['seed'])[('train', 'test').index(part)]
+
+
+def _readable(
+    data: str | list[str], class_names: Sequence[str] | None, source: SourceOptions, part: str | None = None
+) -> Samples:
+    return readable(load_samples(data, part, class_names, labelled=None, **source.reading()), source.skip_bad)
+
+
+def _has_held_out(saved: dict[str, Any]) -> bool:
+    """Whether a part of the training's own data was held out."""
+    if saved['test'] is not None:
+        return saved['test'].endswith('.txt')
+    return bool(saved['test_share'] or saved.get('test_column'))
+
+
+def _as_in_training(source: SourceOptions, saved: dict[str, Any]) -> SourceOptions:
+    """Fill in how the training read its samples, where no option says it."""
+    defaults = SourceOptions()._asdict()
+    not_given = [name for name in _OF_READING if getattr(source, name) == defaults[name]]
+    filled: dict[str, Any] = {name: saved.get(name, defaults[name]) for name in not_given}
+    return source._replace(**filled, skip_bad=source.skip_bad or saved['skip_bad'])
+
+
+def _saved_options(path: Path, part: str) -> dict[str, Any]:
+    """Read the options of `train` that say which samples it has held out."""
+    saved = {}
+    with suppress(OSError, ValueError):  # a file that cannot be read records nothing
+        saved = read_options(path)
+    if not all(isinstance(saved.get(name, ...), kinds) for name, kinds in _OF_THE_SAMPLES.items()):
+        raise ValueError(f'--part {part}: {path} does not record what train has held out')
+    return saved
