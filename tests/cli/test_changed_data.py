@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from centerloss_mx.cli import main, samples
+from centerloss_mx.cli import embed_samples, main, samples
 from centerloss_mx.dataset import Arrays, hold_out, load_arrays
 from centerloss_mx.model import load_features, save_features
 
