@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from itertools import count
+
+import numpy as np
+from mxnet import cpu
 from mxnet import image as mximage
 from mxnet import ndarray as nd
 from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 
+from .arrays import host_view
 from .other_pictures import OTHER_SUFFIXES, decode_other, is_other
 from .picture_headers import is_jpeg, read_header
 
-__all__ = ['SUFFIXES', 'decode']
+__all__ = ['SUFFIXES', 'decode', 'resize']
 
 SUFFIXES = ('.bmp', '.dib', '.jpe', '.jpeg', '.jpg', '.png', '.tif', '.tiff', *OTHER_SUFFIXES)
 
@@ -49,6 +55,31 @@ def decode(content: bytes) -> NDArray:
     except MXNetError:
         raise RuntimeError('damaged pixels') from None
     return _upright(image, header.orientation)
+
+
+_AREA_OR_CUBIC = 9  # MXNet's interpolation: by area if a picture shrinks, cubic if it grows
+_FIRST_DEVICE, _NUM_DEVICES = 64, 16  # of the CPU; no training has so many
+
+_thread = threading.local()
+_device_numbers = count()
+
+
+def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize a picture by area if it shrinks, cubic if it grows; uint8 (height, width, 3).
+
+    MXNet's engine has one thread for all operators on a CPU device, resizing included: it would wait for the
+    training, and the training for it. But it has a thread for each number of a device, and all CPU devices
+    are the same memory. So each thread that calls this function has a device of its own.
+    https://github.com/apache/mxnet/blob/1.9.1/src/engine/threaded_engine_perdevice.cc#L138
+    """
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    if not hasattr(_thread, 'device'):
+        _thread.device = cpu(_FIRST_DEVICE + next(_device_numbers) % _NUM_DEVICES)
+    picture = nd.empty(pixels.shape, _thread.device, np.uint8)
+    host_view(picture)[:] = pixels
+    method = mximage.image._get_interp_method(_AREA_OR_CUBIC, (*pixels.shape[:2], height, width))
+    return mximage.imresize(picture, width, height, interp=method).asnumpy()
 
 
 def _upright(image: NDArray, orientation: int) -> NDArray:

@@ -12,7 +12,7 @@ from .arrays import Samples
 def samples_iter(
     samples: Samples,
     batch_size: int,
-    image_size: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
     shuffle: bool = False,
     rand_mirror: bool = False,
     ignore_label: float | None = None,
@@ -26,8 +26,9 @@ def samples_iter(
     batch_size : int
         Samples a batch; for pictures in files, not more than there are. The last batch is padded with the
         first samples.
-    image_size : int or None
-        Height and width in pixels of pictures in files, see `io.image_iter`. Arrays are served as they are.
+    image_size : int, (int, int) or None
+        Height and width in pixels of pictures in files, see `io.image_iter`; None: those of
+        `samples.preprocessing`. Arrays are served as they are.
     shuffle : bool
         Shuffle at every reset: pictures in files with Python's global generator, arrays with NumPy's.
     rand_mirror : bool
@@ -52,8 +53,6 @@ def samples_iter(
     (100, 1, 28, 28)
     """
     if isinstance(samples, Images):
-        if image_size is None:
-            raise ValueError('image_size=None: expected height and width for pictures in files')
         return image_iter(samples, batch_size, image_size, shuffle, rand_mirror, ignore_label)
     if rand_mirror:
         raise ValueError('rand_mirror=True: only pictures in files can be mirrored')

@@ -31,11 +31,13 @@ from .images import Images, readable_images
 from .listing import list_images
 from .mnist import load_mnist, mnist_iter
 from .part_iter import PartIter
+from .preprocessing import Preprocessing
 
 __all__ = [
     'CenterLossIter',
     'Images',
     'PartIter',
+    'Preprocessing',
     'image_iter',
     'list_images',
     'load_mnist',

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._mxnet.pictures import decode
 from .._mxnet.records import read_record
+from .preprocessing import Preprocessing
 from .records import record_name, record_positions
 
 
@@ -28,6 +29,8 @@ class Images(NamedTuple):
         The .rec file; None for pictures in files.
     records : list of int or None
         The keys of the N records; None for all records, in the order of the index, and for pictures in files.
+    preprocessing : Preprocessing
+        How the pictures become arrays; what is not given here follows from the network, or from defaults.
     """
 
     labels: np.ndarray
@@ -35,6 +38,7 @@ class Images(NamedTuple):
     files: list[str] | None = None
     path_imgrec: str | None = None
     records: list[int] | None = None
+    preprocessing: Preprocessing = Preprocessing()
 
     @property
     def names(self) -> list[str]:

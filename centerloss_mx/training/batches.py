@@ -48,7 +48,7 @@ def training_iter(
     symbol: Symbol,
     samples: Samples,
     batch_size: int,
-    image_size: int | None,
+    image_size: int | tuple[int, int] | None,
     rand_mirror: bool,
     kvstore: str | KVStore,
 ) -> DataIter:

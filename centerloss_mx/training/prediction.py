@@ -18,7 +18,7 @@ def predict(
     aux_params: dict[str, NDArray],
     samples: Samples,
     batch_size: int,
-    image_size: int | None,
+    image_size: int | tuple[int, int] | None,
     context: Context,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute features, (N, D), and classes, int (N,): see `Training.predict`."""

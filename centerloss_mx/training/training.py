@@ -62,8 +62,10 @@ class Training:
         The devices.
     kvstore : str or KVStore
         As for `Module.fit`; create a distributed one first.
-    image_size, rand_mirror : int or None, bool
-        For pictures in files: height and width that they get, and whether they are mirrored at random.
+    image_size : int, (int, int) or None
+        For pictures in files: height and width that they get; None: those of `train.preprocessing`.
+    rand_mirror : bool
+        For pictures in files: whether they are mirrored at random.
     initializer : mxnet.init.Initializer or None
         None: `Xavier()`.
     arg_params, aux_params : mapping or None
@@ -112,7 +114,7 @@ class Training:
         seed: int = 0,
         context: Sequence[Context] = (mxcontext.cpu(),),
         kvstore: str | KVStore = 'local',
-        image_size: int | None = None,
+        image_size: int | tuple[int, int] | None = None,
         rand_mirror: bool = False,
         initializer: Initializer | None = None,
         arg_params: Params | None = None,
