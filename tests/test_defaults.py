@@ -10,6 +10,8 @@ import centerloss_mx
 
 import mxnet as mx
 
+NOT_GIVEN = centerloss_mx.io.Preprocessing()
+
 DEFAULTS = {
     'callback.ProgressBar': {'description': '', 'initial': 0, 'frequent': 20},
     'dataset.hold_out': {'seed': 0},
@@ -40,8 +42,11 @@ DEFAULTS = {
     'gluon.CenterLoss.forward': {'sample_weight': None},
     'gluon.CenterLoss.hybrid_forward': {'sample_weight': None, 'center_bias': None},
     'io.CenterLossIter': {'label_names': ('softmax_label', 'center_label'), 'ignore_label': None},
-    'io.Images': {'files': None, 'path_imgrec': None, 'records': None},
-    'io.image_iter': {'shuffle': False, 'rand_mirror': False, 'ignore_label': None},
+    'io.Images': {'files': None, 'path_imgrec': None, 'records': None, 'preprocessing': NOT_GIVEN},
+    'io.Preprocessing': {'size': None, 'fit': None, 'mean': None, 'std': None},
+    'io.image_iter': {
+        'image_size': None, 'shuffle': False, 'rand_mirror': False, 'ignore_label': None, 'num_threads': None,
+    },
     'io.list_images': {'class_names': None, 'min_classes': 2},
     'io.load_mnist': {'data_dir': None},
     'io.mnist_iter': {'shuffle': False, 'ignore_label': None},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from functools import partial
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple
 
 import numpy as np
 from mxnet import io as mxio
@@ -101,6 +101,7 @@ class _PictureIter(mxio.DataIter):
         shape = (batch_size, 3, *self.loader.size)
         self.provide_data = [mxio.DataDesc('data', shape, np.float32, 'NCHW')]
         self.provide_label = [mxio.DataDesc('softmax_label', (batch_size,), np.float32, 'N')]
+        self.process = os.getpid()
         self.order = [*range(len(self.labels))]
         self.num_batches = -(-len(self.order) // batch_size)
         self.reset()
@@ -114,14 +115,14 @@ class _PictureIter(mxio.DataIter):
         mirrored = [self.rand_mirror and random.random() < 0.5 for _ in rows]
         self.epoch = _Epoch(self.loader, self.labels, self.batch_size, rows, mirrored, len(padding))
         self.num_served = 0
-        self._ahead: Iterator[Any] | None = None  # threads begin with the first batch
+        self.ahead: Iterator[Any] | None = None  # threads begin with the first batch
 
     def next(self) -> mxio.DataBatch:
         """Return the next batch; ValueError names the first of its pictures that cannot be served."""
-        if self._ahead is None or self._process != os.getpid():  # a forked process has no threads
+        if self.ahead is None or self.process != os.getpid():  # a forked process has no threads
             batches = map(self.epoch.batch, range(self.num_served, self.num_batches))
-            self._ahead, self._process = prefetched(batches, self.num_threads), os.getpid()
-        batch, work = next(self._ahead)
+            self.ahead, self.process = prefetched(batches, self.num_threads), os.getpid()
+        batch, work = next(self.ahead)
         self.num_served += 1
         for piece in work:
             piece.result()
@@ -138,7 +139,7 @@ class _Epoch(NamedTuple):
     mirrored: list[bool]
     num_padding: int
 
-    def batch(self, number: int) -> tuple[mxio.DataBatch, list[Callable[[], None]]]:
+    def batch(self, number: int) -> tuple[mxio.DataBatch, list[partial[None]]]:
         """Make a batch without its pictures, and the pieces of work that load them."""
         positions = range(number * self.batch_size, (number + 1) * self.batch_size)
         labels = self.labels[self.rows[positions.start : positions.stop]]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Callable, Iterator, List, Tuple, TypeVar
+from functools import partial
+from typing import Any, Iterator
 
-_Batch = TypeVar('_Batch')
 _NUM_AHEAD = 2  # batches
 
 
 def prefetched(
-    batches: Iterator[Tuple[_Batch, List[Callable[[], None]]]], num_threads: int
-) -> Iterator[Tuple[_Batch, List['Future[None]']]]:
+    batches: Iterator[tuple[Any, list[partial[None]]]], num_threads: int
+) -> Iterator[tuple[Any, list[Future[None]]]]:
     """Give the batches in their order; threads fill those that come next.
 
     The threads end when the iterator has ended or goes, or when the process ends, after the piece of work
@@ -21,7 +21,7 @@ def prefetched(
 
     Parameters
     ----------
-    batches : iterator of (object, list of callable)
+    batches : iterator of (object, list of functools.partial)
         Each batch, and the pieces of work that fill it.
     num_threads : int
         Number of threads, > 0.
@@ -33,7 +33,7 @@ def prefetched(
         Wait for all of them; they raise what their piece of work has raised.
     """
     pool, process = ThreadPoolExecutor(num_threads, 'centerloss_mx decodes'), os.getpid()
-    begun: deque[tuple[_Batch, list[Future[None]]]] = deque()
+    begun: deque[tuple[Any, list[Future[None]]]] = deque()
     try:
         for batch, work in batches:
             begun.append((batch, [pool.submit(piece) for piece in work]))

@@ -53,7 +53,7 @@ class Preprocessing(NamedTuple):
         -------
         Preprocessing
         """
-        return Preprocessing(*(field if own is None else own for own, field in zip(self, other)))
+        return other._replace(**{name: value for name, value in self._asdict().items() if value is not None})
 
 
 # The networks of MXNet's model zoo expect this.
@@ -76,14 +76,7 @@ def preprocessing_of(
     ValueError
         A value is outside its range; the message names the argument.
     """
-    size = None
-    if image_size is not None:
-        size = (image_size, image_size) if np.ndim(image_size) == 0 else tuple(image_size)  # type: ignore
-        if len(size) != 2:
-            raise ValueError(f'image_size={image_size}: expected one number, or height and width')
-        for pixels in size:
-            check_size('', 'image_size', pixels)
-        size = (int(size[0]), int(size[1]))
+    size = None if image_size is None else _height_and_width(image_size)
     if fit is not None:
         check_choice('', 'fit', fit, FITS)
     for name, channels in (('mean', mean), ('std', std)):
@@ -92,6 +85,15 @@ def preprocessing_of(
         for channel in channels or ():
             check_number('', name, channel, above=name == 'std')
     return Preprocessing(size, fit, mean and _floats(mean), std and _floats(std))
+
+
+def _height_and_width(image_size: Size) -> tuple[int, int]:
+    sizes = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(sizes) != 2:
+        raise ValueError(f'image_size={image_size}: expected one number, or height and width')
+    for size in sizes:
+        check_size('', 'image_size', size)
+    return int(sizes[0]), int(sizes[1])
 
 
 def _floats(channels: tuple[float, float, float]) -> tuple[float, float, float]:

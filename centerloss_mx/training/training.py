@@ -17,6 +17,7 @@ from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from ..dataset import Samples
+from ..io import Images
 from ..metric import for_network
 from ..model import find_centers
 from ..module import Module
@@ -260,6 +261,9 @@ class Training:
         ValueError
             `fit` has not been called.
         """
+        if isinstance(samples, Images) and isinstance(self.train, Images):
+            used = samples.preprocessing.over(self.train.preprocessing)
+            samples = samples._replace(preprocessing=used)
         return predict(
             self.symbol, *self.parameters(), samples, self.batch_size, self.image_size, self.context[0]
         )
