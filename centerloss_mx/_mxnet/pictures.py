@@ -10,6 +10,7 @@ from mxnet import cpu
 from mxnet import image as mximage
 from mxnet import ndarray as nd
 from mxnet.base import MXNetError
+from mxnet.context import Context
 from mxnet.ndarray import NDArray
 
 from .arrays import host_view
@@ -50,7 +51,7 @@ def decode(content: bytes) -> NDArray:
     if is_jpeg(content):
         content = content[:2] + _EMPTY_COMMENT + content[2:]
     try:
-        image = mximage.imdecode(content, flag=_RGB_AS_STORED)
+        image = mximage.imdecode(_copied(np.frombuffer(content, np.uint8), cpu()), flag=_RGB_AS_STORED)
         image.wait_to_read()
     except MXNetError:
         raise RuntimeError('damaged pixels') from None
@@ -64,22 +65,31 @@ _thread = threading.local()
 _device_numbers = count()
 
 
-def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize a picture by area if it shrinks, cubic if it grows; uint8 (height, width, 3).
+def resize(picture: NDArray, height: int, width: int) -> NDArray:
+    """Resize a picture, uint8 (height, width, 3), by area if it shrinks, cubic if it grows.
 
     MXNet's engine has one thread for all operators on a CPU device, resizing included: it would wait for the
     training, and the training for it. But it has a thread for each number of a device, and all CPU devices
     are the same memory. So each thread that calls this function has a device of its own.
     https://github.com/apache/mxnet/blob/1.9.1/src/engine/threaded_engine_perdevice.cc#L138
     """
-    if pixels.shape[:2] == (height, width):
-        return pixels
+    before = picture.shape[:2]
+    if before == (height, width):
+        return picture
     if not hasattr(_thread, 'device'):
         _thread.device = cpu(_FIRST_DEVICE + next(_device_numbers) % _NUM_DEVICES)
-    picture = nd.empty(pixels.shape, _thread.device, np.uint8)
-    host_view(picture)[:] = pixels
-    method = mximage.image._get_interp_method(_AREA_OR_CUBIC, (*pixels.shape[:2], height, width))
-    return mximage.imresize(picture, width, height, interp=method).asnumpy()
+    method = mximage.image._get_interp_method(_AREA_OR_CUBIC, (*before, height, width))
+    return mximage.imresize(_copied(host_view(picture), _thread.device), width, height, interp=method)
+
+
+def _copied(values: np.ndarray, device: Context) -> NDArray:
+    """Copy values to a device of the CPU. `nd.array` takes 0.1 ms, a third of the time of a small picture.
+
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/ndarray/ndarray.py#L3361
+    """
+    array = nd.empty(values.shape, device, values.dtype)
+    host_view(array)[:] = values
+    return array
 
 
 def _upright(image: NDArray, orientation: int) -> NDArray:

@@ -24,6 +24,7 @@ files of MNIST. `mnist_iter` serves them:
 """
 
 from .._optional import with_progress
+from .augmentation import Augmentation
 from .center_loss_iter import CenterLossIter
 from .idx import read_idx
 from .image_iter import image_iter
@@ -34,6 +35,7 @@ from .part_iter import PartIter
 from .preprocessing import Preprocessing
 
 __all__ = [
+    'Augmentation',
     'CenterLossIter',
     'Images',
     'PartIter',

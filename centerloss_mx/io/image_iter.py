@@ -14,13 +14,15 @@ from mxnet.ndarray import NDArray
 
 from .._checks import check_size
 from .._mxnet.arrays import host_view
+from .augmentation import Augmentation, check_augmentation, draws
 from .center_loss_iter import CenterLossIter
 from .images import Images
 from .picture_loader import PictureLoader
 from .prefetching import prefetched
-from .preprocessing import IMAGENET, Preprocessing, Size, preprocessing_of
+from .preprocessing import IMAGENET, Size, preprocessing_of
 
 _MOST_THREADS = 4
+_PICTURES_A_PIECE = 4  # of the work that a thread takes at a time
 
 
 def image_iter(
@@ -30,6 +32,7 @@ def image_iter(
     shuffle: bool = False,
     rand_mirror: bool = False,
     ignore_label: float | None = None,
+    augmentation: Augmentation | None = None,
     num_threads: int | None = None,
 ) -> CenterLossIter:
     """Serve pictures in batches, with one label for both losses.
@@ -51,6 +54,8 @@ def image_iter(
         Mirror each picture with probability ½, with the same generator.
     ignore_label : number, optional
         Replaces the center labels of padding, see `CenterLossIter`.
+    augmentation : Augmentation or None
+        What is changed at random, for training; its numbers follow from the same generator.
     num_threads : int or None
         Number of threads that decode, and prepare the next two batches; None: one for each processor, 4 at
         most. Batches do not depend on it.
@@ -65,7 +70,7 @@ def image_iter(
     Raises
     ------
     ValueError
-        `batch_size` is more than the number of pictures, or there is no size.
+        `batch_size` is more than the number of pictures, there is no size, or a value is outside its range.
 
     Examples
     --------
@@ -79,7 +84,11 @@ def image_iter(
     if num_threads is None:
         num_threads = min(_MOST_THREADS, os.cpu_count() or 1)
     check_size('', 'num_threads', num_threads)
-    samples = _PictureIter(images, batch_size, preprocessing, shuffle, rand_mirror, num_threads)
+    augmentation = augmentation or Augmentation()
+    check_augmentation(augmentation)
+    augmentation = augmentation._replace(rand_mirror=rand_mirror or augmentation.rand_mirror)
+    loader = PictureLoader(images, preprocessing, augmentation)
+    samples = _PictureIter(loader, images.labels, batch_size, shuffle, num_threads)
     return CenterLossIter(samples, ignore_label=ignore_label)
 
 
@@ -87,18 +96,12 @@ class _PictureIter(mxio.DataIter):
     """Pictures in batches, in the order of `mxnet.image.ImageIter` for the same seed."""
 
     def __init__(
-        self,
-        images: Images,
-        batch_size: int,
-        preprocessing: Preprocessing,
-        shuffle: bool,
-        rand_mirror: bool,
-        num_threads: int,
+        self, loader: PictureLoader, labels: np.ndarray, batch_size: int, shuffle: bool, num_threads: int
     ) -> None:
         super().__init__(batch_size)
-        self.labels, self.loader = images.labels.astype(np.float32), PictureLoader(images, preprocessing)
-        self.shuffle, self.rand_mirror, self.num_threads = shuffle, rand_mirror, num_threads
-        shape = (batch_size, 3, *self.loader.size)
+        self.loader, self.labels = loader, labels.astype(np.float32)
+        self.shuffle, self.num_threads = shuffle, num_threads
+        shape = (batch_size, 3, *loader.size)
         self.provide_data = [mxio.DataDesc('data', shape, np.float32, 'NCHW')]
         self.provide_label = [mxio.DataDesc('softmax_label', (batch_size,), np.float32, 'N')]
         self.process = os.getpid()
@@ -112,8 +115,10 @@ class _PictureIter(mxio.DataIter):
             random.shuffle(self.order)
         padding = self.order[: self.num_batches * self.batch_size - len(self.order)]
         rows = [*self.order, *padding]
-        mirrored = [self.rand_mirror and random.random() < 0.5 for _ in rows]
-        self.epoch = _Epoch(self.loader, self.labels, self.batch_size, rows, mirrored, len(padding))
+        augmentation = self.loader.augmentation
+        mirrored = [augmentation.rand_mirror and random.random() < 0.5 for _ in rows]
+        seed = random.getrandbits(64) if draws(augmentation) else None
+        self.epoch = _Epoch(self.loader, self.labels, self.batch_size, rows, mirrored, len(padding), seed)
         self.num_served = 0
         self.ahead: Iterator[Any] | None = None  # threads begin with the first batch
 
@@ -130,7 +135,7 @@ class _PictureIter(mxio.DataIter):
 
 
 class _Epoch(NamedTuple):
-    """What is drawn for an epoch: the row of each position, padding included, and whether it is mirrored."""
+    """What is drawn for an epoch: the row of each position, whether it is mirrored, and a seed for the rest."""
 
     loader: PictureLoader
     labels: np.ndarray
@@ -138,16 +143,20 @@ class _Epoch(NamedTuple):
     rows: list[int]
     mirrored: list[bool]
     num_padding: int
+    seed: int | None
 
     def batch(self, number: int) -> tuple[mxio.DataBatch, list[partial[None]]]:
         """Make a batch without its pictures, and the pieces of work that load them."""
-        positions = range(number * self.batch_size, (number + 1) * self.batch_size)
-        labels = self.labels[self.rows[positions.start : positions.stop]]
+        first = number * self.batch_size
+        labels = self.labels[self.rows[first : first + self.batch_size]]
+        pad = self.num_padding if first + self.batch_size == len(self.rows) else 0
         data = nd.empty((self.batch_size, 3, *self.loader.size))
-        pad = self.num_padding if positions.stop == len(self.rows) else 0
-        work = [partial(self._load, *pair, data) for pair in zip(positions, host_view(data))]
+        pieces = range(0, self.batch_size, _PICTURES_A_PIECE)
+        work = [partial(self._load, data, host_view(data), first, piece) for piece in pieces]
         return mxio.DataBatch([data], [nd.array(labels)], pad=pad), work
 
-    def _load(self, position: int, out: np.ndarray, data: NDArray) -> None:
-        """Load the picture of a position into its part of `data`, which owns the memory."""
-        self.loader.load(self.rows[position], self.mirrored[position], out)
+    def _load(self, data: NDArray, memory: np.ndarray, first: int, piece: int) -> None:
+        """Load a piece of a batch, whose rows begin at `first`, into the memory, which `data` owns."""
+        for number, out in enumerate(memory[piece : piece + _PICTURES_A_PIECE], first + piece):
+            generator = None if self.seed is None else np.random.default_rng((self.seed, number))
+            self.loader.load(self.rows[number], self.mirrored[number], generator, out)

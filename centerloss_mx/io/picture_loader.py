@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from mxnet.ndarray import NDArray
 
+from .._mxnet.arrays import host_view
 from .._mxnet.picture_headers import MOST_PIXELS
 from .._mxnet.pictures import decode, resize
+from .augmentation import Augmentation, crop, erase, jitter, larger
 from .images import Images, picture_reader
-from .preprocessing import Preprocessing, as_channels, place, resized_shape, write_window
+from .preprocessing import Preprocessing, as_channels, normalize, place, resized_shape, window
 
 
 class PictureLoader:
@@ -19,18 +22,32 @@ class PictureLoader:
         The pictures.
     preprocessing : Preprocessing
         How they become arrays; all fields are given.
+    augmentation : Augmentation
+        What is changed at random.
     """
 
-    def __init__(self, images: Images, preprocessing: Preprocessing) -> None:
+    def __init__(self, images: Images, preprocessing: Preprocessing, augmentation: Augmentation) -> None:
         size, fit, mean, std = preprocessing
         assert size is not None and fit is not None and mean is not None and std is not None
         self.images, self.read = images, picture_reader(images)
-        self.size, self.fit = size, fit
+        self.size, self.fit, self.augmentation = size, fit, augmentation
+        self.room = larger(size) if augmentation.rand_crop else size  # that pictures are fitted to
         self.mean, self.std = as_channels(mean), as_channels(std)
         self.num_bytes = np.full(len(images.labels), -1)  # once a picture has been read
 
-    def load(self, row: int, mirror: bool, out: np.ndarray) -> None:
+    def load(self, row: int, mirrored: bool, generator: np.random.Generator | None, out: np.ndarray) -> None:
         """Write the picture of a row, float32 (3, height, width).
+
+        Parameters
+        ----------
+        row : int
+            The row.
+        mirrored : bool
+            Whether it is mirrored.
+        generator : numpy.random.Generator or None
+            It draws the other changes; None: there are none.
+        out : numpy.ndarray
+            Where the picture is written.
 
         Raises
         ------
@@ -39,22 +56,36 @@ class PictureLoader:
         FileNotFoundError
             Its file is missing.
         """
-        pixels = self._decoded(row)
-        height, width, _ = pixels.shape
-        shape = resized_shape(height, width, self.size, self.fit)
+        picture = self._fitted(row)  # it owns the memory of `pixels`
+        pixels, out = host_view(picture), out[:, :, ::-1] if mirrored else out
+        if generator is not None and self.augmentation.rand_crop:
+            sizes = zip(pixels.shape, self.room, self.size)
+            top, left = (crop(*lengths, generator) for lengths in sizes)
+        else:
+            top, left = map(place, pixels.shape, self.size)
+        shown, there = window(pixels, top, left, out)
+        if generator is not None:
+            shown = jitter(shown, self.augmentation, generator)
+        normalize(shown, self.mean, self.std, there)
+        if generator is not None:
+            erase(out, self.augmentation.rand_erasing, self.mean, self.std, generator)
+
+    def _fitted(self, row: int) -> NDArray:
+        """The picture of a row, resized as `fit` says, uint8 (height, width, 3)."""
+        picture = self._decoded(row)
+        height, width, _ = picture.shape
+        shape = resized_shape(height, width, self.room, self.fit)
         if shape[0] * shape[1] > MOST_PIXELS:
             raise ValueError(
                 f'{self.images.names[row]}: {width} x {height} pixels are too narrow to be resized to '
                 f'{min(shape)} pixels on the shorter side; crop or remove it'
             )
-        pixels = resize(pixels, *shape)
-        top, left = (place(length, room) for length, room in zip(shape, self.size))
-        write_window(pixels, top, left, self.mean, self.std, out[:, :, ::-1] if mirror else out)
+        return resize(picture, *shape)
 
-    def _decoded(self, row: int) -> np.ndarray:
+    def _decoded(self, row: int) -> NDArray:
         """The picture of a row, uint8 (height, width, 3)."""
         try:
-            return decode(self._content(row)).asnumpy()
+            return decode(self._content(row))
         except RuntimeError as error:
             raise ValueError(
                 f'{self.images.names[row]}: not a picture that MXNet can decode ({error}); repair or remove '

@@ -118,30 +118,45 @@ def place(length: int, room: int) -> int:
     return (length - room) // 2 if length >= room else -((room - length) // 2)
 
 
-def write_window(
-    pixels: np.ndarray, top: int, left: int, mean: np.ndarray, std: np.ndarray, out: np.ndarray
-) -> None:
-    """Write a window of a picture as (pixels - mean) / std, in the order of channels, height, width.
+def window(pixels: np.ndarray, top: int, left: int, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of a picture that is shown in `out`, and its place there; `out` is 0 elsewhere.
+
+    Parameters
+    ----------
+    pixels : numpy.ndarray
+        (height, width, 3).
+    top, left : int
+        Row and column of the picture where `out` begins; negative: so many of padding before the picture.
+    out : numpy.ndarray
+        (3, rows, columns).
+
+    Returns
+    -------
+    shown, place : numpy.ndarray
+        Views of `pixels`, (height, width, 3), and of `out`, (3, height, width).
+    """
+    rows, columns = out.shape[1:]
+    shown = pixels[max(top, 0) : top + rows, max(left, 0) : left + columns]
+    height, width, _ = shown.shape
+    if (height, width) != (rows, columns):
+        out[:] = 0
+    return shown, out[:, max(-top, 0) :, max(-left, 0) :][:, :height, :width]
+
+
+def normalize(pixels: np.ndarray, mean: np.ndarray, std: np.ndarray, out: np.ndarray) -> None:
+    """Write (pixels - mean) / std in float32.
 
     Parameters
     ----------
     pixels : numpy.ndarray
         uint8 or float32 (height, width, 3).
-    top, left : int
-        The first row and column of the window; negative: so many of padding before the picture.
     mean, std : numpy.ndarray
         float32 (3, 1, 1).
     out : numpy.ndarray
-        The window, float32 (3, rows, columns). It becomes 0 where there is no picture.
+        float32 (3, height, width).
     """
-    height, width = out.shape[1:]
-    shown = pixels[max(top, 0) : top + height, max(left, 0) : left + width].transpose(2, 0, 1)
-    rows, columns = shown.shape[1:]
-    if (rows, columns) != (height, width):
-        out[:] = 0
-    window = out[:, max(-top, 0) :, max(-left, 0) :][:, :rows, :columns]
-    np.subtract(shown, mean, out=window, dtype=np.float32)
-    np.divide(window, std, out=window)
+    np.subtract(pixels.transpose(2, 0, 1), mean, out=out, dtype=np.float32)
+    np.divide(out, std, out=out)
 
 
 def as_channels(numbers: tuple[float, float, float]) -> np.ndarray:
