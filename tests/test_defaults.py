@@ -27,6 +27,7 @@ DEFAULTS = {
     'dataset.read_npz': {'optional': ()},
     'dataset.samples_iter': {
         'image_size': None, 'shuffle': False, 'rand_mirror': False, 'ignore_label': None,
+        'augmentation': None,
     },
     'evaluation.clustering_nmi': {'seed': 0},
     'evaluation.confused_pairs': {'num_pairs': 15},
@@ -41,11 +42,16 @@ DEFAULTS = {
     },
     'gluon.CenterLoss.forward': {'sample_weight': None},
     'gluon.CenterLoss.hybrid_forward': {'sample_weight': None, 'center_bias': None},
+    'io.Augmentation': {
+        'rand_crop': False, 'rand_mirror': False, 'brightness': 0.0, 'contrast': 0.0, 'saturation': 0.0,
+        'rand_erasing': 0.0,
+    },
     'io.CenterLossIter': {'label_names': ('softmax_label', 'center_label'), 'ignore_label': None},
     'io.Images': {'files': None, 'path_imgrec': None, 'records': None, 'preprocessing': NOT_GIVEN},
     'io.Preprocessing': {'size': None, 'fit': None, 'mean': None, 'std': None},
     'io.image_iter': {
-        'image_size': None, 'shuffle': False, 'rand_mirror': False, 'ignore_label': None, 'num_threads': None,
+        'image_size': None, 'shuffle': False, 'rand_mirror': False, 'ignore_label': None,
+        'augmentation': None, 'num_threads': None,
     },
     'io.list_images': {'class_names': None, 'min_classes': 2},
     'io.load_mnist': {'data_dir': None},
@@ -133,7 +139,7 @@ DEFAULTS = {
         'test': None, 'title': 'training', 'batch_size': 32, 'num_epoch': 1, 'optimizer': 'sgd',
         'optimizer_params': {'learning_rate': 0.01}, 'seed': 0, 'context': (mx.cpu(),), 'kvstore':
         'local', 'image_size': None, 'rand_mirror': False, 'initializer': None, 'arg_params': None,
-        'aux_params': None, 'logger': None, 'hooks': (),
+        'aux_params': None, 'logger': None, 'hooks': (), 'augmentation': None,
     },
     'training.Training.fit': {
         'prefix': None, 'history': None, 'begin_epoch': 0, 'on_epoch': None, 'on_begin': None,

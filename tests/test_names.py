@@ -34,7 +34,7 @@ NAMES = {
         CenterLoss
     """,
     'io': """
-        CenterLossIter Images PartIter Preprocessing image_iter list_images load_mnist mnist_iter
+        Augmentation CenterLossIter Images PartIter Preprocessing image_iter list_images load_mnist mnist_iter
         read_idx readable_images with_progress
     """,
     'launch': """

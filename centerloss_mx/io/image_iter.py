@@ -135,7 +135,7 @@ class _PictureIter(mxio.DataIter):
 
 
 class _Epoch(NamedTuple):
-    """What is drawn for an epoch: the row of each position, whether it is mirrored, and a seed for the rest."""
+    """What is drawn for an epoch: the row of each position, whether it is mirrored, a seed of the rest."""
 
     loader: PictureLoader
     labels: np.ndarray

@@ -17,7 +17,7 @@ from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from ..dataset import Samples
-from ..io import Images
+from ..io import Augmentation, Images
 from ..metric import for_network
 from ..model import find_centers
 from ..module import Module
@@ -75,6 +75,8 @@ class Training:
         Where `fit` logs; None: that of this module.
     hooks : sequence of Hook
         Called in this order, after the measurement and before history and checkpoint are written.
+    augmentation : io.Augmentation or None
+        For pictures in files: what else is changed at random in the pictures to train with.
 
     Attributes
     ----------
@@ -122,6 +124,7 @@ class Training:
         aux_params: Params | None = None,
         logger: logging.Logger | None = None,
         hooks: Sequence[Hook] = (),
+        augmentation: Augmentation | None = None,
     ) -> None:
         if SOFTMAX_OUTPUT not in symbol.list_outputs():
             outputs = ', '.join(symbol.list_outputs())
@@ -131,7 +134,8 @@ class Training:
         self.num_batches = num_batches(train, batch_size)
         self.optimizer, self.optimizer_params = optimizer, dict(optimizer_params)
         self.context, self.kvstore = list(context), kvstore
-        self.image_size, self.rand_mirror = image_size, rand_mirror
+        self.image_size, self.augmentation = image_size, augmentation
+        self.rand_mirror = rand_mirror or (augmentation is not None and augmentation.rand_mirror)
         self.initializer = Xavier() if initializer is None else initializer
         self.arg_params, self.aux_params = arg_params or {}, aux_params or {}
         self.logger = logging.getLogger(__name__) if logger is None else logger
@@ -206,7 +210,13 @@ class Training:
         module, arg_params, aux_params = start
         self.module, self.symbol, self.history = module, module.symbol, rows
         data_iter = training_iter(
-            self.symbol, self.train, self.batch_size, self.image_size, self.rand_mirror, self.kvstore
+            self.symbol,
+            self.train,
+            self.batch_size,
+            self.image_size,
+            self.rand_mirror,
+            self.augmentation,
+            self.kvstore,
         )
         repeat_shuffles(data_iter, begin_epoch, self.seed, self.rand_mirror)
         hooks = standard_hooks(self, self.hooks, prefix, history, on_epoch, on_begin) if self.leads else []
