@@ -120,7 +120,7 @@ def _export(
 
 
 def _as_text(preprocessing: Preprocessing) -> dict[str, str]:
-    """How pictures become arrays, for programs that read the file: ``{'fit': 'crop', 'mean': '0.0,0.0,0.0'}``."""
+    """How pictures become arrays, as texts: ``{'fit': 'crop', 'mean': '0.0,0.0,0.0'}``."""
     given = {name: value for name, value in preprocessing._asdict().items() if value is not None}
     return {name: value if name == 'fit' else ','.join(map(str, value)) for name, value in given.items()}
 
