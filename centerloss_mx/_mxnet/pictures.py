@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-from itertools import count
-
 import numpy as np
-from mxnet import cpu
 from mxnet import image as mximage
 from mxnet import ndarray as nd
 from mxnet.base import MXNetError
-from mxnet.context import Context
 from mxnet.ndarray import NDArray
 
 from .arrays import host_view
 from .other_pictures import OTHER_SUFFIXES, decode_other, is_other
 from .picture_headers import is_jpeg, read_header
 
-__all__ = ['SUFFIXES', 'decode', 'resize']
+__all__ = ['SUFFIXES', 'decode']
 
 SUFFIXES = ('.bmp', '.dib', '.jpe', '.jpeg', '.jpg', '.png', '.tif', '.tiff', *OTHER_SUFFIXES)
 
@@ -51,44 +46,20 @@ def decode(content: bytes) -> NDArray:
     if is_jpeg(content):
         content = content[:2] + _EMPTY_COMMENT + content[2:]
     try:
-        image = mximage.imdecode(_copied(np.frombuffer(content, np.uint8), cpu()), flag=_RGB_AS_STORED)
+        image = mximage.imdecode(_as_array(content), flag=_RGB_AS_STORED)
         image.wait_to_read()
     except MXNetError:
         raise RuntimeError('damaged pixels') from None
     return _upright(image, header.orientation)
 
 
-_AREA_OR_CUBIC = 9  # MXNet's interpolation: by area if a picture shrinks, cubic if it grows
-_FIRST_DEVICE, _NUM_DEVICES = 64, 16  # of the CPU; no training has so many
-
-_thread = threading.local()
-_device_numbers = count()
-
-
-def resize(picture: NDArray, height: int, width: int) -> NDArray:
-    """Resize a picture, uint8 (height, width, 3), by area if it shrinks, cubic if it grows.
-
-    MXNet's engine has one thread for all operators on a CPU device, resizing included: it would wait for the
-    training, and the training for it. But it has a thread for each number of a device, and all CPU devices
-    are the same memory. So each thread that calls this function has a device of its own.
-    https://github.com/apache/mxnet/blob/1.9.1/src/engine/threaded_engine_perdevice.cc#L138
-    """
-    before = picture.shape[:2]
-    if before == (height, width):
-        return picture
-    if not hasattr(_thread, 'device'):
-        _thread.device = cpu(_FIRST_DEVICE + next(_device_numbers) % _NUM_DEVICES)
-    method = mximage.image._get_interp_method(_AREA_OR_CUBIC, (*before, height, width))
-    return mximage.imresize(_copied(host_view(picture), _thread.device), width, height, interp=method)
-
-
-def _copied(values: np.ndarray, device: Context) -> NDArray:
-    """Copy values to a device of the CPU. `nd.array` takes 0.1 ms, a third of the time of a small picture.
+def _as_array(content: bytes) -> NDArray:
+    """Copy bytes to an array. `nd.array` takes 0.1 ms for this, a third of the time of a small picture.
 
     https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/ndarray/ndarray.py#L3361
     """
-    array = nd.empty(values.shape, device, values.dtype)
-    host_view(array)[:] = values
+    array = nd.empty((len(content),), dtype=np.uint8)
+    host_view(array)[:] = np.frombuffer(content, np.uint8)
     return array
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+from mxnet import image as mximage
 from mxnet.ndarray import NDArray
 
 from .._mxnet.arrays import host_view
 from .._mxnet.picture_headers import MOST_PIXELS
-from .._mxnet.pictures import decode, resize
+from .._mxnet.pictures import decode
 from .augmentation import Augmentation, crop, erase, jitter, larger
 from .images import Images, picture_reader
 from .preprocessing import Preprocessing, as_channels, normalize, place, resized_shape, window
+
+_LINEAR, _CUBIC, _AREA = 1, 2, 3  # OpenCV's numbers of its interpolations
 
 
 class PictureLoader:
@@ -80,7 +83,7 @@ class PictureLoader:
                 f'{self.images.names[row]}: {width} x {height} pixels are too narrow to be resized to '
                 f'{min(shape)} pixels on the shorter side; crop or remove it'
             )
-        return resize(picture, *shape)
+        return _resized(picture, *shape)
 
     def _decoded(self, row: int) -> NDArray:
         """The picture of a row, uint8 (height, width, 3)."""
@@ -110,3 +113,12 @@ class PictureLoader:
             )
         self.num_bytes[row] = len(content)
         return content
+
+
+def _resized(picture: NDArray, height: int, width: int) -> NDArray:
+    """Resize by area if both sides shrink, cubic if both grow, bilinear if one shrinks and one grows."""
+    before = picture.shape[:2]
+    if before == (height, width):
+        return picture
+    shrinks, grows = height < before[0] and width < before[1], height > before[0] and width > before[1]
+    return mximage.imresize(picture, width, height, interp=_AREA if shrinks else _CUBIC if grows else _LINEAR)
