@@ -10,6 +10,8 @@ import centerloss_mx
 
 import mxnet as mx
 
+NOT_GIVEN = centerloss_mx.io.Preprocessing()
+
 DEFAULTS = {
     'callback.ProgressBar': {'description': '', 'initial': 0, 'frequent': 20},
     'dataset.as_arrays': {'layout': None},
@@ -31,6 +33,7 @@ DEFAULTS = {
     'dataset.read_npz': {'optional': ()},
     'dataset.samples_iter': {
         'image_size': None, 'shuffle': False, 'rand_mirror': False, 'ignore_label': None,
+        'augmentation': None,
     },
     'evaluation.Retrieval': {
         'recall_at_1': None, 'recall_at_10': None, 'recall_at_100': None, 'recall_at_1000': None,
@@ -60,9 +63,19 @@ DEFAULTS = {
     },
     'gluon.CenterLoss.forward': {'sample_weight': None},
     'gluon.CenterLoss.hybrid_forward': {'sample_weight': None, 'center_bias': None},
+    'io.Augmentation': {
+        'rand_crop': False, 'rand_mirror': False, 'brightness': 0.0, 'contrast': 0.0, 'saturation': 0.0,
+        'rand_erasing': 0.0,
+    },
     'io.CenterLossIter': {'label_names': ('softmax_label', 'center_label'), 'ignore_label': None},
-    'io.Images': {'files': None, 'path_imgrec': None, 'records': None, 'contents': None},
-    'io.image_iter': {'shuffle': False, 'rand_mirror': False, 'ignore_label': None},
+    'io.Images': {
+        'files': None, 'path_imgrec': None, 'records': None, 'contents': None, 'preprocessing': NOT_GIVEN,
+    },
+    'io.Preprocessing': {'size': None, 'fit': None, 'mean': None, 'std': None},
+    'io.image_iter': {
+        'image_size': None, 'shuffle': False, 'rand_mirror': False, 'ignore_label': None,
+        'augmentation': None, 'num_threads': None,
+    },
     'io.list_images': {'class_names': None, 'min_classes': 2, 'label_column': None, 'labelled': True},
     'io.load_mnist': {'data_dir': None},
     'io.mnist_iter': {'shuffle': False, 'ignore_label': None},
@@ -152,7 +165,7 @@ DEFAULTS = {
         'test': None, 'title': 'training', 'batch_size': 32, 'num_epoch': 1, 'optimizer': 'sgd',
         'optimizer_params': {'learning_rate': 0.01}, 'seed': 0, 'context': (mx.cpu(),), 'kvstore':
         'local', 'image_size': None, 'rand_mirror': False, 'initializer': None, 'arg_params': None,
-        'aux_params': None, 'logger': None, 'hooks': (),
+        'aux_params': None, 'logger': None, 'hooks': (), 'augmentation': None,
     },
     'training.Training.fit': {
         'prefix': None, 'history': None, 'begin_epoch': 0, 'on_epoch': None, 'on_begin': None,

@@ -35,8 +35,8 @@ NAMES = {
         CenterLoss
     """,
     'io': """
-        CenterLossIter Images PartIter image_iter list_images load_mnist mnist_iter read_idx
-        readable_images with_progress
+        Augmentation CenterLossIter Images PartIter Preprocessing image_iter list_images load_mnist mnist_iter
+        read_idx readable_images with_progress
     """,
     'launch': """
         JobError launch main

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from mxnet import image as mximage
 from mxnet import ndarray as nd
 from mxnet.base import MXNetError
 from mxnet.ndarray import NDArray
 
+from .arrays import host_view
 from .other_pictures import OTHER_SUFFIXES, decode_other, is_other
 from .picture_headers import is_jpeg, read_header
 
@@ -44,11 +46,21 @@ def decode(content: bytes) -> NDArray:
     if is_jpeg(content):
         content = content[:2] + _EMPTY_COMMENT + content[2:]
     try:
-        image = mximage.imdecode(content, flag=_RGB_AS_STORED)
+        image = mximage.imdecode(_as_array(content), flag=_RGB_AS_STORED)
         image.wait_to_read()
     except MXNetError:
         raise RuntimeError('damaged pixels') from None
     return _upright(image, header.orientation)
+
+
+def _as_array(content: bytes) -> NDArray:
+    """Copy bytes to an array. `nd.array` takes 0.1 ms for this, a third of the time of a small picture.
+
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/ndarray/ndarray.py#L3361
+    """
+    array = nd.empty((len(content),), dtype=np.uint8)
+    host_view(array)[:] = np.frombuffer(content, np.uint8)
+    return array
 
 
 def _upright(image: NDArray, orientation: int) -> NDArray:

@@ -12,6 +12,7 @@ from mxnet.symbol import Symbol
 from .._checks import quantity
 from ..dataset import Samples
 from ..io import Images
+from ..io.preprocessing import OF_ARRAYS
 from ..model import (
     FeatureExtractor,
     Features,
@@ -37,7 +38,7 @@ def embed(options: EmbedOptions) -> None:
     if options.trained_classes and extractor.class_names is None:
         raise ValueError(f'--trained-classes: {options.prefix} does not record the classes of the training')
     samples = samples_to_embed(options, extractor.class_names if options.trained_classes else None)
-    _check_kind(options, samples, extractor.pictures)
+    _check_kind(options, samples, extractor)
     data = samples if isinstance(samples, Images) else samples.images
     found = extractor.predict(
         data, options.batch_size, options.source.image_size, options.flip, progress=True
@@ -77,11 +78,16 @@ def _centers(
     return find_centers(symbol, arg_params, aux_params, of_layer[0]), ''
 
 
-def _check_kind(options: EmbedOptions, samples: Samples, trained_on_pictures: bool | None) -> None:
+def _check_kind(options: EmbedOptions, samples: Samples, extractor: FeatureExtractor) -> None:
+    """Refuse arrays where the network knows pictures, or the reverse, unless both have the same scale."""
     pictures = isinstance(samples, Images)
-    if trained_on_pictures not in (None, pictures):
+    if extractor.pictures in (None, pictures):
+        return
+    of_pictures = samples.preprocessing if isinstance(samples, Images) else extractor.preprocessing
+    if (of_pictures.mean, of_pictures.std) != (OF_ARRAYS.mean, OF_ARRAYS.std):
         kinds = {True: 'pictures in files, which are normalized', False: 'arrays, which are not'}
         raise ValueError(
             f'{" ".join(options.data)}: these are {kinds[pictures]}, but {options.prefix} was trained on '
-            f'{kinds[not pictures]}; the features would mean nothing'
+            f'{kinds[not pictures]}; the features would mean nothing. Arrays of uint8 become what pictures '
+            'with --mean 0 --std 255 do'
         )

@@ -6,6 +6,7 @@ from mxnet import kvstore as mxkvstore
 from mxnet.kvstore import KVStore
 
 from ..dataset import Samples
+from ..io import Augmentation
 from ..model_zoo import INITIALIZER, NETWORKS
 from ..training import Training, check_workers, cosine, num_batches
 from .losses import centers_arguments
@@ -14,7 +15,14 @@ from .optimizers import optimizer_arguments
 from .output import print_table
 from .resume import last_epoch, remove_training, save_options
 from .samples import train_and_test_samples
-from .train_options import TrainOptions, history_path, options_path, saved_options, with_defaults
+from .train_options import (
+    TrainOptions,
+    augmentation,
+    history_path,
+    options_path,
+    saved_options,
+    with_defaults,
+)
 
 _PRINTED = ('train_accuracy', 'test_accuracy', 'test_precision_at_1', 'own', 'between', 'ratio')
 
@@ -80,7 +88,7 @@ def _training(
         context=options.ctx,
         kvstore=kvstore,
         image_size=options.source.image_size,
-        rand_mirror=options.rand_mirror,
+        augmentation=Augmentation(**augmentation(options)),
         initializer=None if network_name(options, samples) in NETWORKS else INITIALIZER,
         arg_params=params,
         aux_params=params,

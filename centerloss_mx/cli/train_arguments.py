@@ -79,10 +79,21 @@ def add_train(commands: Any) -> None:
     add_output(command, 'prefix of the files to write', metavar='PREFIX')
     add_reading(command, '64', '')
     add_split(command)
-    add('--rand-mirror', action='store_true', help='mirror pictures in files at random')
+    _add_augmentation(command.add_argument_group('random changes of pictures in files'))
     _add_network(command.add_argument_group('network'))
     _add_loss(command.add_argument_group('loss'))
     _add_training(command.add_argument_group('training'))
+
+
+def _add_augmentation(group: Any) -> None:
+    add, share = group.add_argument, number(0, most=1)
+    add('--rand-mirror', action='store_true', help='mirror them')
+    add('--rand-crop', action='store_true', help='resize them to 8/7 of their size, and crop anywhere')
+    for name in ('brightness', 'contrast', 'saturation'):
+        add(
+            f'--{name}', type=share, default=0.0, metavar='S', help=f'multiply their {name} by 1 - S to 1 + S'
+        )
+    add('--rand-erasing', type=share, default=0.0, metavar='P', help='erase a rectangle, with probability P')
 
 
 def _add_network(group: Any) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from ..dataset import Samples
 
+AUGMENTATIONS = ('rand_crop', 'rand_mirror', 'brightness', 'contrast', 'saturation', 'rand_erasing')
+
 MOMENTA = ('sgd', 'nag')  # the optimizers that take a momentum
 
 
@@ -20,7 +22,12 @@ class TrainOptions(NamedTuple):
 
     data: str
     source: SourceOptions
+    rand_crop: bool
     rand_mirror: bool
+    brightness: float
+    contrast: float
+    saturation: float
+    rand_erasing: float
     network: str | None
     embedding_dim: int
     layer: str
@@ -75,13 +82,19 @@ def with_defaults(options: TrainOptions, samples: Samples) -> TrainOptions:
     size, lr = options.source.image_size, options.lr
     if isinstance(samples, Images):
         size = size or 64
-    elif options.rand_mirror:
-        raise ValueError(
-            f'--rand-mirror: {options.data} holds arrays; only pictures in files can be mirrored'
-        )
+    for name, value in augmentation(options).items():
+        if value and not isinstance(samples, Images):
+            change = 'mirrored' if name == 'rand_mirror' else 'changed at random'
+            option = f'--{name.replace("_", "-")}'
+            raise ValueError(f'{option}: {options.data} holds arrays; only pictures in files can be {change}')
     if lr is None:
         lr = 0.05 if options.optimizer in MOMENTA else 0.001
     return options._replace(source=options.source._replace(image_size=size), lr=lr)
+
+
+def augmentation(options: TrainOptions) -> dict[str, Any]:
+    """Return the fields of `io.Augmentation`."""
+    return {name: getattr(options, name) for name in AUGMENTATIONS}
 
 
 def saved_options(options: TrainOptions) -> dict[str, Any]:

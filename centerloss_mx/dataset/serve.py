@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 from mxnet.io import NDArrayIter
 
-from ..io import CenterLossIter, Images, image_iter
+from ..io import Augmentation, CenterLossIter, Images, image_iter
 from .arrays import Samples
 
 
 def samples_iter(
     samples: Samples,
     batch_size: int,
-    image_size: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
     shuffle: bool = False,
     rand_mirror: bool = False,
     ignore_label: float | None = None,
+    augmentation: Augmentation | None = None,
 ) -> CenterLossIter:
     """Serve samples in batches, with one label for both losses.
 
@@ -26,14 +27,17 @@ def samples_iter(
     batch_size : int
         Samples a batch; for pictures in files, not more than there are. The last batch is padded with the
         first samples.
-    image_size : int or None
-        Height and width in pixels of pictures in files, see `io.image_iter`. Arrays are served as they are.
+    image_size : int, (int, int) or None
+        Height and width in pixels of pictures in files, see `io.image_iter`; None: those of
+        `samples.preprocessing`. Arrays are served as they are.
     shuffle : bool
         Shuffle at every reset: pictures in files with Python's global generator, arrays with NumPy's.
     rand_mirror : bool
         Mirror each picture with probability ½; for pictures in files only.
     ignore_label : number, optional
         Replaces the center labels of padding, see `io.CenterLossIter`.
+    augmentation : io.Augmentation or None
+        What else is changed at random in each picture; for pictures in files only.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def samples_iter(
     ------
     ValueError
         `batch_size` is more than the number of pictures in files, `image_size` is missing for them, or
-        `rand_mirror` is set for arrays.
+        `rand_mirror` or `augmentation` is given for arrays.
 
     Examples
     --------
@@ -52,11 +56,11 @@ def samples_iter(
     (100, 1, 28, 28)
     """
     if isinstance(samples, Images):
-        if image_size is None:
-            raise ValueError('image_size=None: expected height and width for pictures in files')
-        return image_iter(samples, batch_size, image_size, shuffle, rand_mirror, ignore_label)
+        return image_iter(samples, batch_size, image_size, shuffle, rand_mirror, ignore_label, augmentation)
     if rand_mirror:
         raise ValueError('rand_mirror=True: only pictures in files can be mirrored')
+    if augmentation is not None and any(augmentation):
+        raise ValueError(f'augmentation={augmentation}: only pictures in files can be changed at random')
     labels = samples.labels.astype(np.float32)
     return CenterLossIter(
         NDArrayIter(samples.images, labels, batch_size, shuffle=shuffle), ignore_label=ignore_label

@@ -16,6 +16,7 @@ from .._optional import require
 from ..io import list_images, load_mnist, read_idx
 from ..io.class_names import check_class_count, class_numbers
 from ..io.listing import is_picture
+from ..io.preprocessing import OF_ARRAYS, preprocessing_of
 from .arrays import Arrays, Samples, as_arrays, load_arrays
 from .small_classes import without_small_classes
 from .tables import load_table
@@ -83,9 +84,11 @@ def load_samples(
     >>> load_samples('digits', 'test').images.shape
     (2000, 1, 28, 28)
     """
+    preprocessing = preprocessing_of(image_size, fit, mean, std)
     if not isinstance(source, (str, os.PathLike)):
         _check_not_given('a list', 'pictures', part=part, layout=layout, label_column=label_column)
-        return list_images(source, labelled=bool(labelled))
+        images = list_images(source, labelled=bool(labelled))
+        return images._replace(preprocessing=preprocessing)
     if part is not None:
         check_choice('', 'part', part, ('train', 'test'))
         if not has_parts(source):
@@ -96,9 +99,12 @@ def load_samples(
     if _is_of_pictures(Path(source)):
         _check_not_given(source, 'pictures in files', layout=layout, test_column=test_column)
         labelled = _has_labels(Path(source)) if labelled is None else labelled
-        samples = list_images(source, class_names, 1, _label_number(source, label_column), labelled)
+        images = list_images(source, class_names, 1, _label_number(source, label_column), labelled)
+        samples = images._replace(preprocessing=preprocessing)
     else:
-        _check_not_given(source, 'arrays', image_size=image_size, fit=fit, mean=mean, std=std)
+        _check_not_given(source, 'arrays', image_size=image_size, fit=fit)
+        if preprocessing.over(OF_ARRAYS)[2:] != OF_ARRAYS[2:]:
+            _check_not_given(source, 'arrays of mean 0 and std 255', mean=mean, std=std)
         samples = _with_class_names(
             _arrays(source, part, layout, label_column, labelled, test_column), class_names, source
         )

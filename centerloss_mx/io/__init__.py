@@ -24,6 +24,7 @@ files of MNIST. `mnist_iter` serves them:
 """
 
 from .._optional import with_progress
+from .augmentation import Augmentation
 from .center_loss_iter import CenterLossIter
 from .idx import read_idx
 from .image_iter import image_iter
@@ -31,11 +32,14 @@ from .images import Images, readable_images
 from .listing import list_images
 from .mnist import load_mnist, mnist_iter
 from .part_iter import PartIter
+from .preprocessing import Preprocessing
 
 __all__ = [
+    'Augmentation',
     'CenterLossIter',
     'Images',
     'PartIter',
+    'Preprocessing',
     'image_iter',
     'list_images',
     'load_mnist',

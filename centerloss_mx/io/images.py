@@ -10,6 +10,7 @@ import numpy as np
 
 from .._mxnet.pictures import decode
 from .._mxnet.records import read_record
+from .preprocessing import Preprocessing
 from .records import record_name, record_positions
 
 
@@ -30,6 +31,8 @@ class Images(NamedTuple):
         The keys of the N records; None for all records, in the order of the index, and for pictures in files.
     contents : list of bytes or None
         The N encoded pictures, of a .bin file; None for pictures in files.
+    preprocessing : Preprocessing
+        How the pictures become arrays; what is not given here follows from the network, or from defaults.
     """
 
     labels: np.ndarray
@@ -38,6 +41,7 @@ class Images(NamedTuple):
     path_imgrec: str | None = None
     records: list[int] | None = None
     contents: list[bytes] | None = None
+    preprocessing: Preprocessing = Preprocessing()
 
     @property
     def names(self) -> list[str]:

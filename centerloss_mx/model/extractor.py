@@ -19,11 +19,12 @@ from .._checks import check_choice
 from .._mxnet.inference import without_fusion
 from .._mxnet.iterators import num_padding, without_rolling
 from .._optional import with_progress
-from ..io import Images, image_iter, list_images
+from ..io import Images, Preprocessing, image_iter, list_images
 from ..io.center_loss_iter import as_desc
+from ..io.preprocessing import Size
 from .checkpoint import load_checkpoint
 from .network import internal_output
-from .notes import noted
+from .notes import noted, noted_preprocessing
 
 
 def feature_extractor(
@@ -92,6 +93,8 @@ class FeatureExtractor:
         Names of the classes that the network was trained on, if recorded.
     pictures : bool or None
         Whether the samples were pictures as `io.image_iter` serves them, if recorded.
+    preprocessing : io.Preprocessing
+        How the pictures of the training became arrays; its fields are None where this is not recorded.
 
     Raises
     ------
@@ -119,6 +122,7 @@ class FeatureExtractor:
         self.data_shape: tuple[int, ...] | None = None if shape is None else tuple(shape)
         self.class_names: list[str] | None = noted(self.symbol, 'class_names', list, data_name)
         self.pictures: bool | None = noted(self.symbol, 'pictures', bool, data_name)
+        self.preprocessing: Preprocessing = noted_preprocessing(self.symbol, data_name)
         arguments = [name for name in self.symbol.list_arguments() if name != data_name]
         states = self.symbol.list_auxiliary_states()
         missing = [name for name in arguments if name not in arg_params]
@@ -144,7 +148,7 @@ class FeatureExtractor:
         self,
         data: np.ndarray | NDArray | DataIter | Images | str | os.PathLike,
         batch_size: int = 128,
-        image_size: int | None = None,
+        image_size: Size | None = None,
         flip: bool | str | None = False,
         progress: bool = False,
     ) -> np.ndarray:
@@ -154,12 +158,13 @@ class FeatureExtractor:
         ----------
         data : numpy.ndarray, NDArray, mxnet.io.DataIter, io.Images or path-like
             Samples (N, ...); an iterator, which is reset first, and whose rows of padding are left out; or
-            pictures: what `io.list_images` returns, or a path that it reads.
+            pictures: what `io.list_images` returns, or a path that it reads. Pictures become arrays as their
+            `preprocessing` says; what is not given there is as in the training, or as `io.image_iter` does.
         batch_size : int
             Samples in a batch, > 0; ignored for an iterator.
-        image_size : int or None
-            Height and width that pictures are resized to, see `io.image_iter`; None: those of the training,
-            if the checkpoint records them.
+        image_size : int, (int, int) or None
+            Height and width that pictures are resized to, see `io.image_iter`; None: theirs, or those of the
+            training, if the checkpoint records them.
         flip : bool or {'concat', 'sum'} or None
             ``'concat'`` or True: append the feature of the mirrored sample to each feature, D becomes 2 D.
             ``'sum'``: add it, as InsightFace's verification does. For samples of shape (channels, height,
@@ -176,8 +181,8 @@ class FeatureExtractor:
         ------
         ValueError
             There are no samples, the network does not take samples of their shape, a parameter has another
-            shape than the network, `flip` is another name or finds no width, or pictures cannot be decoded or
-            have no `image_size`.
+            shape than the network, `flip` is another name or finds no width, or pictures cannot be decoded,
+            have no `image_size`, or another mean or std than in the training.
         ImportError
             `progress`, and tqdm is not installed.
 
@@ -228,7 +233,7 @@ class FeatureExtractor:
         self,
         data: np.ndarray | NDArray | DataIter | Images | str | os.PathLike,
         batch_size: int,
-        image_size: int | None,
+        image_size: Size | None,
     ) -> DataIter:
         if isinstance(data, DataIter):
             return data
@@ -237,14 +242,27 @@ class FeatureExtractor:
         if isinstance(data, (str, os.PathLike)):
             data = list_images(data, min_classes=1)
         if isinstance(data, Images):
-            if image_size is None and self.data_shape is not None:
-                image_size = self.data_shape[-1]
-            if image_size is None:
+            images = self._prepared(data)
+            if image_size is None and images.preprocessing.size is None:
                 raise ValueError('image_size=None: expected the height and width to resize pictures to')
-            return image_iter(data, min(batch_size, len(data.labels)), image_size).data_iter
+            return image_iter(images, min(batch_size, len(data.labels)), image_size).data_iter
         if not len(data):
             raise ValueError(f'data of shape {data.shape}: there are no samples')
         return NDArrayIter({self.data_name: data}, batch_size=min(batch_size, len(data)))
+
+    def _prepared(self, images: Images) -> Images:
+        """Complete the preprocessing of pictures with that of the training; their mean and std must agree."""
+        given, trained = images.preprocessing, self.preprocessing
+        for name in ('mean', 'std'):
+            value, expected = getattr(given, name), getattr(trained, name)
+            if None not in (value, expected) and value != expected:
+                raise ValueError(
+                    f'{name}={value}: the network was trained with {name}={expected}; the features would '
+                    'mean nothing'
+                )
+        shape = self.data_shape
+        size = (shape[1], shape[2]) if shape is not None and len(shape) == 3 else None
+        return images._replace(preprocessing=given.over(trained).over(Preprocessing(size)))
 
     def _features(self, data: NDArray) -> np.ndarray:
         try:

@@ -9,6 +9,8 @@ from mxnet.module import Module
 from mxnet.symbol import Symbol, load_json
 
 from .._checks import MOST
+from ..io import Preprocessing
+from ..io.preprocessing import IMAGENET, preprocessing_of
 
 # How the items of the lists are checked: names, and sizes.
 _ITEMS: dict[str, Callable[[Any], bool]] = {
@@ -70,3 +72,21 @@ def noted(symbol: Symbol, name: str, kind: type[Any], data_name: str = 'data') -
             f'expected a {kind.__name__} in JSON{"" if fits is None else ", of names or of sizes > 0"}'
         )
     return value
+
+
+def noted_preprocessing(symbol: Symbol, data_name: str = 'data') -> Preprocessing:
+    """Read how the pictures of the training became arrays; without a size, which is in ``'data_shape'``.
+
+    Its fields are None where nothing is recorded. Networks that were trained on pictures before this was
+    recorded had ImageNet's normalization.
+    """
+    note = noted(symbol, 'preprocessing', dict, data_name)
+    if note is None:
+        return IMAGENET if noted(symbol, 'pictures', bool, data_name) else Preprocessing()
+    try:
+        return preprocessing_of(**note)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f'the symbol file is damaged: attribute __preprocessing__ of {data_name} is {str(note)[:40]!r}: '
+            f'{error}'
+        ) from None

@@ -16,6 +16,7 @@ from .._mxnet.onnx import (
     with_written_flatten,
 )
 from .._optional import require
+from ..io import Preprocessing
 from .extractor import FeatureExtractor, feature_extractor
 
 _TOLERANCE = 1e-5
@@ -42,7 +43,8 @@ def export_onnx(
         Epoch of the checkpoint; None: the latest.
     path : path-like
         The file to write; its folder must exist. It has the input `data_name` (N, ...), float32, and one
-        output (N, D).
+        output (N, D). Its metadata have the ``fit``, ``mean`` and ``std`` of the pictures of the training, if
+        the checkpoint records them, see `io.Preprocessing`.
     layer : str
         Name of the internal output.
     data_shape : tuple of int or None
@@ -113,7 +115,14 @@ def _export(
     reshape_slopes(model.graph)
     remove_parameter_inputs(model.graph)
     set_shapes(model.graph, feature_shape)
+    onnx.helper.set_model_props(model, _as_text(extractor.preprocessing))
     onnx.save(model, path)
+
+
+def _as_text(preprocessing: Preprocessing) -> dict[str, str]:
+    """How pictures become arrays, as texts: ``{'fit': 'crop', 'mean': '0.0,0.0,0.0'}``."""
+    given = {name: value for name, value in preprocessing._asdict().items() if value is not None}
+    return {name: value if name == 'fit' else ','.join(map(str, value)) for name, value in given.items()}
 
 
 def _difference(path: str, data_name: str, samples: np.ndarray, expected: np.ndarray) -> Any:

@@ -7,7 +7,7 @@ from mxnet.kvstore import KVStore
 from mxnet.symbol import Symbol
 
 from ..dataset import Samples, samples_iter
-from ..io import PartIter
+from ..io import Augmentation, PartIter
 from ..symbol import describe
 from ..symbol.names import CENTER_LABEL, SOFTMAX_LABEL
 from .seeds import seed_epoch
@@ -48,8 +48,9 @@ def training_iter(
     symbol: Symbol,
     samples: Samples,
     batch_size: int,
-    image_size: int | None,
+    image_size: int | tuple[int, int] | None,
     rand_mirror: bool,
+    augmentation: Augmentation | None,
     kvstore: str | KVStore,
 ) -> DataIter:
     """Serve the labels that a network reads, in shuffled batches, of which each worker gets its part.
@@ -59,7 +60,9 @@ def training_iter(
     """
     ignored = {info.ignored for info in describe(symbol) if info.label == CENTER_LABEL}
     ignore_label = ignored.pop() if len(ignored) == 1 else None
-    data_iter: DataIter = samples_iter(samples, batch_size, image_size, True, rand_mirror, ignore_label)
+    data_iter: DataIter = samples_iter(
+        samples, batch_size, image_size, True, rand_mirror, ignore_label, augmentation
+    )
     if CENTER_LABEL not in label_names(symbol):
         data_iter = data_iter.data_iter
     if not isinstance(kvstore, str):

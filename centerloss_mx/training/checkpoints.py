@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from ..io import Images
+from ..io.preprocessing import IMAGENET
 from ..model import latest_checkpoint, remove_checkpoints, save_checkpoint
 from .hooks import Hook, TrainingState
 
@@ -27,8 +29,12 @@ class Checkpoint(Hook):
             remove_checkpoints(self.prefix, keep=begin_epoch)
 
     def epoch_end(self, training: TrainingState, epoch: int) -> None:
-        """Save the network, with the classes that it was trained on."""
-        notes = {'class_names': training.train.class_names, 'pictures': isinstance(training.train, Images)}
+        """Save the network, with the classes that it was trained on and how pictures became arrays."""
+        train = training.train
+        notes: dict[str, Any] = {'class_names': train.class_names, 'pictures': isinstance(train, Images)}
+        if isinstance(train, Images):
+            used = train.preprocessing.over(IMAGENET)
+            notes['preprocessing'] = {'fit': used.fit, 'mean': used.mean, 'std': used.std}
         save_checkpoint(training.module, self.prefix, epoch, notes)
         remove_checkpoints(self.prefix, keep=epoch)
 

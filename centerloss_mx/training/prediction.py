@@ -8,6 +8,7 @@ from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from ..dataset import Arrays, Samples
+from ..io import Preprocessing
 from ..model import FeatureExtractor
 from ..symbol.names import CLASS_LAYER, EMBEDDING_OUTPUT, SOFTMAX_OUTPUT
 
@@ -18,13 +19,14 @@ def predict(
     aux_params: dict[str, NDArray],
     samples: Samples,
     batch_size: int,
-    image_size: int | None,
+    image_size: int | tuple[int, int] | None,
     context: Context,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute features, (N, D), and classes, int (N,): see `Training.predict`."""
 
     def output(layer: str) -> np.ndarray:
         extractor = FeatureExtractor(symbol, arg_params, aux_params, layer, context)
+        extractor.preprocessing = Preprocessing()  # the symbol may have that of an earlier training
         data = samples.images if isinstance(samples, Arrays) else samples
         return extractor.predict(data, batch_size, image_size)
 

@@ -3,7 +3,8 @@
 Three are seeded, so that a training repeats to the bit and a resumed one ends as an uninterrupted one:
 
 - NumPy's: `NDArrayIter` shuffles arrays with it.
-- Python's `random`: `ImageIter` shuffles pictures and mirrors them with it.
+- Python's `random`: `io.image_iter` shuffles pictures with it, mirrors them, and seeds what else is changed
+  in them.
 - MXNet's: initial weights and dropout.
 """
 
@@ -25,8 +26,8 @@ def seed_training(seed: int) -> None:
 def seed_epoch(seed: int, epoch: int, rand_mirror: bool) -> None:
     """Seed what an epoch draws besides its order, so that it does not depend on the epochs before.
 
-    MXNet's generator is always seeded. Python's is seeded with mirroring only, which draws from it in each
-    batch; without mirroring its state follows from the number of epochs, as that of NumPy's does.
+    MXNet's generator is always seeded. Python's is seeded with mirroring only. Without it, its state
+    follows from the number of epochs, as that of NumPy's does.
     """
     mxrandom.seed(seed + epoch)
     if rand_mirror:

@@ -17,6 +17,7 @@ from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from ..dataset import Samples
+from ..io import Augmentation, Images
 from ..metric import for_network
 from ..model import find_centers
 from ..module import Module
@@ -62,8 +63,10 @@ class Training:
         The devices.
     kvstore : str or KVStore
         As for `Module.fit`; create a distributed one first.
-    image_size, rand_mirror : int or None, bool
-        For pictures in files: height and width that they get, and whether they are mirrored at random.
+    image_size : int, (int, int) or None
+        For pictures in files: height and width that they get; None: those of `train.preprocessing`.
+    rand_mirror : bool
+        For pictures in files: whether they are mirrored at random.
     initializer : mxnet.init.Initializer or None
         None: `Xavier()`.
     arg_params, aux_params : mapping or None
@@ -72,6 +75,8 @@ class Training:
         Where `fit` logs; None: that of this module.
     hooks : sequence of Hook
         Called in this order, after the measurement and before history and checkpoint are written.
+    augmentation : io.Augmentation or None
+        For pictures in files: what else is changed at random in the pictures to train with.
 
     Attributes
     ----------
@@ -112,13 +117,14 @@ class Training:
         seed: int = 0,
         context: Sequence[Context] = (mxcontext.cpu(),),
         kvstore: str | KVStore = 'local',
-        image_size: int | None = None,
+        image_size: int | tuple[int, int] | None = None,
         rand_mirror: bool = False,
         initializer: Initializer | None = None,
         arg_params: Params | None = None,
         aux_params: Params | None = None,
         logger: logging.Logger | None = None,
         hooks: Sequence[Hook] = (),
+        augmentation: Augmentation | None = None,
     ) -> None:
         if SOFTMAX_OUTPUT not in symbol.list_outputs():
             outputs = ', '.join(symbol.list_outputs())
@@ -128,7 +134,8 @@ class Training:
         self.num_batches = num_batches(train, batch_size)
         self.optimizer, self.optimizer_params = optimizer, dict(optimizer_params)
         self.context, self.kvstore = list(context), kvstore
-        self.image_size, self.rand_mirror = image_size, rand_mirror
+        self.image_size, self.augmentation = image_size, augmentation
+        self.rand_mirror = rand_mirror or (augmentation is not None and augmentation.rand_mirror)
         self.initializer = Xavier() if initializer is None else initializer
         self.arg_params, self.aux_params = arg_params or {}, aux_params or {}
         self.logger = logging.getLogger(__name__) if logger is None else logger
@@ -203,7 +210,13 @@ class Training:
         module, arg_params, aux_params = start
         self.module, self.symbol, self.history = module, module.symbol, rows
         data_iter = training_iter(
-            self.symbol, self.train, self.batch_size, self.image_size, self.rand_mirror, self.kvstore
+            self.symbol,
+            self.train,
+            self.batch_size,
+            self.image_size,
+            self.rand_mirror,
+            self.augmentation,
+            self.kvstore,
         )
         repeat_shuffles(data_iter, begin_epoch, self.seed, self.rand_mirror)
         hooks = standard_hooks(self, self.hooks, prefix, history, on_epoch, on_begin) if self.leads else []
@@ -258,6 +271,9 @@ class Training:
         ValueError
             `fit` has not been called.
         """
+        if isinstance(samples, Images) and isinstance(self.train, Images):
+            used = samples.preprocessing.over(self.train.preprocessing)
+            samples = samples._replace(preprocessing=used)
         return predict(
             self.symbol, *self.parameters(), samples, self.batch_size, self.image_size, self.context[0]
         )

@@ -24,7 +24,8 @@ DEFAULTS = {
     'lr_schedule': 'cosine', 'momentum': None, 'wd': None, 'batch_size': 32, 'num_epochs': 12, 'seed': 1,
     'ctx': [mx.cpu(0)],
     'kv_store': 'local', 'layout': None, 'fit': None, 'mean': None, 'std': None, 'label_column': None,
-    'min_images': 1, 'split': 'samples', 'test_column': None,
+    'min_images': 1, 'split': 'samples', 'test_column': None, 'rand_crop': False, 'brightness': 0.0,
+    'contrast': 0.0, 'saturation': 0.0, 'rand_erasing': 0.0,
 }  # fmt: skip
 
 IGNORE = {'use_ignore': True, 'ignore_label': -1}

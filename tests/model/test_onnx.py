@@ -144,6 +144,17 @@ def test_a_checkpoint_that_does_not_record_its_shape_wants_it(onnx, module, tmp_
     assert (tmp_path / 'net.onnx').exists()
 
 
+def test_an_onnx_file_says_how_pictures_become_arrays(onnx, module, tmp_path):
+    save_checkpoint(module, tmp_path / 'net', 1)
+    export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx')
+    assert not onnx.load(str(tmp_path / 'net.onnx')).metadata_props
+    note = {'fit': 'pad', 'mean': (127.5, 110, 100), 'std': (128, 129.25, 130)}
+    save_checkpoint(module, tmp_path / 'net', 1, {'pictures': True, 'preprocessing': note})
+    export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx')
+    found = {prop.key: prop.value for prop in onnx.load(str(tmp_path / 'net.onnx')).metadata_props}
+    assert found == {'fit': 'pad', 'mean': '127.5,110.0,100.0', 'std': '128.0,129.25,130.0'}
+
+
 def test_without_onnx_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)
     with pytest.raises(ImportError, match=r"pip install 'centerloss_mx\[onnx\]'"):
