@@ -87,7 +87,7 @@ def load_samples(
     preprocessing = preprocessing_of(image_size, fit, mean, std)
     if not isinstance(source, (str, os.PathLike)):
         _check_not_given('a list', 'pictures', part=part, layout=layout, label_column=label_column)
-        images = list_images(source, labelled=bool(labelled))
+        images = list_images(source, labelled=labelled)
         return images._replace(preprocessing=preprocessing)
     if part is not None:
         check_choice('', 'part', part, ('train', 'test'))
@@ -98,7 +98,6 @@ def load_samples(
     samples: Samples
     if _is_of_pictures(Path(source)):
         _check_not_given(source, 'pictures in files', layout=layout, test_column=test_column)
-        labelled = _has_labels(Path(source)) if labelled is None else labelled
         images = list_images(source, class_names, 1, _label_number(source, label_column), labelled)
         samples = images._replace(preprocessing=preprocessing)
     else:
@@ -122,13 +121,6 @@ def _is_of_pictures(path: Path) -> bool:
     if str(path) in SOURCES or has_parts(path):
         return False
     return path.is_dir() or (path.is_file() and (path.suffix in ('.rec', '.bin') or is_picture(path)))
-
-
-def _has_labels(path: Path) -> bool:
-    """Whether pictures have labels: those of class folders and of .rec files have."""
-    if not path.is_dir():
-        return path.suffix == '.rec'
-    return any(entry.is_dir() and not entry.name.startswith('.') for entry in path.iterdir())
 
 
 def _label_number(source: Any, label_column: str | int | None) -> int | None:

@@ -30,7 +30,7 @@ def list_images(
     class_names: Sequence[str] | None = None,
     min_classes: int = 2,
     label_column: int | None = None,
-    labelled: bool = True,
+    labelled: bool | None = True,
 ) -> Images:
     """List the pictures in a folder of class folders, or in a .rec file with its index.
 
@@ -53,8 +53,9 @@ def list_images(
         The least number of classes.
     label_column : int or None
         Which label counts in a .rec file whose records have several, from 0.
-    labelled : bool
-        Whether the pictures have labels. If not, `labels` are -1, and there are no `class_names`.
+    labelled : bool or None
+        Whether the pictures have labels. If not, `labels` are -1, and there are no `class_names`. None: those
+        of class folders and .rec files have.
 
     Returns
     -------
@@ -75,7 +76,7 @@ def list_images(
     >>> len(images.files), images.class_names[images.labels[0]]  # doctest: +SKIP
     (11788, 'Acadian_Flycatcher')
     """
-    if not labelled:
+    if not (_has_labels(path) if labelled is None else labelled):
         return _without_labels(path)
     if not isinstance(path, (str, os.PathLike)):
         raise ValueError(
@@ -103,6 +104,15 @@ def is_picture(path: PathLike) -> bool:
     return os.path.splitext(path)[1].lower() in SUFFIXES
 
 
+def _has_labels(path: PathLike | Sequence[PathLike]) -> bool:
+    """Whether a path is a .rec file, or a folder of folders."""
+    if not isinstance(path, (str, os.PathLike)):
+        return False
+    if not os.path.isdir(path):
+        return Path(path).suffix == '.rec'
+    return any(entry.is_dir() and not entry.name.startswith('.') for entry in Path(path).iterdir())
+
+
 def _without_labels(path: PathLike | Sequence[PathLike]) -> Images:
     """One picture or several, or all of a folder or of a .rec file."""
     if isinstance(path, (str, os.PathLike)) and os.path.isdir(path):
@@ -111,13 +121,13 @@ def _without_labels(path: PathLike | Sequence[PathLike]) -> Images:
             raise ValueError(f'{path}: no picture in this folder; expected {", ".join(SUFFIXES)}')
     elif isinstance(path, (str, os.PathLike)) and Path(path).suffix == '.bin':
         return bin_images(path)
-    elif isinstance(path, (str, os.PathLike)) and not is_picture(path):
+    elif isinstance(path, (str, os.PathLike)) and Path(path).suffix == '.rec':
         keys, _ = labelled_records(Path(path), 0)
         return Images(np.full(len(keys), -1), [], path_imgrec=str(path), records=keys)
     else:
         pictures = [Path(path)] if isinstance(path, (str, os.PathLike)) else [*map(Path, path)]
         for picture in pictures:
-            check_file(picture, 'expected a picture')
+            check_file(picture, 'expected a picture, a folder or a .rec file')
     return Images(np.full(len(pictures), -1), [], files=[*map(str, pictures)])
 
 

@@ -36,7 +36,7 @@ def prefetched(
     begun: deque[tuple[Any, list[Future[None]]]] = deque()
     try:
         for batch, work in batches:
-            begun.append((batch, [pool.submit(piece) for piece in work]))
+            begun.append((batch, [_begun(pool, piece) for piece in work]))
             if len(begun) > _NUM_AHEAD:
                 yield begun.popleft()
         while begun:
@@ -47,3 +47,19 @@ def prefetched(
                 for future in futures:
                     future.cancel()
             pool.shutdown(wait=False)  # the garbage collector may run in one of the threads
+
+
+def _begun(pool: ThreadPoolExecutor, piece: partial[None]) -> Future[None]:
+    """Give a piece of work to the threads; a thread that outlives the main thread does it itself.
+
+    Once the main thread has ended, Python lets a pool finish its work, and gives it no more.
+    """
+    try:
+        return pool.submit(piece)
+    except RuntimeError:
+        done: Future[None] = Future()
+        try:
+            done.set_result(piece())
+        except Exception as error:  # whatever it is, as a pool keeps it
+            done.set_exception(error)
+        return done

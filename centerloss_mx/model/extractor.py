@@ -146,7 +146,7 @@ class FeatureExtractor:
 
     def predict(
         self,
-        data: np.ndarray | NDArray | DataIter | Images | str | os.PathLike,
+        data: np.ndarray | NDArray | DataIter | Images | str | os.PathLike | list[str | os.PathLike],
         batch_size: int = 128,
         image_size: Size | None = None,
         flip: bool | str | None = False,
@@ -156,10 +156,11 @@ class FeatureExtractor:
 
         Parameters
         ----------
-        data : numpy.ndarray, NDArray, mxnet.io.DataIter, io.Images or path-like
+        data : numpy.ndarray, NDArray, mxnet.io.DataIter, io.Images, path-like or list of path-like
             Samples (N, ...); an iterator, which is reset first, and whose rows of padding are left out; or
-            pictures: what `io.list_images` returns, or a path that it reads. Pictures become arrays as their
-            `preprocessing` says; what is not given there is as in the training, or as `io.image_iter` does.
+            pictures: what `io.list_images` returns, or one or several paths that it reads. Pictures become
+            arrays as their `preprocessing` says; what is not given there is as in the training, or as
+            `io.image_iter` does.
         batch_size : int
             Samples in a batch, > 0; ignored for an iterator.
         image_size : int, (int, int) or None
@@ -231,7 +232,7 @@ class FeatureExtractor:
 
     def _iterator(
         self,
-        data: np.ndarray | NDArray | DataIter | Images | str | os.PathLike,
+        data: np.ndarray | NDArray | DataIter | Images | str | os.PathLike | list[str | os.PathLike],
         batch_size: int,
         image_size: Size | None,
     ) -> DataIter:
@@ -239,8 +240,8 @@ class FeatureExtractor:
             return data
         if not batch_size > 0:
             raise ValueError(f'batch_size={batch_size} is not > 0')
-        if isinstance(data, (str, os.PathLike)):
-            data = list_images(data, min_classes=1)
+        if isinstance(data, (str, os.PathLike, list)):
+            data = list_images(data, min_classes=1, labelled=None)
         if isinstance(data, Images):
             images = self._prepared(data)
             if image_size is None and images.preprocessing.size is None:
@@ -255,7 +256,7 @@ class FeatureExtractor:
         given, trained = images.preprocessing, self.preprocessing
         for name in ('mean', 'std'):
             value, expected = getattr(given, name), getattr(trained, name)
-            if None not in (value, expected) and value != expected:
+            if None not in (value, expected) and tuple(value) != tuple(expected):
                 raise ValueError(
                     f'{name}={value}: the network was trained with {name}={expected}; the features would '
                     'mean nothing'

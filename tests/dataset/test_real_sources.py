@@ -186,7 +186,7 @@ def test_pictures_without_labels(tmp_path):
     assert arrays.class_names == [] and arrays.labels.tolist() == [-1, -1]
     with pytest.raises(ValueError, match='1 picture in a list have no labels; expected labelled=False'):
         list_images(expected[:1])
-    with pytest.raises(FileNotFoundError, match=r'4\.png does not exist; expected a picture'):
+    with pytest.raises(FileNotFoundError, match=r'4\.png does not exist; expected a picture, a folder'):
         load_samples([flat / '4.png'], labelled=None)
     with pytest.raises(ValueError, match='0 classes; expected at least 1, each a folder of its pictures'):
         load_samples(flat)

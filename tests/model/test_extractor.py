@@ -102,6 +102,9 @@ def test_pictures_in_a_folder_and_in_a_rec_file_give_the_features_of_their_array
     expected = extractor.predict(((pictures - mean) / std).transpose(0, 3, 1, 2))
     for source in tmp_path / 'all', str(tmp_path / 'all.rec'), list_images(tmp_path / 'all'):
         np.testing.assert_allclose(extractor.predict(source, 3, image_size=8), expected, rtol=1e-4, atol=1e-4)
+    flat = sorted((tmp_path / 'all').rglob('*.png'))
+    several = extractor.predict(flat, 2, image_size=8)
+    np.testing.assert_allclose(several[:1], extractor.predict(flat[0], image_size=8), rtol=1e-6)
     with pytest.raises(ValueError, match='image_size=None: expected the height and width'):
         extractor.predict(tmp_path / 'all')
 
