@@ -26,6 +26,7 @@ from .checkpoint import prefix_and_epoch
 from .embed_options import EmbedOptions
 from .embed_samples import samples_to_embed
 from .output import check_output
+from .source_arguments import PREPROCESSING
 
 
 def embed(options: EmbedOptions) -> None:
@@ -51,7 +52,13 @@ def embed(options: EmbedOptions) -> None:
     centers, without = _centers(options, symbol, arg_params, aux_params, trained_on)
     names = samples.names if isinstance(samples, Images) else None
     network = extractor.digest(options.flip)
-    made = {'prefix': os.path.abspath(prefix), 'epoch': epoch, 'layer': options.layer, 'flip': options.flip}
+    made = {
+        'prefix': os.path.abspath(prefix),
+        'epoch': epoch,
+        'layer': options.layer,
+        'flip': options.flip,
+        'preprocessing': {name: getattr(options.source, name) for name in PREPROCESSING},
+    }
     features = Features(found, samples.labels, samples.class_names, names, centers, trained_on, network, made)
     save_features(options.output, features)
     count = len(np.unique(samples.labels)) if samples.class_names else 0

@@ -24,7 +24,8 @@ def identify(options: IdentifyOptions) -> None:
     threshold = _threshold(options)
     extractor, flip = _network(options, gallery)
     source = options.photos if len(options.photos) > 1 else options.photos[0]
-    photos = readable(load_samples(source, labelled=False), options.skip_bad)
+    # As the gallery's pictures were read.
+    photos = readable(load_samples(source, labelled=False, **_preprocessing(gallery)), options.skip_bad)
     if not isinstance(photos, Images):
         raise ValueError(f'{source}: expected pictures in files')
     features = extractor.predict(photos, options.batch_size, flip=flip)
@@ -71,6 +72,13 @@ def _threshold(options: IdentifyOptions) -> float:
     if metric != options.metric or not isinstance(threshold, (int, float)):
         raise ValueError(f'{path}: {name} is {threshold}, of --metric {metric}; expected {options.metric}')
     return threshold
+
+
+def _preprocessing(gallery: Features) -> dict[str, Any]:
+    """What was given to `embed`, for lists of JSON; the rest is as in the training."""
+    assert gallery.checkpoint is not None  # `_network` has refused it
+    given = gallery.checkpoint['preprocessing']
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 def _network(options: IdentifyOptions, gallery: Features) -> tuple[FeatureExtractor, str | None]:

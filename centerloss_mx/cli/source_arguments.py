@@ -16,6 +16,10 @@ SOURCE_HELP = (
 )
 
 
+# The options that say how pictures become arrays.
+PREPROCESSING = ('image_size', 'fit', 'mean', 'std')
+
+
 def add_reading(command: Any, default_size: str, default_mean: str) -> None:
     """Add the arguments that say how samples are read."""
     command.set_defaults(read_source=read_source)

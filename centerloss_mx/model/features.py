@@ -38,8 +38,8 @@ class Features(NamedTuple):
     network : str or None
         Digest of the network up to the layer, as `FeatureExtractor.digest` makes it; None: unknown.
     checkpoint : dict or None
-        The checkpoint: 'prefix', 'epoch', 'layer', and 'flip', as given to `FeatureExtractor.predict`. None:
-        unknown.
+        The checkpoint: 'prefix', 'epoch', 'layer'; 'flip', as given to `FeatureExtractor.predict`; and
+        'preprocessing', as given to `dataset.load_samples`. None: unknown.
     """
 
     features: np.ndarray
@@ -166,11 +166,19 @@ def _checkpoint(text: str) -> dict[str, Any]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    kinds: dict[str, Any] = {'prefix': str, 'epoch': int, 'layer': str, 'flip': (str, bool, type(None))}
+    kinds: dict[str, Any] = {
+        'prefix': str,
+        'epoch': int,
+        'layer': str,
+        'flip': (str, bool, type(None)),
+        'preprocessing': dict,
+    }
     if not isinstance(found, dict) or not all(
         isinstance(found.get(name, ...), kind) for name, kind in kinds.items()
     ):
-        raise ValueError(f'checkpoint is {text[:100]!r}; expected prefix, epoch, layer and flip in JSON')
+        raise ValueError(
+            f'checkpoint is {text[:100]!r}; expected prefix, epoch, layer, flip and preprocessing in JSON'
+        )
     return found
 
 

@@ -31,9 +31,9 @@ TRAIN = [
 
 @pytest.fixture(scope='module')
 def photos(tmp_path_factory):
-    """Pictures of six people in class folders; the network is trained on three of them."""
+    """Pictures of seven people in class folders; the network is trained on three of them."""
     folder = tmp_path_factory.mktemp('people')
-    pictures, labels = patterned_pictures(6, 8, 24, SEED)
+    pictures, labels = patterned_pictures(7, 8, 24, SEED)
     write_folder(folder / 'all', [f'p{label}' for label in labels], pictures)
     for person, name in enumerate(sorted(path.name for path in (folder / 'all').iterdir())):
         files = sorted((folder / 'all' / name).iterdir())
@@ -57,8 +57,8 @@ def test_people_are_identified_in_photos_or_unknown(photos, call, refused):
     results = json.loads(Path('probes-identify.json').read_text())['results']
     known, probes = load_features('known.npz'), load_features('probes.npz')
     found = evaluation.identify(known.features, known.classes, probes.features, probes.classes)
-    assert results['rank_1'] == found.rank_1 and results['num_non_mated'] == 8 and results['num_mated'] == 10
-    assert results['tpir_at_fpir_0.01'] is None and 'rank 1' in printed  # of 8 probes
+    assert results['rank_1'] == found.rank_1 and results['num_non_mated'] == 16 and results['num_mated'] == 10
+    assert results['tpir_at_fpir_0.01'] is None and 'rank 1' in printed  # of 16 probes
     names, similarities = evaluation.nearest_identities(known.features, known.classes, probes.features)
     threshold = float(np.median(similarities))
     files = probes.names
@@ -76,6 +76,11 @@ def test_people_are_identified_in_photos_or_unknown(photos, call, refused):
     Path('fitted.json').write_text(json.dumps(content))
     arguments = ['identify', 'known.npz', *files, '--threshold-from', 'fitted.json', '--fpir', '0.1']
     assert call(*arguments).splitlines() == lines
+    fitted = call(
+        'identify', 'known.npz', *files, '--threshold-from', 'probes-identify.json', '--fpir', '0.1'
+    )
+    accepted = [line.split('\t')[1] != 'unknown' for line in fitted.splitlines()]
+    assert sum(np.array(accepted)[~np.isin(probes.classes, known.classes)]) <= 1  # 0.1 of 16
     message = 'is 0.' if threshold > 0 else 'is -'
     assert message in refused(*arguments, '--metric', 'euclidean')[1]
     Path('moved').mkdir()
@@ -153,3 +158,19 @@ def test_photos_without_labels_are_embedded(photos, call):
         found = load_features(name)
         assert found.class_names == [] and (found.labels == -1).all()
         np.testing.assert_array_equal(found.features, known.features)
+
+
+def test_photos_are_read_as_those_of_the_gallery(call, tmp_path):
+    """Wide pictures, whose middle squares are nearly alike; only stretched ones show their ends."""
+    pictures = np.full((4, 16, 48, 3), 120, 'uint8')
+    for number, picture in enumerate(pictures):
+        picture[:, : 8 + 2 * number] = 60 * number
+        picture[4 * number : 4 * number + 4, 40:] = 250
+    write_folder(tmp_path / 'wide', 'abcd', pictures)
+    write_folder(tmp_path / 'train', 'aabb', pictures)
+    call('train', 'train', '-o', 'net', '--test-share', 0, '--min-images', 2, *TRAIN[:2], '--batch-size', 4,
+         '--num-epochs', 1, '--network', 'lenet', '--image-size', SIZE)  # fmt: skip
+    call('embed', 'net', 'wide', '-o', 'known.npz', '--fit', 'stretch')
+    for name in 'abcd':
+        photo = next((tmp_path / 'wide' / name).iterdir())
+        assert call('identify', 'known.npz', photo).split('\t')[1:] == [name, '1.0000\n']

@@ -13,7 +13,7 @@ from centerloss_mx.io.images import picture_reader
 
 import numpy as np
 import pytest
-from makers import SEED, random_pictures, write_folder, write_records
+from makers import SEED, random_pictures, write_folder, write_insightface, write_records
 from mxnet import recordio
 from PIL import Image
 
@@ -22,26 +22,6 @@ def encoded(pixels, format='PNG', **options):
     content = BytesIO()
     Image.fromarray(pixels).save(content, format, **options)
     return content.getvalue()
-
-
-def write_insightface(path, classes, contents, wide=False):
-    """As InsightFace packs: pictures from 1 on, then the identities, and what is where in record 0."""
-    records = recordio.MXIndexedRecordIO(str(path.with_suffix('.idx')), str(path), 'w')
-
-    def write(key, label, content=b''):
-        records.write_idx(key, recordio.pack(recordio.IRHeader(0, label, key, 0), content))
-
-    first, ranges = len(classes) + 1, {}
-    num_identity = len(set(classes))
-    write(0, [first, first + num_identity])
-    for key, (label, content) in enumerate(zip(classes, contents), 1):
-        write(key, [label, 0.5] if wide else label, content)
-        ranges.setdefault(label, [key, key])[1] = key + 1
-    for key, label in enumerate(sorted(ranges), first):
-        write(key, ranges[label])
-    records.close()
-    (path.parent / 'property').write_text(f'{num_identity},112,112')
-    return path
 
 
 def read_as_insightface(path):
