@@ -15,6 +15,13 @@ from ..dataset import numbered
 from ..io.class_names import as_text, check_distinct
 
 _NAMES = ('class_names', 'names', 'trained_on')
+_CHECKPOINT: dict[str, Any] = {
+    'prefix': str,
+    'epoch': int,
+    'layer': str,
+    'flip': (str, bool, type(None)),
+    'preprocessing': dict,
+}
 _NO_LABELS = 'the features have no labels; expected those of samples with labels'
 
 
@@ -166,19 +173,10 @@ def _checkpoint(text: str) -> dict[str, Any]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    kinds: dict[str, Any] = {
-        'prefix': str,
-        'epoch': int,
-        'layer': str,
-        'flip': (str, bool, type(None)),
-        'preprocessing': dict,
-    }
     if not isinstance(found, dict) or not all(
-        isinstance(found.get(name, ...), kind) for name, kind in kinds.items()
+        isinstance(found.get(name, ...), kind) for name, kind in _CHECKPOINT.items()
     ):
-        raise ValueError(
-            f'checkpoint is {text[:100]!r}; expected prefix, epoch, layer, flip and preprocessing in JSON'
-        )
+        raise ValueError(f'checkpoint is {text[:100]!r}; expected JSON with {", ".join(_CHECKPOINT)}')
     return found
 
 

@@ -92,6 +92,7 @@ CHECKPOINTS = st.none() | st.fixed_dictionaries(
         'epoch': st.integers(0, 9),
         'layer': st.just('x_output'),
         'flip': st.booleans(),
+        'preprocessing': st.just({}),
     }
 )
 LISTS = st.one_of(
