@@ -101,10 +101,12 @@ def jitter(pixels: np.ndarray, augmentation: Augmentation, generator: np.random.
     Returns
     -------
     numpy.ndarray
-        float32, of the same shape.
+        float32, of the same shape; the same array where nothing changes.
     """
-    x = pixels.astype(np.float32)
     changes = [name for name in ('brightness', 'contrast', 'saturation') if getattr(augmentation, name)]
+    if not changes:
+        return pixels
+    x = pixels.astype(np.float32)
     for name in generator.permutation(changes):
         most = getattr(augmentation, name)
         a = np.float32(generator.uniform(1 - most, 1 + most))

@@ -65,7 +65,8 @@ def image_iter(
     CenterLossIter
         It shows each picture upright, as its EXIF orientation says. Its `next` raises ValueError for a
         picture that cannot be decoded and names its file or record. (OpenCV fills the missing part of a
-        truncated JPEG.) JPEG, PNG, BMP and TIFF files of up to 2^28 pixels can be decoded.
+        truncated JPEG.) JPEG, PNG, BMP and TIFF files of up to 2^28 pixels can be decoded, and, with
+        Pillow, PBM, PGM, PPM and WebP files.
 
     Raises
     ------
@@ -78,7 +79,8 @@ def image_iter(
     """
     if batch_size > len(images.labels):
         raise ValueError(f'batch_size {batch_size} is more than the {len(images.labels)} pictures')
-    preprocessing = preprocessing_of(image_size).over(images.preprocessing).over(IMAGENET)
+    given = preprocessing_of(image_size).over(images.preprocessing)
+    preprocessing = preprocessing_of(*given).over(IMAGENET)
     if preprocessing.size is None:
         raise ValueError('image_size=None: expected height and width for pictures in files')
     if num_threads is None:

@@ -101,3 +101,23 @@ def test_uint8_arrays_have_mean_0_and_std_255_and_no_other(tmp_path):
     np.testing.assert_array_equal(data, arrays.transpose(0, 2, 3, 1))
     with pytest.raises(ValueError, match=r'mean=\(0, 0, 0\): .*a.npz holds arrays of mean 0 and std 255'):
         load_samples(tmp_path / 'a.npz', **RAW)
+
+
+@pytest.mark.parametrize('made, message', [
+    ({'fit': 'streched'}, "fit='streched' is not one of crop, stretch, pad"),
+    ({'std': (0, 1, 1)}, 'std=0 is not a finite number > 0'),
+    ({'mean': (1, 1)}, 'mean=(1, 1): expected three numbers'),
+    ({'size': (32.5, 16)}, 'image_size=32.5 is not a whole number > 0'),
+])  # fmt: skip
+def test_a_preprocessing_that_a_user_made_is_checked(wide, made, message):
+    images = load_samples(wide[1])._replace(preprocessing=cio.Preprocessing(**made))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        cio.image_iter(images, 1, None if 'size' in made else 8)
+    sizes = [
+        cio.image_iter(images._replace(preprocessing=cio.Preprocessing(size, mean=[0, 0, 0])), 1)
+        .next()
+        .data[0]
+        .shape
+        for size in (16, (16, 16), [16, 16])
+    ]
+    assert sizes == [(1, 3, 16, 16)] * 3
