@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .._choices import METRICS
 from .arguments import add_batches, add_command, add_output
+from .protocol_arguments import add_metric, add_protocol
 
 if TYPE_CHECKING:
     from mxnet.context import Context
@@ -54,30 +54,18 @@ def add_identify(commands: Any) -> None:
         default='0.01',
         help='false positive identification rate that this threshold allows',
     )
-    _add_metric(command)
+    add_metric(command)
     add('--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them')
     add_batches(command, 128, 'pictures at a time', 'device: cpu, gpu:0, ...')
 
 
 def add_identify_rates(protocols: Any) -> None:
     """Add the protocol of `evaluate`."""
-    command = add_command(
-        protocols,
-        'identify',
-        IdentifyRatesOptions,
-        'find people in a gallery, and tell others from them: rank-k rates, TPIR at FPIR, thresholds',
-        'evaluate identify known.npz probes.npz',
-        module='evaluate',
-    )
+    summary = 'find people in a gallery, and tell others from them: rank-k rates, TPIR at FPIR, thresholds'
+    command = add_protocol(protocols, 'identify', IdentifyRatesOptions, summary, 'known.npz probes.npz')
     command.add_argument(
         'gallery', metavar='GALLERY', help='.npz file of the features of people who are known'
     )
     command.add_argument('features', metavar='PROBES', help='.npz file of the features of these and others')
     add_output(command, 'the JSON file to write (default: PROBES-identify.json)', required=False)
-    _add_metric(command)
-
-
-def _add_metric(command: Any) -> None:
-    command.add_argument(
-        '--metric', choices=METRICS, default='cosine', help='similarity: the cosine, or minus the distance'
-    )
+    add_metric(command)

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .._choices import METRICS
-from .arguments import add_command, add_output
+from .arguments import add_output
+from .protocol_arguments import add_metric, add_protocol
 
 
 class ReidOptions(NamedTuple):
@@ -31,26 +31,19 @@ class ReidOptions(NamedTuple):
 
 def add_reid(protocols: Any) -> None:
     """Add the protocol."""
-    command = add_command(
-        protocols,
-        'reid',
-        ReidOptions,
-        'rank a gallery for each query by the protocol of Market-1501: CMC, mAP, mINP',
-        'evaluate reid query.npz gallery.npz',
-        module='evaluate',
-    )
+    summary = 'rank a gallery for each query by the protocol of Market-1501: CMC, mAP, mINP'
+    command = add_protocol(protocols, 'reid', ReidOptions, summary, 'query.npz gallery.npz')
     add = command.add_argument
     add('query', metavar='QUERY', help='.npz file of the features to find')
     add('gallery', metavar='GALLERY', help='.npz file of the features to find them among')
     add_output(command, 'the JSON file to write (default: QUERY-reid.json)', required=False)
-    add('--metric', choices=METRICS, default='cosine', help='the distance')
+    add_metric(command)
     add(
         '--camera',
         type=group,
-        default=group(r'_c(\d+)'),
+        default=r'_c(\d+)',
         metavar='REGEX',
-        help='its group is the camera in the name of a picture, as _c1 in 0002_c1s1_000451_03.jpg (default: '
-        r'_c(\d+))',
+        help='its group is the camera in the name of a picture, as _c1 in 0002_c1s1_000451_03.jpg',
     )
     add(
         '--identity',

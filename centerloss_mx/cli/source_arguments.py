@@ -56,7 +56,7 @@ def add_reading(command: Any, default_size: str, default_mean: str) -> None:
         '--mean',
         type=channels,
         metavar='R,G,B',
-        help=f'what pictures in files lose, 0 to 255 (default: {mean})',
+        help=f'what is subtracted from pictures in files, 0 to 255 (default: {mean})',
     )
     add('--std', type=channels, metavar='R,G,B', help=f'what they are then divided by (default: {mean})')
     add(
