@@ -7,7 +7,7 @@ from setuptools.command.build_ext import build_ext
 
 here = Path(__file__).resolve().parent
 project = runpy.run_path(str(here / 'centerloss_mx' / '_compat.py'))
-examples = ['matplotlib>=3.5,<4', 'scikit-learn>=1.3,<2', 'tqdm>=4.60,<5']
+examples = ['matplotlib>=3.5,<4', 'pillow>=10.4,<14', 'scikit-learn>=1.3,<2', 'tqdm>=4.60,<5']
 onnx = ['onnx>=1.16,<1.17', 'onnxruntime>=1.18,<1.19']
 
 kernel = Extension(

@@ -44,7 +44,7 @@ def pack(images: Images, prefix: str | os.PathLike, progress: bool = False) -> N
     --------
     >>> pack(list_images('birds'), 'birds')  # doctest: +SKIP
     """
-    names = [f'{os.path.basename(os.path.dirname(name))}/{os.path.basename(name)}' for name in images.names]
+    names = _names_in_list(images)
     for name in names:
         if any(sign in name for sign in '\t\n\r'):
             raise ValueError(f'{name!r}: a name in a list has no tab and no line break; rename the file')
@@ -70,3 +70,11 @@ def pack(images: Images, prefix: str | os.PathLike, progress: bool = False) -> N
     rows = [f'{row}\t{int(label)}\t{name}\n' for row, (label, name) in enumerate(zip(labels, names))]
     write_bytes(f'{prefix}.lst', ''.join(rows).encode('utf-8', 'surrogateescape'))
     write_bytes(index, ''.join(f'{row}\t{position}\n' for row, position in enumerate(positions)).encode())
+
+
+def _names_in_list(images: Images) -> list[str]:
+    """Folder and file of each picture; of a record, the .rec file and the key."""
+    if images.files is None:
+        file = Path(str(images.path_imgrec)).name
+        return [f'{file}/{key}' for key in images.record_keys]
+    return [f'{os.path.basename(os.path.dirname(name))}/{os.path.basename(name)}' for name in images.files]

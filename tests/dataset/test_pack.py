@@ -44,6 +44,15 @@ def test_a_packed_folder_is_read_as_it_was_by_mxnet_and_here(images, tmp_path):
         )
 
 
+def test_a_packed_file_is_packed_again_and_over_itself(images, tmp_path):
+    pack(images, tmp_path / 'all')
+    content = (tmp_path / 'all.rec').read_bytes()
+    for prefix in tmp_path / 'again', tmp_path / 'all':
+        pack(load_samples(tmp_path / 'all.rec'), prefix)
+        assert prefix.with_suffix('.rec').read_bytes() == content
+        assert prefix.with_suffix('.lst').read_text().splitlines()[3].endswith('\tall.rec/3')
+
+
 def test_mxnet_serves_the_pictures(tmp_path):
     images = load_samples(write_folder(tmp_path / 'all', 'bab', random_pictures(3, 8, 8)))
     pack(images, tmp_path / 'all')
