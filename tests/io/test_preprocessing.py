@@ -7,6 +7,7 @@ import re
 import centerloss_mx.io as cio
 from centerloss_mx.dataset import load_samples, samples_iter
 
+import mxnet as mx
 import numpy as np
 import pytest
 from makers import random_pictures, write_folder, write_records
@@ -121,3 +122,12 @@ def test_a_preprocessing_that_a_user_made_is_checked(wide, made, message):
         for size in (16, (16, 16), [16, 16])
     ]
     assert sizes == [(1, 3, 16, 16)] * 3
+
+
+@pytest.mark.parametrize('size, method', [((10, 15), 3), ((40, 60), 2), ((10, 40), 1), ((20, 30), 0)])
+def test_a_picture_shrinks_by_area_grows_cubic_and_is_bilinear_between(tmp_path, size, method):
+    """By OpenCV's numbers of the interpolations; a picture of the size keeps its pixels."""
+    pixels = random_pictures(1)
+    expected = mx.image.imresize(mx.nd.array(pixels[0], dtype='uint8'), size[1], size[0], interp=method)
+    data = served(write_folder(tmp_path, 'a', pixels), image_size=size, fit='stretch', **RAW)[0]
+    np.testing.assert_array_equal(data, expected.asnumpy())
