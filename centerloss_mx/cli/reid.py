@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import evaluation
+from .._files import read_npz
 from ..model import Features, load_features
 from .protocols import check_one_network
 from .reid_options import ReidOptions
@@ -25,7 +26,10 @@ def reid(options: ReidOptions) -> dict[str, Any]:
         pattern = options.identity or (None if features.class_names else _IDENTITY)
         labels = features.classes if pattern is None else _found(path, features, 'identity', pattern)
         identities.append(labels)
-        cameras.append(_found(path, features, 'camera', options.camera))
+        if options.camera_column is None:
+            cameras.append(_found(path, features, 'camera', options.camera))
+        else:
+            cameras.append(read_npz(path, [options.camera_column])[options.camera_column])
     found = evaluation.reid(
         query.features,
         identities[0],

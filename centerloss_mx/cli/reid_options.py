@@ -20,6 +20,7 @@ class ReidOptions(NamedTuple):
     force: bool
     metric: str
     camera: re.Pattern
+    camera_column: str | None
     identity: re.Pattern | None
     rerank: bool
 
@@ -38,12 +39,16 @@ def add_reid(protocols: Any) -> None:
     add('gallery', metavar='GALLERY', help='.npz file of the features to find them among')
     add_output(command, 'the JSON file to write (default: QUERY-reid.json)', required=False)
     add_metric(command)
-    add(
+    cameras = command.add_mutually_exclusive_group()
+    cameras.add_argument(
         '--camera',
         type=group,
         default=r'_c(\d+)',
         metavar='REGEX',
         help='its group is the camera in the name of a picture, as _c1 in 0002_c1s1_000451_03.jpg',
+    )
+    cameras.add_argument(
+        '--camera-column', metavar='NAME', help='array of the cameras, (N,), in both .npz files'
     )
     add(
         '--identity',

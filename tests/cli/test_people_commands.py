@@ -140,6 +140,18 @@ def test_identities_and_cameras_are_in_the_names_of_pictures(call, refused):
         'evaluate', 'reid', 'query.npz', 'gallery.npz', '--camera', r'cam(\d)', '--force'
     )[1]  # fmt: skip
     assert refused('evaluate', 'reid', 'query.npz', 'gallery.npz', '--camera', 'c1')[0] == 2
+    for name, cameras in ('query', [1, 3]), ('gallery', ['1', '2', '2', '2', '4']):
+        with np.load(f'{name}.npz') as arrays:
+            np.savez(f'{name}.npz', **arrays, place=np.array(cameras, str))
+    call('evaluate', 'reid', 'query.npz', 'gallery.npz', '--camera-column', 'place', '--force')
+    results = json.loads(Path('query-reid.json').read_text())['results']
+    assert (results['num_queries'], results['map']) == (
+        2,
+        (0.5 + 1 / 4) / 2,
+    )  # 0007: camera 4
+    assert 'place2 is not among' in refused(
+        'evaluate', 'reid', 'query.npz', 'gallery.npz', '--camera-column', 'place2', '--force'
+    )[1]  # fmt: skip
     assert 'the features have no labels' in refused('evaluate', 'retrieve', 'query.npz')[1]
 
 
