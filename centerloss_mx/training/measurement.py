@@ -15,8 +15,8 @@ class Measurement(Hook):
     """Append a row to the training's history after each epoch, and stop a training that has diverged.
 
     The row has the epoch, the accuracies on training and test samples, the distances of
-    `evaluation.cluster_ratio`, and the seconds of the epoch without those of the hooks after it. Where the
-    test samples are of other classes than those trained on, it has `evaluation.retrieval`'s precision at 1 in
+    `evaluation.cluster_ratio`, and the seconds of the epoch without those of the hooks after it. Where no
+    class of the test samples was trained on, it has `evaluation.retrieval`'s precision at 1 in
     place of their accuracy.
     """
 
@@ -59,7 +59,7 @@ class Measurement(Hook):
             _check_parameters(training, epoch)
         else:
             training.test_features, predicted = training.predict(training.test)
-            if training.test.class_names == training.train.class_names:
+            if {*training.test.class_names} & {*training.train.class_names}:
                 row['test_accuracy'] = float((predicted == training.test.labels).mean())
             try:  # of two classes, only features that are not finite or all equal are refused
                 if 'test_accuracy' not in row and np.bincount(training.test.labels).max() > 1:
