@@ -22,7 +22,7 @@ def brute_force(query, query_labels, query_cameras, gallery, gallery_labels, gal
             own = gallery_labels[row] == label and gallery_cameras[row] == camera
             if not junk and not own:
                 distance = sum((int(a) - int(b)) ** 2 for a, b in zip(feature, other))
-                ranked.append((distance, row, gallery_labels[row] == label))
+                ranked.append((distance, row, int(gallery_labels[row] == label)))
         matches = [match for _, _, match in sorted(ranked)]
         num_match = sum(matches)
         if not num_match:
