@@ -13,6 +13,7 @@ from .._choices import LAYOUTS
 from .._files import read_npz
 from ..io import Images
 from ..io.class_names import numbered
+from ..operator.labels import check_labels
 
 
 class Arrays(NamedTuple):
@@ -59,7 +60,8 @@ def load_arrays(path: str | os.PathLike, layout: str | None = None, labelled: bo
     ----------
     path : path-like
         The file, with the array ``images`` or ``features``, uint8 or float, of a shape that `as_arrays`
-        takes, and ``labels`` (N,), numbers or names.
+        takes, and ``labels`` (N,), numbers or names. Or a file of `model.save_features`, whose labels are
+        numbers of its ``class_names``.
     layout : {'NHW', 'NHWC', 'NCHW'} or None
         As for `as_arrays`.
     labelled : bool or None
@@ -87,8 +89,26 @@ def load_arrays(path: str | os.PathLike, layout: str | None = None, labelled: bo
     arrays = read_npz(path, required, ['labels'] if labelled is None else [])
     if 'images' in arrays and 'features' in arrays:
         raise ValueError(f'{path} has both arrays, images and features; expected one of them')
-    name = 'images' if 'images' in arrays else 'features'
-    return samples_of(path, name, arrays[name], arrays.get('labels'), layout)
+    if 'images' in arrays:
+        return samples_of(path, 'images', arrays['images'], arrays.get('labels'), layout)
+    labels = _named_labels(path) if 'labels' in arrays else None
+    if labels is None and labelled:
+        raise ValueError(f'{path}: the features have no labels; expected those of samples with labels')
+    return samples_of(path, 'features', arrays['features'], labels, layout)
+
+
+def _named_labels(path: str | os.PathLike) -> np.ndarray | None:
+    """Read the labels of features; those of `model.save_features` become names, or None if there are none."""
+    arrays = read_npz(path, ['labels'], ['class_names'])
+    labels, class_names = arrays['labels'], arrays.get('class_names')
+    if class_names is None or labels.dtype.kind not in 'iuf':
+        return labels
+    if not len(class_names) and (labels == -1).all():
+        return None
+    try:
+        return class_names[check_labels(labels, len(class_names))[0]]
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
 
 
 def samples_of(

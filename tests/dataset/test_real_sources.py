@@ -10,6 +10,7 @@ from io import BytesIO
 from centerloss_mx.dataset import as_arrays, hold_out, load_samples, split_by_names, split_by_rows
 from centerloss_mx.io import image_iter, list_images
 from centerloss_mx.io.images import picture_reader
+from centerloss_mx.model import Features, save_features
 
 import numpy as np
 import pytest
@@ -221,6 +222,20 @@ def test_a_table_is_vectors_and_names_of_classes(tmp_path):
     np.savez(tmp_path / 'x.npz', images=samples.images, **vectors)
     with pytest.raises(ValueError, match='has both arrays, images and features; expected one of them'):
         load_samples(tmp_path / 'x.npz')
+
+
+def test_features_that_were_saved_are_vectors_with_the_names_of_their_classes(tmp_path):
+    vectors, path = np.arange(6, dtype=np.float32).reshape(3, 2), tmp_path / 'x.npz'
+    save_features(path, Features(vectors, np.array([1, 1, 0]), ['eve', 'ann']))
+    samples = load_samples(path)
+    assert samples.class_names == ['ann', 'eve'] and samples.labels.tolist() == [0, 0, 1]
+    np.savez(path, features=vectors, labels=[0, 1, 2], class_names=['eve', 'ann'])
+    with pytest.raises(ValueError, match=r'x.npz: label 2 at row 2 is outside 0..1'):
+        load_samples(path)
+    save_features(path, Features(vectors, np.full(3, -1), []))
+    assert load_samples(path, labelled=None).class_names == []
+    with pytest.raises(ValueError, match=r'x.npz: the features have no labels'):
+        load_samples(path)
 
 
 @pytest.mark.parametrize('rows, header, message', [
