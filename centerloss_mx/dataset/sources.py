@@ -167,8 +167,8 @@ def _arrays(
         what = 'is a link to what does not exist' if path.is_symlink() else 'does not exist'
         picture = '' if labelled else 'a picture, '
         raise FileNotFoundError(
-            f'{source} {what}; expected {picture}a folder of class folders, a .rec, .npz, .csv or idx file, or '
-            f'one of {", ".join(SOURCES)}'
+            f'{source} {what}; expected {picture}a folder of class folders, a .rec, .npz, .csv or idx file, '
+            f'or one of {", ".join(SOURCES)}'
         )
     return samples if labelled in (None, True) else as_arrays(samples.images, None)
 

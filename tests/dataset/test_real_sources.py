@@ -169,6 +169,8 @@ def test_pictures_without_labels(tmp_path):
         list_images(expected[:1])
     with pytest.raises(FileNotFoundError, match=r'4\.png does not exist; expected a picture, a folder'):
         load_samples([flat / '4.png'], labelled=None)
+    with pytest.raises(FileNotFoundError, match=r'4\.png does not exist; expected a picture, a folder'):
+        load_samples(flat / '4.png', labelled=None)
     with pytest.raises(ValueError, match='0 classes; expected at least 1, each a folder of its pictures'):
         load_samples(flat)
 
