@@ -133,11 +133,17 @@ def _without_labels(path: PathLike | Sequence[PathLike]) -> Images:
 
 def _list_folder(path: Path, class_names: Sequence[str] | None) -> Images:
     # Gluon's ImageFolderDataset counts hidden and empty folders as classes, and lists hidden files.
-    folders = _visible(entry for entry in path.iterdir() if entry.is_dir())
+    entries = _visible(path.iterdir())
+    folders = [entry for entry in entries if entry.is_dir()]
+    loose = [entry for entry in entries if not entry.is_dir()]
+    if not folders and any(map(is_picture, loose)):
+        raise ValueError(
+            f'{path}: pictures without class folders; expected a folder for each class, or labelled=False'
+        )
     found = [folder.name for folder in folders]
     names = found if class_names is None else list(class_names)
     numbers = class_numbers(names, found, path)
-    pictures = _pictures(path, (entry for folder in folders for entry in folder.iterdir()))
+    pictures = _pictures(path, (entry for folder in folders for entry in folder.iterdir()), loose)
     labels = [numbers[picture.parent.name] for picture in pictures]
     filled = set(labels)
     empty = next((folder for folder in folders if numbers[folder.name] not in filled), None)
@@ -146,10 +152,10 @@ def _list_folder(path: Path, class_names: Sequence[str] | None) -> Images:
     return Images(np.array(labels, np.int64), names, files=[*map(str, pictures)])
 
 
-def _pictures(path: Path, entries: Iterable[Path]) -> list[Path]:
+def _pictures(path: Path, entries: Iterable[Path], others: Sequence[Path] = ()) -> list[Path]:
     """The files that are pictures, sorted within their folders; the others are counted in the log."""
     files = _visible(entries)
-    others = [file for file in files if not is_picture(file) and file.is_file()]
+    others = [*others, *(file for file in files if not is_picture(file) and file.is_file())]
     if others:
         suffixes = Counter(file.suffix.lower() or 'without a suffix' for file in others)
         counts = ', '.join(f'{count} {suffix}' for suffix, count in sorted(suffixes.items()))

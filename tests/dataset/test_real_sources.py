@@ -143,11 +143,11 @@ def test_a_damaged_picture_of_another_format_is_named(tmp_path, content, reason)
 
 def test_files_that_are_passed_over_are_counted(tmp_path, caplog):
     folder = write_folder(tmp_path, 'abb', random_pictures(3))
-    for name in 'a/notes.txt', 'b/x.TXT', 'b/animated.gif', 'b/README', 'b/.hidden':
+    for name in 'a/notes.txt', 'b/x.TXT', 'b/animated.gif', 'b/README', 'b/.hidden', 'loose.png':
         (folder / name).write_bytes(b'')
     with caplog.at_level(logging.WARNING):
         assert len(load_samples(folder).labels) == 3
-    assert caplog.messages == [f'{folder}: passed over 4 files: 1 .gif, 2 .txt, 1 without a suffix']
+    assert caplog.messages == [f'{folder}: passed over 5 files: 1 .gif, 1 .png, 2 .txt, 1 without a suffix']
 
 
 def test_pictures_without_labels(tmp_path):
@@ -171,7 +171,7 @@ def test_pictures_without_labels(tmp_path):
         load_samples([flat / '4.png'], labelled=None)
     with pytest.raises(FileNotFoundError, match=r'4\.png does not exist; expected a picture, a folder'):
         load_samples(flat / '4.png', labelled=None)
-    with pytest.raises(ValueError, match='0 classes; expected at least 1, each a folder of its pictures'):
+    with pytest.raises(ValueError, match='pictures without class folders; expected a folder for each class'):
         load_samples(flat)
 
 
