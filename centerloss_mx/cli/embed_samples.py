@@ -26,7 +26,7 @@ _OF_THE_SAMPLES: dict[str, tuple[type, ...]] = {
 }
 
 # How `train` read them; options of before these were there have none.
-_OF_READING = ('layout', 'label_column', 'min_images', 'test_column')
+_OF_FORM = ('layout', 'label_column', 'test_column')
 
 
 def samples_to_embed(options: EmbedOptions, class_names: Sequence[str] | None) -> Samples:
@@ -43,17 +43,22 @@ def samples_to_embed(options: EmbedOptions, class_names: Sequence[str] | None) -
             raise ValueError(f'--part {part}: several pictures have no parts')
         return _readable(options.data, class_names, source)
     data = options.data[0]
-    if part is None or has_parts(data):
-        part = part or ('test' if has_parts(data) else None)
-        return _readable(data, class_names, source, part)
     prefix = prefix_and_epoch(options.prefix, options.epoch)[0]
     path = options_path(prefix)
-    saved = _saved_options(path, part)
+    saved = _saved_options(path)
+    same_path = Path(saved.get('data', '')).resolve() == Path(data).resolve()
+    if part is None or has_parts(data):
+        part = part or ('test' if has_parts(data) else None)
+        source = _as_in_training(source, saved, _OF_FORM) if same_path else source
+        return _readable(data, class_names, source, part)
+    if not saved:
+        raise ValueError(f'--part {part}: {path} does not record what train has held out')
     record = load_record(prefix)
-    same_path = Path(saved['data']).resolve() == Path(data).resolve()
     if not _has_held_out(saved) or not (record or same_path):
         raise ValueError(f'--part {part}: according to {path}, no part of {data} was held out')
-    samples = _readable(data, class_names, _as_in_training(source, saved))
+    source = _as_in_training(source, saved, (*_OF_FORM, 'min_images'))
+    source = source._replace(skip_bad=source.skip_bad or saved['skip_bad'])
+    samples = _readable(data, class_names, source)
     if record is not None:  # nothing is drawn again
         try:
             return recorded_part(record, samples, part)
@@ -82,19 +87,18 @@ def _has_held_out(saved: dict[str, Any]) -> bool:
     return bool(saved['test_share'] or saved.get('test_column'))
 
 
-def _as_in_training(source: SourceOptions, saved: dict[str, Any]) -> SourceOptions:
+def _as_in_training(source: SourceOptions, saved: dict[str, Any], names: Sequence[str]) -> SourceOptions:
     """Fill in how the training read its samples, where no option says it."""
     defaults = SourceOptions()._asdict()
-    not_given = [name for name in _OF_READING if getattr(source, name) == defaults[name]]
+    not_given = [name for name in names if getattr(source, name) == defaults[name]]
     filled: dict[str, Any] = {name: saved.get(name, defaults[name]) for name in not_given}
-    return source._replace(**filled, skip_bad=source.skip_bad or saved['skip_bad'])
+    return source._replace(**filled)
 
 
-def _saved_options(path: Path, part: str) -> dict[str, Any]:
-    """Read the options of `train` that say which samples it has held out."""
+def _saved_options(path: Path) -> dict[str, Any]:
+    """Read the options of `train`; none if they do not say which samples it has held out."""
     saved = {}
     with suppress(OSError, ValueError):  # a file that cannot be read records nothing
         saved = read_options(path)
-    if not all(isinstance(saved.get(name, ...), kinds) for name, kinds in _OF_THE_SAMPLES.items()):
-        raise ValueError(f'--part {part}: {path} does not record what train has held out')
-    return saved
+    is_whole = all(isinstance(saved.get(name, ...), kinds) for name, kinds in _OF_THE_SAMPLES.items())
+    return saved if is_whole else {}
