@@ -26,9 +26,12 @@ def record_positions(path: str | os.PathLike[str]) -> dict[int, int]:
     check_file(index, f'expected the index of {path.name}, as im2rec.py writes it')
     try:
         lines = [line.split('\t') for line in index.read_text(encoding='utf-8').splitlines()]
-        return {int(line[0]): int(line[1]) for line in lines}
+        positions = {int(line[0]): int(line[1]) for line in lines}
     except (ValueError, IndexError):
         raise _unreadable(path, 0) from None
+    if len(positions) < len(lines) or len({*positions.values()}) < len(lines):
+        raise ValueError(f'{index}: a key or a position is there twice; expected one line a record')
+    return positions
 
 
 def labelled_records(path: Path, label_column: int | None = None) -> tuple[list[int], np.ndarray]:
@@ -69,23 +72,23 @@ def labelled_records(path: Path, label_column: int | None = None) -> tuple[list[
         raise _unreadable(path, len(headers)) from None
     keys = [*headers]
     first = headers.get(0)
-    if first is not None and len(first.labels) == 2 and not first.has_picture:
-        keys = _pictures_before(int(first.labels[0]), headers, path)
+    if first is not None and first.is_vector and not first.has_picture:
+        keys = _pictures_before(float(first.labels[0]), headers, path)
         label_column = label_column or 0
     labels = [_label(record_name(path, key), headers[key].labels, label_column) for key in keys]
     return keys, np.array(labels, np.float32)
 
 
-def _pictures_before(first: int, headers: Mapping[int, RecordHeader], path: Path) -> list[int]:
+def _pictures_before(first: float, headers: Mapping[int, RecordHeader], path: Path) -> list[int]:
     """The keys of pictures in a file of InsightFace's, 1 to first - 1."""
     keys = sorted(key for key in headers if 1 <= key < first)
-    if len(keys) != first - 1:
+    if len(keys) != first - 1:  # also where it is not a number
         raise ValueError(
-            f'{record_name(path, 0)} says that there are {first - 1} pictures; the index has {len(keys)}'
+            f'{record_name(path, 0)} says that there are {first - 1:.9g} pictures; the index has {len(keys)}'
         )
     without = next((key for key in keys if not headers[key].has_picture), None)
     if without is not None:
-        raise ValueError(f'{record_name(path, without)} has no picture; expected pictures before {first}')
+        raise ValueError(f'{record_name(path, without)} has no picture; expected pictures before {first:.9g}')
     return keys
 
 

@@ -58,13 +58,37 @@ def test_insightfaces_records_are_the_pictures_and_classes_that_its_own_reader_f
 
 @pytest.mark.parametrize('spoil, message', [
     (lambda lines: lines[:3] + lines[4:], 'record 0 says that there are 4 pictures; the index has 3'),
-    (lambda lines: [*lines[:2], f'2\t{lines[-1].split()[1]}', *lines[3:]], 'record 2 has no picture'),
+    (lambda lines: [*lines[:2], f'2\t{lines[-1].split()[1]}', *lines[3:-1]], 'record 2 has no picture'),
 ])  # fmt: skip
 def test_insightfaces_records_without_a_picture_are_named(tmp_path, spoil, message):
     path = write_insightface(tmp_path / 'train.rec', [0, 0, 5, 5], [b'picture'] * 4)
     index = path.with_suffix('.idx')
     index.write_text('\n'.join(spoil(index.read_text().splitlines())))
     with pytest.raises(ValueError, match=re.escape(f'{path}: {message}')):
+        load_samples(path)
+
+
+@pytest.mark.parametrize('first', [np.nan, np.inf, 0.0, -7.0, 3.5])
+def test_a_first_record_that_counts_no_pictures_is_named(tmp_path, first):
+    path = tmp_path / 'train.rec'
+    records = recordio.MXIndexedRecordIO(str(path.with_suffix('.idx')), str(path), 'w')
+    for key, label in enumerate([[first, 9.0], 1.0, 1.0, 2.0]):
+        records.write_idx(key, recordio.pack(recordio.IRHeader(0, label, key, 0), b'x' * key))
+    records.close()
+    with pytest.raises(
+        ValueError, match=re.escape(f'{path}: record 0 says that there are {first - 1:.9g} pict')
+    ):
+        load_samples(path)
+
+
+@pytest.mark.parametrize('change', [(0, '1\t'), (2, '1\t')])
+def test_a_line_of_an_index_that_is_there_twice_is_refused(tmp_path, change):
+    path = write_records(tmp_path / 'all.rec', [0, 1, 1], random_pictures(3))
+    lines = path.with_suffix('.idx').read_text().splitlines()
+    row, key = change
+    lines[row] = key + lines[row].split('\t')[1] if row else f'7\t{lines[1].split()[1]}'
+    path.with_suffix('.idx').write_text('\n'.join(lines))
+    with pytest.raises(ValueError, match=r'all\.idx: a key or a position is there twice; expected one line'):
         load_samples(path)
 
 
