@@ -25,7 +25,7 @@ def identify(options: IdentifyOptions) -> None:
     extractor, flip = _network(options, gallery)
     source = options.photos if len(options.photos) > 1 else options.photos[0]
     # As the gallery's pictures were read.
-    photos = readable(load_samples(source, labelled=False, **_preprocessing(gallery)), options.skip_bad)
+    photos = readable(load_samples(source, labelled=None, **_preprocessing(gallery)), options.skip_bad)
     if not isinstance(photos, Images):
         raise ValueError(f'{source}: expected pictures in files')
     features = extractor.predict(photos, options.batch_size, flip=flip)
