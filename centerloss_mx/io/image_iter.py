@@ -131,8 +131,8 @@ class _PictureIter(mxio.DataIter):
             self.ahead, self.process = prefetched(batches, self.num_threads), os.getpid()
         batch, work = next(self.ahead)
         self.num_served += 1
-        for piece in work:
-            piece.result()
+        while work:  # a future that stays here, with its error, would keep all threads
+            work.pop(0).result()
         return batch
 
 

@@ -167,3 +167,17 @@ def test_a_thread_that_outlives_the_main_thread_reads_all_pictures(images):
         [sys.executable, '-c', textwrap.dedent(program)], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0 and int(done.stdout) == -(-len(images.files) // 2), done.stderr
+
+
+def test_threads_end_where_a_picture_has_raised_its_error(tmp_path):
+    images = cio.list_images(write_folder(tmp_path, 'ab', [b'no picture', *random_pictures(1)]))
+    gc.collect()
+    gc.disable()
+    try:
+        samples = cio.image_iter(images, 1, 8, num_threads=2)
+        with pytest.raises(ValueError, match='not a picture'):
+            samples.next()
+        del samples
+        wait_until_none()
+    finally:
+        gc.enable()
