@@ -34,7 +34,7 @@ def pack(images: Images, prefix: str | os.PathLike, progress: bool = False) -> N
     Raises
     ------
     ValueError
-        A picture of 512 MB or more, or a name with a tab or a line break. Nothing is written.
+        No labels, a picture of 512 MB or more, or a name with a tab or a line break. Nothing is written.
     OSError
         A picture cannot be read, the folder does not exist, or the disk is full.
     ImportError
@@ -44,6 +44,8 @@ def pack(images: Images, prefix: str | os.PathLike, progress: bool = False) -> N
     --------
     >>> pack(list_images('birds'), 'birds')  # doctest: +SKIP
     """
+    if not images.class_names:
+        raise ValueError('pictures without labels; expected those of class folders or of a .rec file')
     names = _names_in_list(images)
     for name in names:
         if any(sign in name for sign in '\t\n\r'):

@@ -85,16 +85,19 @@ def load_samples(
     (2000, 1, 28, 28)
     """
     preprocessing = preprocessing_of(image_size, fit, mean, std)
+    if min_images < 1:
+        raise ValueError(f'min_images={min_images} is not > 0')
+    of_labels = {'min_images': min_images if min_images > 1 else None}
     if not isinstance(source, (str, os.PathLike)):
-        _check_not_given('a list', 'pictures', part=part, layout=layout, label_column=label_column)
+        of_files = {'layout': layout, 'label_column': label_column, 'test_column': test_column}
+        _check_not_given('a list', 'pictures', part=part, **of_files)
         images = list_images(source, labelled=labelled)
+        _check_not_given('a list', 'samples without labels', **of_labels)
         return images._replace(preprocessing=preprocessing)
     if part is not None:
         check_choice('', 'part', part, ('train', 'test'))
         if not has_parts(source):
             raise ValueError(f'part={part!r}: {source} is not divided into a training and a test part')
-    if min_images < 1:
-        raise ValueError(f'min_images={min_images} is not > 0')
     samples: Samples
     if _is_of_pictures(Path(source)):
         _check_not_given(source, 'pictures in files', layout=layout, test_column=test_column)
@@ -108,6 +111,7 @@ def load_samples(
             _arrays(source, part, layout, label_column, labelled, test_column), class_names, source
         )
     if not samples.class_names:
+        _check_not_given(source, 'samples without labels', **of_labels)
         return samples
     if class_names is None:
         samples = without_small_classes(samples, min_images, source)

@@ -83,7 +83,8 @@ def split_by_rows(samples: Samples, is_test: np.ndarray) -> tuple[Samples, Sampl
     Raises
     ------
     ValueError
-        A part has no samples, or a class has samples to test with only, and others do not.
+        There is not one mark a sample, a part has no samples, or a class has samples to test with only, and
+        others do not.
 
     Examples
     --------
@@ -93,6 +94,10 @@ def split_by_rows(samples: Samples, is_test: np.ndarray) -> tuple[Samples, Sampl
     (['a'], ['b'])
     """
     is_test = np.asarray(is_test, bool)
+    if is_test.shape != samples.labels.shape:
+        raise ValueError(
+            f'is_test of shape {is_test.shape}; expected {samples.labels.shape}, a mark of each sample'
+        )
     if is_test.all() or not is_test.any():
         raise ValueError(f'{is_test.sum()} of {quantity(len(is_test), "sample")} are to test with')
     train, test = samples.take(np.flatnonzero(~is_test)), samples.take(np.flatnonzero(is_test))

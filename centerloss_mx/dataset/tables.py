@@ -35,7 +35,7 @@ def load_table(
     label_column : str or None
         Name of the column of the labels, numbers or names; None: ``'label'``.
     labelled : bool or None
-        Whether there are labels. None: if there is that column.
+        Whether the labels are read; their column is no number of a vector. None: if there is that column.
     test_column : str or None
         Name of the column for `load_marks`, which is no number of a vector.
 
@@ -49,8 +49,8 @@ def load_table(
     FileNotFoundError
         There is no such file.
     ValueError
-        There is no such column, a line has another number of columns, or a value is not a finite number; the
-        message names line and column.
+        There is no such column, a line has another number of columns or no label, or a value is not a finite
+        number; the message names line and column.
 
     Examples
     --------
@@ -59,7 +59,8 @@ def load_table(
     column = label_column or 'label'
     header = _header(path)
     is_labelled = column in header if labelled is None and label_column is None else labelled is not False
-    texts = [column] if is_labelled else []
+    # Labels that are not read are no numbers of a vector either.
+    texts = [column] if is_labelled or label_column is not None or column in header else []
     texts += [] if test_column is None else [test_column]
     _check_columns(path, header, texts)
     numbers = [i for i, name in enumerate(header) if name not in texts]
@@ -75,6 +76,8 @@ def load_table(
             ) from None
         if is_labelled:
             labels.append(row[header.index(column)])
+            if not labels[-1].strip():
+                raise ValueError(f'{path}, line {line}, column {column}: no label; expected one in each line')
     count = len(values) // max(1, len(numbers))
     vectors = np.array(values).reshape(count, len(numbers))
     return samples_of(path, 'vectors', vectors, np.array(labels) if is_labelled else None, None)
@@ -110,7 +113,10 @@ def load_marks(path: str | os.PathLike, column: str) -> np.ndarray:
         _check_columns(path, header, [column])
         values: Sequence[object] = [row[header.index(column)] for _, row in _rows(path, header)]
     else:
-        values = read_npz(path, [column])[column].tolist()
+        marks = read_npz(path, [column])[column]
+        if marks.ndim != 1:
+            raise ValueError(f'{path}: {column} of shape {marks.shape}; expected (N,), a mark of each sample')
+        values = marks.tolist()
     texts = [str(value.decode() if isinstance(value, bytes) else value).lower() for value in values]
     for row, text in enumerate(texts):
         if text not in (*_MARKS, *_NO_MARKS):
