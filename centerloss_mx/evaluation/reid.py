@@ -12,6 +12,7 @@ from .inputs import check_metric, checked_features, checked_samples
 from .reranking import reranked_distances
 
 _JUNK = ('-1', '-1.0')
+_NUMBERS = 'biuf'  # kinds of dtypes
 
 
 class ReId(NamedTuple):
@@ -89,8 +90,8 @@ def reid(
     Raises
     ------
     ValueError
-        Shapes that do not fit, features that are not finite, an unknown metric, cameras of one side only, or
-        no query has a match.
+        Shapes that do not fit, features or cameras that are not finite, an unknown metric, cameras of one
+        side only, or numbers on one side and text on the other; or no query has a match.
     ImportError
         scikit-learn is not installed; or `progress`, and tqdm is not installed.
 
@@ -154,5 +155,14 @@ def _checked_cameras(
         if of_side is None or np.shape(of_side) != (size,):
             shape = None if of_side is None else np.shape(of_side)
             raise ValueError(f'{name} of shape {shape}; expected {(size,)}, as there are features')
-        checked.append(np.asarray(of_side))
+        of_side = np.asarray(of_side)
+        of_side = np.array(of_side.tolist()) if of_side.dtype == object else of_side  # a column of pandas
+        if of_side.dtype.kind == 'f' and not np.isfinite(of_side).all():
+            raise ValueError(f'{name} at row {int(np.isfinite(of_side).argmin())} is not finite')
+        checked.append(of_side)
+    kinds = [_NUMBERS if found.dtype.kind in _NUMBERS else found.dtype.kind for found in checked]
+    if kinds[0] != kinds[1]:  # none would be equal
+        raise ValueError(
+            f'cameras of {checked[0].dtype} and {checked[1].dtype}; expected numbers on both sides, or text'
+        )
     return checked

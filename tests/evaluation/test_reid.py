@@ -83,6 +83,37 @@ def test_cameras_are_of_both_sides():
         reid(features, labels, None, features[:, :2], labels, None)
 
 
+NUMBERS, TEXT = [1, 2, 2], ['1', '2', '2']
+
+
+@pytest.mark.parametrize(
+    'cameras',
+    [(NUMBERS, TEXT), (TEXT, NUMBERS), (TEXT, np.array(TEXT, 'S')), (np.array(NUMBERS, object), TEXT)],
+)
+def test_cameras_of_two_kinds_are_refused(cameras):
+    """None would be equal: no gallery picture would be left out, and all figures would be too good."""
+    features, labels = np.array([[1.0, 0], [1, 1], [1, 2]]), [7, 7, 7]
+    with pytest.raises(ValueError, match='expected numbers on both sides, or text'):
+        reid(features, labels, cameras[0], features, labels, cameras[1])
+
+
+def test_cameras_that_are_not_finite_are_refused():
+    features, labels = np.array([[1.0, 0], [1, 1], [1, 2]]), [7, 7, 7]
+    with pytest.raises(ValueError, match='gallery_cameras at row 1 is not finite'):
+        reid(features, labels, [1, 2, 2], features, labels, [1, np.nan, 2])
+    assert reid(features, labels, [1, 2, 2], features, labels, [1.0, 2.0, 2.0]).num_queries == 3
+
+
+@pytest.mark.parametrize('cameras', [NUMBERS, TEXT])
+def test_cameras_of_a_column_of_objects_are_those_of_their_kind(cameras):
+    features, labels = np.array([[1.0, 0], [1, 1], [1, 2]]), [7, 3, 7]
+    column = np.array(cameras, object)
+    expected = reid(features, labels, cameras, features, labels, cameras)
+    assert expected != reid(features, labels, None, features, labels, None)
+    for query_cameras, gallery_cameras in (column, column), (column, cameras), (cameras, column):
+        assert reid(features, labels, query_cameras, features, labels, gallery_cameras) == expected
+
+
 def dense_reranking(query, gallery, k1, k2, weight):
     """The equations of Zhong et al. in dense arrays."""
     points = np.concatenate([query, gallery])
