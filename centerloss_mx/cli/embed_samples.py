@@ -67,17 +67,24 @@ def samples_to_embed(options: EmbedOptions, class_names: Sequence[str] | None) -
                 f'--part {part}: {data} is not what {options.prefix} was trained on: {error}; '
                 'expected the same samples'
             ) from None
+    given = '--test' if saved['test'] else '--test-column' if saved.get('test_column') else None
+    if given:
+        raise ValueError(
+            f'--part {part}: {record_path(prefix)} does not exist; it records what {given} held out'
+        )
     print(
         f'{record_path(prefix)} does not exist: if {data} has changed, --part {part} is not that of train',
         file=sys.stderr,
     )
-    return hold_out(samples, saved['test_share'], saved['seed'])[('train', 'test').index(part)]
+    by = saved.get('split', 'samples')
+    return hold_out(samples, saved['test_share'], saved['seed'], by)[('train', 'test').index(part)]
 
 
 def _readable(
     data: str | list[str], class_names: Sequence[str] | None, source: SourceOptions, part: str | None = None
 ) -> Samples:
-    return readable(load_samples(data, part, class_names, labelled=None, **source.reading()), source.skip_bad)
+    samples = load_samples(data, part, class_names, labelled=None, **source.reading())
+    return readable(samples, source.skip_bad, source.min_images if class_names is None else 1)
 
 
 def _has_held_out(saved: dict[str, Any]) -> bool:

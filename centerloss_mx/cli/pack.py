@@ -24,7 +24,7 @@ def pack(options: PackOptions) -> None:
         raise ValueError(
             f'{options.data}: these are no pictures in files; expected a folder of class folders'
         )
-    images = readable(samples, options.skip_bad)
+    images = readable(samples, options.skip_bad, options.min_images)
     assert isinstance(images, Images)  # it was before
     dataset.pack(images, prefix, progress=True)
     size, classes = (

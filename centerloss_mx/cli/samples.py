@@ -15,12 +15,13 @@ from ..dataset import (
     split_by_names,
     split_by_rows,
 )
+from ..dataset.small_classes import without_small_classes
 from ..io import Images, readable_images
 from .train_options import TrainOptions
 
 
-def readable(samples: Samples, skip_bad: bool) -> Samples:
-    """Leave out pictures that cannot be decoded, and print their names.
+def readable(samples: Samples, skip_bad: bool, min_images: int = 1) -> Samples:
+    """Leave out pictures that cannot be decoded, and print their names; then classes of too few others.
 
     Parameters
     ----------
@@ -28,6 +29,8 @@ def readable(samples: Samples, skip_bad: bool) -> Samples:
         The samples; arrays are all readable.
     skip_bad : bool
         Whether to decode all pictures now. If not, the first such picture raises an error when it is served.
+    min_images : int
+        The least number of pictures of a class that can be decoded; 1: classes are left as they are.
 
     Returns
     -------
@@ -42,6 +45,8 @@ def readable(samples: Samples, skip_bad: bool) -> Samples:
         if unreadable:
             count = quantity(len(unreadable), 'picture')
             print(f'left out {count} that cannot be decoded: {", ".join(unreadable)}')
+            if min_images > 1:
+                return without_small_classes(samples, min_images, 'pictures that can be decoded')
     return samples
 
 
@@ -59,7 +64,8 @@ def train_and_test_samples(options: TrainOptions) -> tuple[Samples, Samples | No
     """Load the samples to train with and those to test with; None: nothing is tested."""
     source, data = options.source, options.data
     _check_split(data, source)
-    samples = readable(load_samples(data, min_classes=2, **source.reading()), source.skip_bad)
+    samples = load_samples(data, min_classes=2, **source.reading())
+    samples = readable(samples, source.skip_bad, source.min_images)
     if source.test_column is not None:
         return split_by_rows(samples, load_marks(data, source.test_column))
     if source.test is not None and source.test.endswith('.txt'):
@@ -85,5 +91,7 @@ def _check_split(data: str, source: SourceOptions) -> None:
         raise ValueError(f'{flags}: each says what to test with; expected one of them')
     if source.split != 'samples' and has_parts(data):
         raise ValueError(f'{flags}: {data} has a test part of its own')
+    if source.split != 'samples' and not source.test_share:
+        raise ValueError(f'--test-share 0: --split {source.split} would hold out nothing')
     if source.test_column is not None and source.min_images > 1:
         raise ValueError(f'--min-images {source.min_images}: the rows of {flags} would be others')

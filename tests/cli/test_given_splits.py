@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from centerloss_mx.dataset import load_samples
 from centerloss_mx.model import load_features
 from centerloss_mx.training import read_history
 
 import numpy as np
 import pytest
-from makers import SEED
+from makers import SEED, random_pictures, write_folder
 
 TRAIN = ['--embedding-dim', 3, '--batch-size', 6, '--num-epochs', 2]
 ROWS, CLASSES = 40, 5
@@ -119,3 +120,49 @@ def test_a_list_of_names_says_what_to_test_with(data, call, parts, refused):
     assert sorted(tested) == names
     Path('test.txt').write_text('none/1.png')
     assert 'none/1.png: no sample has this name' in refused(*arguments, '--force')[1]
+
+
+def test_a_split_by_classes_whose_record_is_lost_is_drawn_by_classes(data, call):
+    call('train', data / 'all', '-o', 'net', '--split', 'classes', '--test-share', 0.4, '--image-size', 16,
+         '--network', 'lenet', *TRAIN)  # fmt: skip
+    call('embed', 'net', data / 'all', '-o', 'recorded.npz', '--part', 'test')
+    Path('net-samples.npz').unlink()
+    call('embed', 'net', data / 'all', '-o', 'drawn.npz', '--part', 'test')
+    assert load_features('drawn.npz').names == load_features('recorded.npz').names
+
+
+@pytest.mark.parametrize('part', ['train', 'test'])
+def test_a_given_split_whose_record_is_lost_is_not_drawn(call, refused, request, part):
+    request.getfixturevalue('table')
+    call('train', 'words.csv', '-o', 'net', '--label-column', 'topic', '--test-column', 'part', *TRAIN)
+    Path('net-samples.npz').unlink()
+    line = refused('embed', 'net', 'words.csv', '-o', 'x.npz', '--part', part)[1]
+    assert f'--part {part}: net-samples.npz does not exist; it records what --test-column held out' in line
+    assert not Path('x.npz').exists()
+
+
+def test_a_list_of_names_whose_record_is_lost_is_not_drawn(data, call, refused):
+    names = sorted(path.relative_to(data / 'all').as_posix() for path in (data / 'all').rglob('*.png'))[::4]
+    Path('test.txt').write_text('\n'.join(names))
+    call('train', data / 'all', '-o', 'net', '--test', 'test.txt', '--image-size', 16,
+         '--network', 'lenet', *TRAIN)  # fmt: skip
+    Path('net-samples.npz').unlink()
+    line = refused('embed', 'net', data / 'all', '-o', 'x.npz', '--part', 'test')[1]
+    assert 'net-samples.npz does not exist; it records what --test held out' in line
+
+
+def test_a_split_that_holds_out_nothing_is_refused(data, refused):
+    line = refused('train', data / 'all', '-o', 'net', '--split', 'classes', '--test-share', 0, *TRAIN)[1]
+    assert '--test-share 0: --split classes would hold out nothing' in line
+
+
+def test_classes_that_bad_pictures_make_small_are_left_out(call, parts):
+    write_folder(Path('all'), 'aaaaabbbbbccc', [*random_pictures(11), b'bad', b'bad'])
+    arguments = ['--image-size', 16, '--network', 'lenet', '--test-share', 0.2]
+    call('train', 'all', '-o', 'net', '--min-images', 2, '--skip-bad', *arguments, *TRAIN)
+    found = parts('all', '--min-images', 2, '--skip-bad')
+    every = load_features('all.npz')
+    assert every.class_names == ['a', 'b'] == every.trained_on
+    assert sorted([*found['train'], *found['test']]) == [*range(10)]
+    call('pack', 'all', '-o', 'packed', '--min-images', 2, '--skip-bad')
+    assert {*load_samples('packed.rec').class_names} == {'0', '1'}
