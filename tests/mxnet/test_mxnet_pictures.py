@@ -7,18 +7,15 @@ end, and may ask for all memory.
 from __future__ import annotations
 
 import os
-import resource
 import struct
-import threading
+import subprocess
+import sys
 import zlib
-from io import BytesIO
 
 from centerloss_mx._mxnet.pictures import decode
 
 import mxnet as mx
-import numpy as np
 import pytest
-from PIL import Image
 
 
 def chunk(kind, data):
@@ -55,29 +52,40 @@ def test_mxnet_raises_the_error_of_a_picture_later(capfd):
     capfd.readouterr()
 
 
-@pytest.mark.skipif(not os.path.exists('/proc/self/statm'), reason='there is no /proc to read memory from')
-def test_mxnet_s_flip_keeps_memory_for_each_thread_and_a_turned_picture_does_not():
-    def growth(function):
-        for _ in range(3):
-            in_a_thread(function)
-        before = resident()
-        for _ in range(12):
-            in_a_thread(function)
-        return resident() - before
+GROWTH = """
+import resource, sys, threading
+from io import BytesIO
+import numpy as np
+from centerloss_mx._mxnet.pictures import decode
+from mxnet import nd
+from PIL import Image
 
-    def in_a_thread(function):
+def flip():
+    array.flip(axis=0).wait_to_read()
+
+def turn():
+    decode(content.getvalue())
+
+def resident():
+    with open('/proc/self/statm') as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
+
+array, content, exif = nd.zeros((112, 92, 3), dtype='uint8'), BytesIO(), Image.Exif()
+exif[0x0112] = 4
+Image.fromarray(np.zeros((112, 92, 3), 'uint8')).save(content, 'PNG', exif=exif)
+for function in turn, flip:
+    for number in range(15):
+        before = resident() if number == 3 else before if number else None
         thread = threading.Thread(target=function)
         thread.start()
         thread.join()
+    print(resident() - before)
+"""
 
-    def resident():
-        with open('/proc/self/statm') as statm:
-            return int(statm.read().split()[1]) * resource.getpagesize() / 2**20
 
-    array = mx.nd.zeros((112, 92, 3), dtype='uint8')
-    exif = Image.Exif()
-    exif[0x0112] = 4
-    content = BytesIO()
-    Image.fromarray(np.zeros((112, 92, 3), 'uint8')).save(content, 'PNG', exif=exif)
-    assert growth(lambda: array.flip(axis=0).wait_to_read()) > 24  # MB
-    assert growth(lambda: decode(content.getvalue())) < 12
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists('/proc/self/statm'), reason='there is no /proc to read memory from')
+def test_mxnet_s_flip_keeps_memory_for_each_thread_and_a_turned_picture_does_not():
+    done = subprocess.run([sys.executable, '-c', GROWTH], capture_output=True, text=True, timeout=100)
+    turned, flipped = map(float, done.stdout.split())
+    assert turned < 12 and flipped > 24  # MB
