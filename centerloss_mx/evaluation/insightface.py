@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .distances import lengths
+from .distances import unit
 from .inputs import checked_features
 from .pairs import Pairs, checked_pairs
 
@@ -86,7 +86,7 @@ def insightface_verify(features: np.ndarray, pairs: Pairs) -> InsightFaceVerific
     """
     features = checked_features(features)
     pairs = checked_pairs(pairs, len(features))
-    squared = ((_unit(features[pairs.first]) - _unit(features[pairs.second])) ** 2).sum(axis=1)
+    squared = ((unit(features[pairs.first]) - unit(features[pairs.second])) ** 2).sum(axis=1)
     found = []
     for fold in np.unique(pairs.fold):
         test, train = pairs.fold == fold, pairs.fold != fold
@@ -107,12 +107,6 @@ def insightface_verify(features: np.ndarray, pairs: Pairs) -> InsightFaceVerific
         tars=tars,
         fars=fars,
     )
-
-
-def _unit(features: np.ndarray) -> np.ndarray:
-    """Divide features by their lengths; zeros stay zeros."""
-    length = lengths(features)
-    return features / np.where(length > 0, length, 1)[:, np.newaxis]
 
 
 def _accepted(squared: np.ndarray, same: np.ndarray, thresholds: np.ndarray) -> list[np.ndarray]:
