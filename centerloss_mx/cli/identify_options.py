@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .arguments import add_batches, add_command, add_output
 from .protocol_arguments import add_metric, add_protocol
+from .source_arguments import add_skip_bad
 
 if TYPE_CHECKING:
     from mxnet.context import Context
@@ -55,7 +56,7 @@ def add_identify(commands: Any) -> None:
         help='false positive identification rate that this threshold allows',
     )
     add_metric(command)
-    add('--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them')
+    add_skip_bad(command)
     add_batches(command, 128, 'pictures at a time', 'device: cpu, gpu:0, ...')
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .arguments import add_command, add_output, whole_number
+from .arguments import add_command, add_output
+from .source_arguments import add_selection
 
 
 class PackOptions(NamedTuple):
@@ -22,14 +23,6 @@ def add_pack(commands: Any) -> None:
     """Add the command."""
     summary = 'write the pictures of class folders into a .rec file'
     command = add_command(commands, 'pack', PackOptions, summary, 'pack birds -o birds')
-    add = command.add_argument
-    add('data', metavar='DATA', help='a folder of class folders')
+    command.add_argument('data', metavar='DATA', help='a folder of class folders')
     add_output(command, 'prefix of the files to write: .rec, .idx, .lst', metavar='PREFIX')
-    add(
-        '--min-images',
-        type=whole_number(1),
-        default=1,
-        metavar='N',
-        help='leave out classes of fewer pictures',
-    )
-    add('--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them')
+    add_selection(command)

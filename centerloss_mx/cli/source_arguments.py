@@ -23,7 +23,8 @@ PREPROCESSING = ('image_size', 'fit', 'mean', 'std')
 def add_reading(command: Any, default_size: str, default_mean: str) -> None:
     """Add the arguments that say how samples are read."""
     command.set_defaults(read_source=read_source)
-    add = command.add_argument_group('samples').add_argument
+    group = command.add_argument_group('samples')
+    add = group.add_argument
     add('--layout', choices=LAYOUTS, help='layout of images in an array (default: told from their shape)')
     add(
         '--label-column',
@@ -36,14 +37,7 @@ def add_reading(command: Any, default_size: str, default_mean: str) -> None:
         metavar='NAME',
         help='column of a .csv file, or array of an .npz file, that marks the samples to test with',
     )
-    add(
-        '--min-images',
-        type=whole_number(1),
-        default=1,
-        metavar='N',
-        help='leave out classes of fewer samples',
-    )
-    add('--skip-bad', action='store_true', help='leave out pictures that cannot be decoded, and name them')
+    add_selection(group)
     add(
         '--image-size',
         type=image_size,
@@ -64,6 +58,24 @@ def add_reading(command: Any, default_size: str, default_mean: str) -> None:
         action='store_true',
         help='the network normalizes pictures itself: --mean 0 --std 1',
     )
+
+
+def add_selection(command: Any) -> None:
+    """Add the arguments that leave samples out."""
+    command.add_argument(
+        '--min-images',
+        type=whole_number(1),
+        default=1,
+        metavar='N',
+        help='leave out classes of fewer samples',
+    )
+    add_skip_bad(command)
+
+
+def add_skip_bad(command: Any) -> None:
+    """Add `--skip-bad`."""
+    summary = 'leave out pictures that cannot be decoded, and name them'
+    command.add_argument('--skip-bad', action='store_true', help=summary)
 
 
 def add_split(command: Any) -> None:
