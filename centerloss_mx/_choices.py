@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import re
 
-__all__ = ['FITS', 'KV_STORES', 'LAYOUTS', 'LOSSES', 'METRICS', 'SOURCES', 'SPLITS', 'devices']
+__all__ = [
+    'CLASSIFIERS',
+    'FITS',
+    'KV_STORES',
+    'LAYOUTS',
+    'LOSSES',
+    'LR_SCHEDULES',
+    'METRICS',
+    'NECKS',
+    'SELECTIONS',
+    'SOURCES',
+    'SPLITS',
+    'devices',
+]
+
+CLASSIFIERS = ('softmax', 'margin')  # the kinds of `symbol.classifier`
 
 FITS = ('crop', 'stretch', 'pad')  # how a picture of another shape gets the size of the network's
 
@@ -22,7 +37,20 @@ LOSSES = (  # the names that `symbol.supervised` takes
     'large_margin_gaussian_mixture',
 )
 
+LR_SCHEDULES = ('cosine', 'step', 'constant')
+
 METRICS = ('cosine', 'euclidean')
+
+NECKS = ('bn',)  # what may be between the embedding and the class layer
+
+SELECTIONS = (  # columns of the history by which a checkpoint can be the best
+    'test_accuracy',
+    'test_precision_at_1',
+    'ratio',
+    'validation_precision_at_1',
+    'validation_map_at_r',
+    'validation_tar_at_far_0.001',
+)
 
 SOURCES = ('digits', 'lfw', 'olivetti')  # the sets that `dataset.load_samples` knows by name
 
