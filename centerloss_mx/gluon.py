@@ -13,7 +13,7 @@ from mxnet.symbol import Symbol
 from ._checks import check_size
 from ._mxnet.arrays import check_legacy_arrays
 from ._mxnet.parameters import MovingParameter
-from .operator import CenterLossParam
+from .operator import CenterLossPerSampleProp
 from .operator.labels import check_labels
 
 __all__ = ['CenterLoss']
@@ -126,7 +126,7 @@ class CenterLoss(Loss):
         super().__init__(weight=None, batch_axis=0, **kwargs)
         check_size('CenterLoss: ', 'embedding_dim', embedding_dim)
         self._embedding_dim = int(embedding_dim)
-        self._parameters = CenterLossParam.parse(
+        self._parameters = CenterLossPerSampleProp(
             num_class=num_class,
             alpha=alpha,
             scale=scale,
@@ -134,7 +134,7 @@ class CenterLoss(Loss):
             use_ignore=use_ignore,
             ignore_label=ignore_label,
             update=update,
-        )
+        ).parameters
         self.center_bias = self.params.get(
             'center_bias',
             grad_req='null',

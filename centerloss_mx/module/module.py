@@ -31,14 +31,14 @@ from .checks import (
 )
 from .rows import batch_labels, row_ids
 from .saving import SavingModule
-from .scoring import ScoringModule
+from .scale import ScaleModule
 
 __all__ = ['Module']
 
 _INITIALIZER = Uniform(0.01)  # MXNet's own default
 
 
-class Module(SavingModule, ScoringModule):
+class Module(SavingModule, ScaleModule):
     """`mx.mod.Module` that validates what networks with center loss need; it trains to the same numbers.
 
     Module makes five promises beyond MXNet's:
@@ -54,6 +54,8 @@ class Module(SavingModule, ScoringModule):
       `save_checkpoint`.
     - `score`, `predict`, `iter_predict` and the metrics of `fit` take each sample once, without the rows that
       pad the last batch.
+
+    `set_scale` changes the weight of a center loss between two steps.
 
     A Module is for one thread at a time, as `mx.mod.Module` is. Other threads take a `FeatureExtractor`.
 

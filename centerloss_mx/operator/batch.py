@@ -23,6 +23,8 @@ class Batch(NamedTuple):
         Shape (N,), bool: the samples that are not ignored; None: all.
     divisor : float
         z: loss and gradient are divided by it.
+    scale : float
+        Weight of the gradient.
     moves : bool
         Whether backward moves the centers.
 
@@ -35,4 +37,5 @@ class Batch(NamedTuple):
     classes: np.ndarray
     kept: np.ndarray | None
     divisor: float
+    scale: float
     moves: bool

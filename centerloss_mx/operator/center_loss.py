@@ -16,7 +16,7 @@ from .device_rows import DeviceRows
 from .labels import check_labels, exact_below, group_by_class
 from .native import NativeCallbacks, NativeState, centers_lock
 from .numpy_rows import HostRows
-from .parameters import CenterLossParam
+from .parameters import INPUT, CenterLossParam
 
 __all__ = ['CenterLoss', 'CenterLossProp', 'rows_for']
 
@@ -83,13 +83,13 @@ class CenterLoss(mxop.CustomOp):
         req : list of str
             'write', 'add' or 'null' for the loss.
         in_data, out_data, aux : list of NDArray
-            Features and labels; the loss; diff, centers and sum.
+            Features, labels and, if it is an input, the weight; the loss; diff, centers and sum.
 
         Raises
         ------
         ValueError
-            In training, an invalid label or a loss that is not finite. The loss is NaN then, and nothing else
-            is written.
+            In training, an invalid label or weight, or a loss that is not finite. The loss is NaN then, and
+            nothing else is written.
         """
         if is_train:
             self.batch = None  # backward must not use the last batch if this one is refused
@@ -116,10 +116,10 @@ class CenterLoss(mxop.CustomOp):
         Parameters
         ----------
         req : list of str
-            'write', 'add' or 'null' for the gradients of features and labels.
+            'write', 'add' or 'null' for the gradients of the inputs.
         out_grad, in_data, out_data, in_grad, aux : list of NDArray
-            The head gradient, which is ignored; features and labels; the loss; gradients of features and
-            of labels (zeros); diff, centers and sum.
+            The head gradient, which is ignored; the inputs; the loss; gradients of the features and of the
+            other inputs (zeros); diff, centers and sum.
         """
         batch = self.batch
         self._assign_gradients(batch, req, in_grad)
@@ -159,7 +159,7 @@ class CenterLoss(mxop.CustomOp):
                 diff = diff * math.nan
             squares = self.rows.squares(diff)
             total = self.rows.total(squares)
-        divisor = self._divisor(len(data), kept)
+        divisor, scale = self._divisor(len(data), kept), self._scale(is_train, in_data)
         loss = 0.5 * total / divisor
         dtype = np.dtype(diff.dtype)
         if is_train and not loss <= np.finfo(dtype).max:
@@ -167,7 +167,7 @@ class CenterLoss(mxop.CustomOp):
                 f'centerloss: the loss of this batch, {loss:.3g}, is not finite in {dtype}; no center moved. '
                 'If training diverges, lower the scale or the learning rate'
             )
-        return Batch(diff, classes, kept, divisor, is_train), squares, loss
+        return Batch(diff, classes, kept, divisor, scale, is_train), squares, loss
 
     def _divisor(self, batch_size: int, kept: np.ndarray | None) -> int:
         if self.parameters.normalization == 'null':
@@ -176,6 +176,17 @@ class CenterLoss(mxop.CustomOp):
             return batch_size
         return max(1, int(kept.sum()))
 
+    def _scale(self, is_train: bool, in_data: list[NDArray]) -> float:
+        """Return the weight of the gradient. Scoring, which has none, takes any value of the input."""
+        if not isinstance(self.parameters.scale, str):
+            return self.parameters.scale
+        scale = float(self.rows.host(in_data[2])[0])
+        if is_train and not 0 <= scale < math.inf:
+            raise ValueError(
+                f'centerloss: the input scale is {scale:g}; expected a finite number >= 0. No center moved'
+            )
+        return scale
+
     def _assign_gradients(
         self,
         batch: Batch | None,
@@ -183,13 +194,14 @@ class CenterLoss(mxop.CustomOp):
         in_grad: list[NDArray],
         head: float | np.ndarray | NDArray = 1,
     ) -> None:
-        data_grad, label_grad = (self.rows.view(gradient) for gradient in in_grad)
-        self.assign(label_grad, req[1], 0)
+        data_grad, *other_grads = (self.rows.view(gradient) for gradient in in_grad)
+        for gradient, request in zip(other_grads, req[1:]):
+            self.assign(gradient, request, 0)
         if batch is None:
             # Forward has refused this batch. MXNet runs backward all the same.
             self.assign(data_grad, req[0], 0)
         else:
-            factor = head * (self.parameters.scale / batch.divisor)
+            factor = head * (batch.scale / batch.divisor)
             self.rows.assign(data_grad, req[0], batch.diff, factor)
 
     def _move(self, batch: Batch, center_bias: NDArray) -> None:
@@ -205,8 +217,9 @@ class CenterLossProp(mxop.CustomOpProp):
     Weight it with `scale` only. Multiplying the symbol, or `MakeLoss(grad_scale=...)`, has no effect: the
     operator ignores incoming gradients.
 
-    Inputs: `data` (N, D), float16, float32 or float64; `label` (N,), any numeric dtype. Output: `output`
-    (1,), the loss. Auxiliary states: `diff_bias` (batchsize or N, D), `center_bias` (num_class, D),
+    Inputs: `data` (N, D), float16, float32 or float64; `label` (N,), any numeric dtype; with `scale='input'`
+    also `scale` (1,), the weight, any numeric dtype, float64 unless it is given. Output: `output` (1,), the
+    loss. Auxiliary states: `diff_bias` (batchsize or N, D), `center_bias` (num_class, D),
     `sum_bias` (D,). Output and states have the features' dtype, but float32 for float16. The names end
     in `_bias` so that MXNet's initializers zero them.
 
@@ -237,7 +250,7 @@ class CenterLossProp(mxop.CustomOpProp):
 
     def list_arguments(self) -> list[str]:
         """Return the inputs' names."""
-        return ['data', 'label']
+        return ['data', 'label', 'scale'] if self.parameters.scale == INPUT else ['data', 'label']
 
     def list_outputs(self) -> list[str]:
         """Return the output's name."""
@@ -253,9 +266,10 @@ class CenterLossProp(mxop.CustomOpProp):
         Raises
         ------
         ValueError
-            Features that are not 2-d; labels that are not (N,); a batch above the capacity.
+            Features that are not 2-d; labels that are not (N,); a weight that is not (1,); a batch above the
+            capacity.
         """
-        data_shape, label_shape = in_shape
+        data_shape, label_shape, *scale_shapes = in_shape
         if len(data_shape) != 2:
             raise ValueError(
                 f'centerloss: data has shape {tuple(data_shape)}; expected 2-d features (N, D). '
@@ -264,6 +278,9 @@ class CenterLossProp(mxop.CustomOpProp):
         batch, dim = data_shape
         if label_shape and list(label_shape) != [batch]:
             raise ValueError(f'centerloss: label has shape {tuple(label_shape)}; expected ({batch},)')
+        for shape in scale_shapes:
+            if shape and list(shape) != [1]:
+                raise ValueError(f'centerloss: scale has shape {tuple(shape)}; expected (1,)')
         num_class, capacity = self.parameters.num_class, self.parameters.batchsize
         if capacity is None:
             if self._bound_batch not in (None, batch):
@@ -277,17 +294,21 @@ class CenterLossProp(mxop.CustomOpProp):
                 f'centerloss: got a batch of {batch}, more than the capacity batchsize={capacity}. Set '
                 f'batchsize={batch} or more on the loss'
             )
-        return [data_shape, [batch]], [[1]], [[capacity, dim], [num_class, dim], [dim]]
+        inputs = [data_shape, [batch], *([1] for _ in scale_shapes)]
+        return inputs, [[1]], [[capacity, dim], [num_class, dim], [dim]]
 
     def infer_type(self, in_type: list[Any]) -> tuple[list, list, list]:
-        """Infer all dtypes from the features' dtype; a dtype that is not given is float32.
+        """Infer all dtypes from the features' dtype; labels without one are float32, a weight is float64.
 
         Raises
         ------
         ValueError
             Features that are not floating point; more classes than the label dtype represents exactly.
         """
-        data_type, label_type = (np.dtype(given or np.float32) for given in in_type)
+        data_type, label_type = (np.dtype(given or np.float32) for given in in_type[:2])
+        # A weight in float32 would not be the number that the parameter `scale` is, in float64 and after a
+        # division.
+        scale_types = [np.dtype(given or np.float64).type for given in in_type[2:]]
         if data_type.kind != 'f':
             raise ValueError(f'centerloss: data is {data_type}; expected float16, float32 or float64')
         if label_type.kind not in 'fiu':
@@ -299,7 +320,7 @@ class CenterLossProp(mxop.CustomOpProp):
                 f'which represent at most {most} classes exactly; use labels of a wider dtype'
             )
         wide = np.promote_types(data_type, np.float32).type
-        return [data_type.type, label_type.type], [wide], [wide] * 3
+        return [data_type.type, label_type.type, *scale_types], [wide], [wide] * 3
 
     def create_operator(self, ctx: Context, in_shapes: list[list[int]], in_dtypes: list[int]) -> CenterLoss:
         """Return the operator of one executor; without `batchsize`, its batch fixes the batch size."""

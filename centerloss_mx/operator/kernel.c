@@ -66,9 +66,10 @@ struct group {           /* the samples of one class in the batch, a list in the
 };
 
 struct center_loss { /* native.py has the same fields */
-    double alpha, scale, ignore_label; /* `scale` may change between calls */
+    double alpha, scale, ignore_label;
     int32_t normalization, update, use_ignore;
-    int32_t per_sample; /* one loss a sample, as a function of the head gradient */
+    int32_t per_sample;  /* one loss a sample, as a function of the head gradient */
+    int32_t reads_scale; /* `scale` is that of the batch: the value of a third input */
 
     int32_t has_batch; /* the last forward was plain, and has left here what backward needs */
     int32_t moves;     /* it was in training */
@@ -130,16 +131,16 @@ static double from_half(uint16_t half)
     return half >> 15 ? -magnitude : magnitude;
 }
 
-static double label_at(const void *labels, int dtype, int64_t i)
+static double number_at(const void *numbers, int dtype, int64_t i)
 {
     switch (dtype) {
-    case FLOAT32: return ((const float *)labels)[i];
-    case FLOAT64: return ((const double *)labels)[i];
-    case FLOAT16: return from_half(((const uint16_t *)labels)[i]);
-    case UINT8: return ((const uint8_t *)labels)[i];
-    case INT32: return ((const int32_t *)labels)[i];
-    case INT8: return ((const int8_t *)labels)[i];
-    case INT64: return (double)((const int64_t *)labels)[i];
+    case FLOAT32: return ((const float *)numbers)[i];
+    case FLOAT64: return ((const double *)numbers)[i];
+    case FLOAT16: return from_half(((const uint16_t *)numbers)[i]);
+    case UINT8: return ((const uint8_t *)numbers)[i];
+    case INT32: return ((const int32_t *)numbers)[i];
+    case INT8: return ((const int8_t *)numbers)[i];
+    case INT64: return (double)((const int64_t *)numbers)[i];
     default: return NAN;
     }
 }
@@ -150,7 +151,7 @@ static int64_t read_labels(const struct center_loss *s, const void *labels, int 
 {
     int64_t kept = 0;
     for (int64_t i = 0; i < s->n; i++) {
-        double label = label_at(labels, dtype, i);
+        double label = number_at(labels, dtype, i);
         if (s->use_ignore && label == s->ignore_label) {
             classes[i] = IGNORED;
             continue;
@@ -277,17 +278,22 @@ static int open_states(const struct center_loss *s, int count, NDArray *arrays, 
                         && is_vector(states->sum, s->dim)));
 }
 
+static int num_inputs(const struct center_loss *s) { return s->reads_scale ? 3 : 2; }
+
 /* Emit the loss; 0, with nothing written, if the case is not plain. */
 static int forward(struct center_loss *s, int count, NDArray *arrays, const int *tags, int req, int is_train)
 {
-    struct view in[2], out, *data = &in[0], *label = &in[1];
+    struct view in[3], out, *data = &in[0], *label = &in[1];
     struct states states;
-    if (!open_views(count, arrays, tags, IN_DATA, 2, in) || data->dtype > FLOAT64 || data->ndim != 2
+    if (!open_views(count, arrays, tags, IN_DATA, num_inputs(s), in) || data->dtype > FLOAT64 || data->ndim != 2
         || !reserve(s, data->shape[0], data->shape[1], data->dtype) || !is_vector(label, s->n)
         || !open_views(count, arrays, tags, OUT_DATA, 1, &out) || out.dtype != s->dtype
         || !is_vector(&out, s->per_sample ? s->n : 1) || !open_states(s, count, arrays, tags, &states))
         return 0;
 
+    double scale = s->reads_scale ? number_at(in[2].memory, in[2].dtype, 0) : s->scale;
+    if (is_train && !(scale >= 0 && scale <= DBL_MAX))
+        return 0;
     int keeps = is_train || s->per_sample; /* scoring keeps the last batch of training for its backward */
     int64_t *classes = keeps ? s->classes : s->next;
     int64_t kept = read_labels(s, label->memory, label->dtype, states.centers->shape[0], classes);
@@ -313,6 +319,7 @@ static int forward(struct center_loss *s, int count, NDArray *arrays, const int 
         memcpy(states.diff->memory, s->diff, (size_t)(s->n * s->dim) * ITEM_SIZE[s->dtype]);
     if (keeps) {
         s->divisor = divisor;
+        s->scale = scale;
         s->moves = is_train;
         s->has_batch = 1;
     }
@@ -322,9 +329,9 @@ static int forward(struct center_loss *s, int count, NDArray *arrays, const int 
 /* Write the gradients and move the centers; 0, with nothing written, if the case is not plain. */
 static int backward(struct center_loss *s, int count, NDArray *arrays, const int *tags, const int *reqs)
 {
-    struct view grad[2], head = {0}, *data = &grad[0], *label = &grad[1];
+    struct view grad[3], head = {0}, *data = &grad[0], *label = &grad[1];
     struct states states;
-    if (!s->has_batch || !open_views(count, arrays, tags, IN_GRAD, 2, grad)
+    if (!s->has_batch || !open_views(count, arrays, tags, IN_GRAD, num_inputs(s), grad)
         || !is_matrix(data, s->dtype, s->n, s->dim) || !is_vector(label, s->n)
         || !open_states(s, count, arrays, tags, &states))
         return 0;
@@ -333,8 +340,9 @@ static int backward(struct center_loss *s, int count, NDArray *arrays, const int
             || !is_vector(&head, s->n)))
         return 0;
 
-    if (reqs[1] == REQ_WRITE || reqs[1] == REQ_INPLACE)
-        memset(label->memory, 0, (size_t)s->n * ITEM_SIZE[label->dtype]);
+    for (int k = 1; k < num_inputs(s); k++)
+        if (reqs[k] == REQ_WRITE || reqs[k] == REQ_INPLACE)
+            memset(grad[k].memory, 0, (size_t)grad[k].shape[0] * ITEM_SIZE[grad[k].dtype]);
     group_by_class(s);
     centerloss_lock();
     (s->dtype == FLOAT32 ? learn_float : learn_double)(s, head.memory, reqs[0], data->memory,

@@ -23,7 +23,7 @@ from mxnet.base import _LIB
 
 from .batch import Batch
 from .numpy_rows import HostRows
-from .parameters import NORMALIZATIONS, UPDATES, CenterLossParam
+from .parameters import INPUT, NORMALIZATIONS, UPDATES, CenterLossParam
 
 __all__ = ['NativeCallbacks', 'NativeState', 'centers_lock', 'library', 'load', 'missing']
 
@@ -52,6 +52,7 @@ class NativeState(ctypes.Structure):
         ('update', ctypes.c_int32),
         ('use_ignore', ctypes.c_int32),
         ('per_sample', ctypes.c_int32),
+        ('reads_scale', ctypes.c_int32),
         ('has_batch', ctypes.c_int32),
         ('moves', ctypes.c_int32),
         ('dtype', ctypes.c_int32),
@@ -68,7 +69,9 @@ class NativeState(ctypes.Structure):
 
     def set(self, parameters: CenterLossParam, per_sample: bool) -> None:
         """Set the parameters of an operator with one loss a batch, or one a sample."""
-        self.alpha, self.scale = parameters.alpha, parameters.scale
+        self.alpha, self.reads_scale = parameters.alpha, parameters.scale == INPUT
+        if not isinstance(parameters.scale, str):
+            self.scale = parameters.scale
         self.use_ignore, self.ignore_label = parameters.use_ignore, parameters.ignore_label
         self.normalization = NORMALIZATIONS.index(parameters.normalization)
         self.update = UPDATES.index(parameters.update)
@@ -87,6 +90,7 @@ class NativeState(ctypes.Structure):
             np.where(kept, classes, 0).astype(np.intp),
             None if kept.all() else kept,
             self.divisor,
+            self.scale,
             bool(self.moves),
         )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-__all__ = ['NORMALIZATIONS', 'UPDATES', 'CenterLossParam']
+__all__ = ['INPUT', 'NORMALIZATIONS', 'UPDATES', 'CenterLossParam']
+
+INPUT = 'input'  # the `scale` of an operator that reads its weight from a third input
 
 NORMALIZATIONS = ('null', 'batch', 'valid')
 
@@ -21,9 +23,10 @@ class CenterLossParam(NamedTuple):
         Number of classes, > 0. Required.
     alpha : float
         Step of the centers, in [0, 1]; 0 keeps them where they are.
-    scale : float
+    scale : float or 'input'
         Weight of the gradient, finite and >= 0: gradient = scale * (x_i - c_{y_i}), divided as
-        `normalization` says. The loss that forward emits is not scaled.
+        `normalization` says. The loss that forward emits is not scaled. 'input': the weight is the value of
+        a third input, `scale`, shape (1,), in each step.
     batchsize : int or None
         Capacity of the diff buffer: any batch up to it runs. None: every batch must have the size of the
         first bound batch.
@@ -44,7 +47,7 @@ class CenterLossParam(NamedTuple):
 
     num_class: int
     alpha: float = 0.5
-    scale: float = 1.0
+    scale: float | str = 1.0
     batchsize: int | None = None
     normalization: str = 'batch'
     use_ignore: bool = False
@@ -123,6 +126,12 @@ def _number(name: str, value: Any, expectation: str, accept: Any) -> float:
     return number
 
 
+def _weight(name: str, value: Any) -> float | str:
+    if str(value) == INPUT:
+        return INPUT
+    return _number(name, value, f'a finite number >= 0, or {INPUT!r}', lambda s: s >= 0)
+
+
 def _choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise _refuse(name, value, f'one of {", ".join(choices)}')
@@ -139,7 +148,7 @@ def _bool(name: str, value: Any) -> bool:
 _PARSERS: dict[str, Any] = {
     'num_class': _positive_int,
     'alpha': lambda name, value: _number(name, value, 'a number in [0, 1]', lambda a: 0 <= a <= 1),
-    'scale': lambda name, value: _number(name, value, 'a finite number >= 0', lambda s: s >= 0),
+    'scale': _weight,
     'batchsize': _capacity,
     'normalization': lambda name, value: _choice(name, value, NORMALIZATIONS),
     'use_ignore': _bool,

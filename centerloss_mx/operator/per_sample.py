@@ -8,6 +8,7 @@ from mxnet.context import Context
 from mxnet.ndarray import NDArray
 
 from .center_loss import CenterLoss, CenterLossProp
+from .parameters import INPUT
 
 __all__ = ['CenterLossPerSample', 'CenterLossPerSampleProp']
 
@@ -65,7 +66,7 @@ class CenterLossPerSample(CenterLoss):
         losses = self.rows.view(out_data[0])
         with self._nan_if_refused(losses, req[0]):
             self.batch, squares, _ = self._measure(is_train, in_data, aux[0])
-        self.assign(losses, req[0], squares * (0.5 * self.parameters.scale / self.batch.divisor))
+        self.assign(losses, req[0], squares * (0.5 * self.batch.scale / self.batch.divisor))
 
     def backward(
         self,
@@ -101,7 +102,8 @@ class CenterLossPerSampleProp(CenterLossProp):
     Parameters
     ----------
     **keywords
-        The fields of `CenterLossParam`. An invalid one raises an error when the symbol is built.
+        The fields of `CenterLossParam`. An invalid one raises an error when the symbol is built. `scale` is a
+        number: a weight that changes is a factor behind the operator.
 
     References
     ----------
@@ -109,6 +111,13 @@ class CenterLossPerSampleProp(CenterLossProp):
     """
 
     _need_top_grad = True
+
+    def __init__(self, /, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        if self.parameters.scale == INPUT:
+            raise ValueError(
+                f'centerloss: scale={INPUT!r} is for one loss a batch; multiply these by the weight'
+            )
 
     def list_auxiliary_states(self) -> list[str]:
         """Return the state's name."""

@@ -31,6 +31,7 @@ from .gaussian_mixture import large_margin_gaussian_mixture
 from .island import island_loss
 from .joint import joint_supervision, loss_options, supervised
 from .learned import learned_center_loss
+from .scale import scale_variable
 from .sync import sync_center_loss
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     'large_margin_gaussian_mixture',
     'learned_center_loss',
     'loss_options',
+    'scale_variable',
     'supervised',
     'sync_center_loss',
 ]

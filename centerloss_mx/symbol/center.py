@@ -6,6 +6,7 @@ from mxnet import symbol as mxsym
 from mxnet.symbol import Symbol
 
 from ..operator import CenterLossParam
+from ..operator.parameters import INPUT
 
 __all__ = ['center_loss']
 
@@ -15,7 +16,7 @@ def center_loss(
     label: Symbol,
     num_class: int,
     alpha: float = 0.5,
-    scale: float = 1.0,
+    scale: float | Symbol = 1.0,
     batchsize: int | None = None,
     normalization: str = 'batch',
     use_ignore: bool = False,
@@ -44,8 +45,9 @@ def center_loss(
         Number of classes, > 0.
     alpha : float
         Step of the centers, in [0, 1].
-    scale : float
-        Weight of the gradient, >= 0.
+    scale : float or Symbol
+        Weight of the gradient, >= 0; a Symbol of shape (1,), as `scale_variable` makes it: the weight may
+        change from step to step.
     batchsize : int or None
         The largest batch that one device runs; None: every batch must have the size of the first bound batch.
     normalization : {'batch', 'null', 'valid'}
@@ -82,15 +84,17 @@ def center_loss(
     >>> loss.list_outputs()
     ['center_loss_output']
     """
+    weight = [scale] if isinstance(scale, Symbol) else []
     parameters = CenterLossParam.parse(
         num_class=num_class,
         alpha=alpha,
-        scale=scale,
+        scale=INPUT if weight else scale,
         batchsize=batchsize,
         normalization=normalization,
         use_ignore=use_ignore,
         ignore_label=ignore_label,
         update=update,
     )
-    loss = mxsym.Custom(data=data, label=label, name=f'{name}_', op_type='centerloss', **parameters._asdict())
+    inputs = data, label, *weight
+    loss = mxsym.Custom(*inputs, name=f'{name}_', op_type='centerloss', **parameters._asdict())
     return mxsym.MakeLoss(loss, name=name)

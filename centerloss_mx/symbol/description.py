@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from itertools import islice
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Iterator, NamedTuple, Sequence
 
 from mxnet.symbol import Symbol, load_json
 
@@ -26,6 +26,7 @@ __all__ = [
     'find_center_loss',
     'input_attribute',
     'kvstore_centers',
+    'loss_named',
     'with_batchsize',
 ]
 
@@ -62,6 +63,8 @@ class CenterLossInfo(NamedTuple):
         Name of the loss's output; None: the loss is not an output of the network.
     batch_states : tuple of str
         Names of the auxiliary states that hold values of the last batch only; the first is the buffer `diff`.
+    scale : str or None
+        Name of the Variable with the weight, or of the output that computes it; None: the weight is fixed.
     """
 
     name: str
@@ -74,6 +77,7 @@ class CenterLossInfo(NamedTuple):
     feature: str
     output: str | None = None
     batch_states: tuple[str, ...] = ()
+    scale: str | None = None
 
     @property
     def columns(self) -> slice:
@@ -134,7 +138,11 @@ def find_center_loss(symbol: Symbol, name: str | None = None) -> CenterLossInfo:
         There is no such loss, or there are several and `name` is None; the message lists the losses of the
         network.
     """
-    losses = describe(symbol)
+    return loss_named(name, describe(symbol))
+
+
+def loss_named(name: str | None, losses: Sequence[CenterLossInfo]) -> CenterLossInfo:
+    """Return the loss of a name, as `find_center_loss` does, of the losses of a network."""
     wanted = 'center_loss' if name is None and len(losses) > 1 else name
     found = [info for info in losses if wanted in (None, info.name)]
     if len(found) != 1:
@@ -149,7 +157,7 @@ def center_loss_attribute(**facts: Any) -> dict[str, str]:
 
 
 def input_attribute(name: str, field: str) -> dict[str, str]:
-    """Return the attribute of the node whose input is the 'label' or the 'feature' of a loss.
+    """Return the attribute of the node whose input is the 'label', the 'feature' or the 'scale' of a loss.
 
     The graph has the input's name. Another symbol may take its place when the loss is composed.
     """
@@ -171,7 +179,7 @@ def batchsizes(symbol: Symbol) -> dict[str, int | None]:
     """Return the `batchsize` of each operator `centerloss`, None if it is not set, by its buffer `diff`."""
     nodes = json.loads(symbol.tojson())['nodes']
     return {
-        nodes[node['inputs'][2][0]]['name']: CenterLossParam.parse(
+        nodes[node['inputs'][-3][0]]['name']: CenterLossParam.parse(
             **{name: value for name, value in node['attrs'].items() if name != 'op_type'}
         ).batchsize
         for node in nodes
@@ -204,8 +212,8 @@ def _of_operator(nodes: list[dict[str, Any]], number: int, outputs: dict[int, st
     attributes = dict(nodes[number]['attrs'])
     per_sample = attributes.pop('op_type') == '_centerloss_per_sample'
     parameters = CenterLossParam.parse(**attributes)
-    data, label, *states = nodes[number]['inputs']
-    diff, centers, total = ([], *states, []) if per_sample else states
+    data, label, *others = nodes[number]['inputs']
+    *scale, diff, centers, total = ([], *others, []) if per_sample else others
     loss = next((i for i, node in enumerate(nodes) if _is_loss_of(node, number)), number)
     name = nodes[loss]['name']
     return CenterLossInfo(
@@ -219,6 +227,7 @@ def _of_operator(nodes: list[dict[str, Any]], number: int, outputs: dict[int, st
         feature=_output_name(nodes, data),
         output=outputs.get(loss, outputs.get(number)),
         batch_states=tuple(nodes[state[0]]['name'] for state in (diff, total) if state),
+        scale=next((_output_name(nodes, entry) for entry in scale), None),
     )
 
 
@@ -238,15 +247,16 @@ def _of_factory(nodes: list[dict[str, Any]], number: int, outputs: dict[int, str
     node = nodes[number]
     try:
         facts = dict(json.loads(node['attrs'][_LOSS]))
-        for field in 'label', 'feature':
+        for field in 'label', 'feature', 'scale':
             attribute = input_attribute(facts['name'], field)
-            marked = next(other for other in nodes if attribute.items() <= other.get('attrs', {}).items())
-            facts[field] = _output_name(nodes, marked['inputs'][0])
+            marked = [other for other in nodes if attribute.items() <= other.get('attrs', {}).items()]
+            if marked or field != 'scale':  # a fixed weight is no input
+                facts[field] = _output_name(nodes, marked[0]['inputs'][0])
         check_choice('', 'storage', facts['storage'], STORAGES)
         facts['output'] = outputs.get(number)
         # A later version may have written more facts.
         return CenterLossInfo(**{name: facts[name] for name in CenterLossInfo._fields if name in facts})
-    except (KeyError, TypeError, ValueError, StopIteration):
+    except (IndexError, KeyError, TypeError, ValueError):
         raise ValueError(f'{node["name"]}: attribute {_LOSS} does not describe a center loss') from None
 
 

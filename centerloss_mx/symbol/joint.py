@@ -45,7 +45,7 @@ _FORMS = {
 def joint_supervision(
     embedding: Symbol,
     num_class: int,
-    scale: float,
+    scale: float | Symbol,
     alpha: float | None = None,
     softmax_label: Symbol | None = None,
     center_label: Symbol | None = None,
@@ -70,8 +70,9 @@ def joint_supervision(
         float32: MXNet's `SoftmaxOutput` needs data and labels of the same dtype.
     num_class : int
         Number of classes, > 0.
-    scale : float
-        The paper's lambda, >= 0. 0.1 and below suits MNIST; 1 was seen to diverge there.
+    scale : float or Symbol
+        The paper's lambda, >= 0. 0.1 and below suits MNIST; 1 was seen to diverge there. A Symbol, as
+        `scale_variable` makes it: lambda may change from step to step.
     alpha : float or None
         Step of the centers, in [0, 1]; None: 0.5. With `centers='kvstore'`, pass it in `optimizer_params` of
         `fit` instead.

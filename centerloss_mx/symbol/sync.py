@@ -10,6 +10,7 @@ from .._checks import check_choice
 from ..operator.parameters import NORMALIZATIONS
 from .blocks import DTYPES, Rows, check_arguments, only_gradient, squared_length
 from .description import centers_attribute
+from .scale import read_scale
 
 __all__ = ['sync_center_loss']
 
@@ -19,7 +20,7 @@ def sync_center_loss(
     label: Symbol,
     num_class: int,
     embedding_dim: int,
-    scale: float = 1.0,
+    scale: float | Symbol = 1.0,
     normalization: str = 'null',
     use_ignore: bool = False,
     ignore_label: float = -1,
@@ -52,9 +53,10 @@ def sync_center_loss(
         Number of classes, > 0.
     embedding_dim : int
         D, the length of a feature, > 0. Another length raises an error when the symbol is bound.
-    scale : float
+    scale : float or Symbol
         Weight of the gradient to the features, >= 0. Output and gradient of the centers are not scaled. 0.1
-        and below suits MNIST; 1 was seen to diverge there.
+        and below suits MNIST; 1 was seen to diverge there. A Symbol of shape (1,), as `scale_variable` makes
+        it: the weight may change from step to step; where it is invalid, the loss is NaN.
     normalization : {'null', 'batch', 'valid'}
         Divide the loss and the gradient to the features by 1, by N, or by max(1, samples not ignored), of the
         device's slice.
@@ -91,7 +93,8 @@ def sync_center_loss(
     (['center_label', 'embedding', 'center_loss_center_weight'], ['center_loss_output'])
     """
     where = f'{name}: '
-    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, {'scale': scale})
+    weights = {} if isinstance(scale, Symbol) else {'scale': scale}
+    check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, weights)
     check_choice(where, 'normalization', normalization, NORMALIZATIONS)
     check_choice(where, 'dtype', dtype, DTYPES)
     centers = mxsym.Variable(
@@ -122,7 +125,8 @@ def sync_center_loss(
 
     own = half_squares(feature, center)
     loss = rows.total(own + rows.nan_where_invalid(own), normalization)
-    to_features = rows.total(half_squares(feature, mxsym.BlockGrad(center)), normalization) * scale
+    to_features = rows.total(half_squares(feature, mxsym.BlockGrad(center)), normalization)
+    to_features = to_features * (read_scale(name, scale, dtype) if isinstance(scale, Symbol) else scale)
     to_centers = mxsym.sum(half_squares(mxsym.BlockGrad(feature), center)) - mxsym.sum(seen)
     # Forward: the loss. In backward the gradients to the features and to the centers, which do not share a
     # weight.
