@@ -30,8 +30,8 @@ def lr_schedule(
     | 'step':      learning_rate * factor^(how many of `steps` are over)
     | 'cosine':    learning_rate * (1 + cos(pi * (n - W) / (M - W))) / 2
 
-    n is the number of the update, from 1; W = batches * warmup, and M = batches * num_epoch. 'constant' and
-    'step' do not depend on `num_epoch`: a training may be resumed for more epochs. 'cosine' ends at 0.
+    n is the number of the update, from 1; W = batches * warmup, rounded; M = batches * num_epoch. 'constant'
+    and 'step' do not depend on `num_epoch`: a training may be resumed for more epochs. 'cosine' ends at 0.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def lr_schedule(
     num_epoch : int
         Number of epochs of the training, > 0.
     begin_epoch : int
-        Number of epochs trained before, where it is resumed.
+        Number of epochs trained before, where `Module.fit` goes on; `Training.fit` needs none.
     warmup : float or None
         Length of the warm-up in epochs, >= 0; for 'cosine' less than `num_epoch`. None: 0, but for 'cosine'
         an epoch, or a quarter of the training if that is shorter.
@@ -96,11 +96,8 @@ def lr_schedule(
         if kind == 'cosine'
         else MultiFactorScheduler(ends or [sys.maxsize], factor, learning_rate, warmup_steps)
     )
-    return {
-        'learning_rate': learning_rate,
-        'lr_scheduler': scheduler,
-        'begin_num_update': batches * begin_epoch,
-    }
+    options = {'learning_rate': learning_rate, 'lr_scheduler': scheduler}
+    return {**options, 'begin_num_update': batches * begin_epoch} if begin_epoch else options
 
 
 def _ends_of_steps(kind: str, steps: Sequence[float], batches: int) -> list[int]:
@@ -142,7 +139,7 @@ def cosine(learning_rate: float, batches: int, num_epoch: int, begin_epoch: int 
     Examples
     --------
     >>> sorted(cosine(0.05, batches=100, num_epoch=10))
-    ['begin_num_update', 'learning_rate', 'lr_scheduler']
+    ['learning_rate', 'lr_scheduler']
     """
     return lr_schedule('cosine', learning_rate, batches, num_epoch, begin_epoch)
 
