@@ -131,7 +131,7 @@ DEFAULTS = {
     'optimizer.Centers': {
         'base': 'sgd', 'alpha': 0.5, 'update': 'paper', 'sym': None, 'param_idx2name': None,
     },
-    'symbol.CenterLossInfo': {'batch_states': (), 'output': None},
+    'symbol.CenterLossInfo': {'batch_states': (), 'output': None, 'scale': None},
     'symbol.center_loss': {
         'alpha': 0.5, 'scale': 1.0, 'batchsize': None, 'normalization': 'batch', 'use_ignore': False,
         'ignore_label': -1, 'update': 'paper', 'name': 'center_loss',
@@ -156,11 +156,13 @@ DEFAULTS = {
         'scale': 1.0, 'lr_mult': 1.0, 'dtype': 'float32', 'sparse_grad': True, 'use_ignore': False,
         'ignore_label': -1, 'name': 'learned_center_loss',
     },
+    'symbol.scale_variable': {'name': 'center_loss_scale'},
     'symbol.supervised': {'softmax_label': None, 'center_label': None},
     'symbol.sync_center_loss': {
         'scale': 1.0, 'normalization': 'null', 'use_ignore': False, 'ignore_label': -1, 'dtype':
         'float32', 'name': 'center_loss',
     },
+    'training.ScaleSchedule': {'name': None},
     'training.Training': {
         'test': None, 'title': 'training', 'batch_size': 32, 'num_epoch': 1, 'optimizer': 'sgd',
         'optimizer_params': {'learning_rate': 0.01}, 'seed': 0, 'context': (mx.cpu(),), 'kvstore':
@@ -172,6 +174,7 @@ DEFAULTS = {
     },
     'training.cosine': {'begin_epoch': 0},
     'training.keep_options': {'resume': False, 'leads': True},
+    'training.lr_schedule': {'begin_epoch': 0, 'warmup': None, 'steps': (), 'factor': 0.1},
     'training.remove_checkpoints': {'keep': None},
     'training.sgd': {'begin_epoch': 0, 'momentum': 0.9},
     'visualization.Curve': {'error': None},

@@ -68,11 +68,12 @@ NAMES = {
     """,
     'symbol': """
         LOSSES center_loss contrastive_center_loss island_loss joint_supervision
-        large_margin_gaussian_mixture learned_center_loss loss_options supervised sync_center_loss
+        large_margin_gaussian_mixture learned_center_loss loss_options scale_variable supervised
+        sync_center_loss
     """,
     'training': """
-        IGNORE_LABEL KV_STORES Training check_workers contexts cosine keep_options num_batches read_history
-        remove_checkpoints sgd
+        IGNORE_LABEL KV_STORES LR_SCHEDULES ScaleSchedule Training check_workers contexts cosine keep_options
+        lr_schedule num_batches read_history remove_checkpoints scale_warmup sgd
     """,
     'visualization': """
         Curve CurvePanel Panel class_accuracy_figure curve_figure embedding_figure pairs_figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Callable, Sequence
 
-from mxnet.lr_scheduler import CosineScheduler, MultiFactorScheduler
+from mxnet.lr_scheduler import CosineScheduler, LRScheduler, MultiFactorScheduler
 from mxnet.model import BatchEndParam
 
 from .._checks import check_choice, check_number, check_size
@@ -79,20 +79,13 @@ def lr_schedule(
     check_number('', 'learning_rate', learning_rate)
     check_size('', 'batches', batches)
     check_size('', 'num_epoch', num_epoch)
-    updates = batches * num_epoch
-    if warmup is not None:
-        check_number('', 'warmup', warmup)
-        warmup_steps = round(batches * warmup)
-    else:  # without a warm-up, center loss was seen to diverge under the high rates at the start of a cosine
-        warmup_steps = min(batches, updates // 4) if kind == 'cosine' else 0
+    warmup_steps = _warmup_steps(kind, warmup, batches, num_epoch)
     ends = _ends_of_steps(kind, steps, batches)
     check_number('', 'factor', factor, above=True)
     if factor > 1:
         raise ValueError(f'factor={factor!r} is not a number > 0 and <= 1')
-    if kind == 'cosine' and warmup_steps >= updates:
-        raise ValueError(f"warmup={warmup!r}: expected less than num_epoch={num_epoch} for kind='cosine'")
-    scheduler = (
-        CosineScheduler(updates, learning_rate, warmup_steps=warmup_steps)
+    scheduler: LRScheduler = (
+        CosineScheduler(batches * num_epoch, learning_rate, warmup_steps=warmup_steps)
         if kind == 'cosine'
         else MultiFactorScheduler(ends or [sys.maxsize], factor, learning_rate, warmup_steps)
     )
@@ -100,16 +93,26 @@ def lr_schedule(
     return {**options, 'begin_num_update': batches * begin_epoch} if begin_epoch else options
 
 
+def _warmup_steps(kind: str, warmup: float | None, batches: int, num_epoch: int) -> int:
+    """Return the length of the warm-up in updates."""
+    if warmup is None:  # center loss was seen to diverge under a cosine without one
+        return min(batches, batches * num_epoch // 4) if kind == 'cosine' else 0
+    check_number('', 'warmup', warmup)
+    steps = round(batches * warmup)
+    if kind == 'cosine' and steps >= batches * num_epoch:
+        raise ValueError(f"warmup={warmup!r}: expected less than num_epoch={num_epoch} for kind='cosine'")
+    return steps
+
+
 def _ends_of_steps(kind: str, steps: Sequence[float], batches: int) -> list[int]:
-    """Return after which updates a step ends."""
+    """Return the updates after which the learning rate falls."""
     if kind != 'step':
         if len(steps):
             raise ValueError(f"steps={steps!r} are for kind='step', not for kind={kind!r}")
         return []
-    ends = []
     for step in steps:
         check_number('', 'steps', step, above=True)
-        ends.append(round(batches * step))
+    ends = [round(batches * step) for step in steps]
     if not ends or ends != sorted(set(ends)) or ends[0] < 1:
         raise ValueError(
             f"steps={steps!r}: kind='step' expects epochs in ascending order, of one batch or more"
