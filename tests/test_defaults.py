@@ -33,7 +33,7 @@ DEFAULTS = {
     'dataset.read_npz': {'optional': ()},
     'dataset.samples_iter': {
         'image_size': None, 'shuffle': False, 'rand_mirror': False, 'ignore_label': None,
-        'augmentation': None,
+        'augmentation': None, 'samples_per_class': None,
     },
     'evaluation.Retrieval': {
         'recall_at_1': None, 'recall_at_10': None, 'recall_at_100': None, 'recall_at_1000': None,
@@ -68,13 +68,14 @@ DEFAULTS = {
         'rand_erasing': 0.0,
     },
     'io.CenterLossIter': {'label_names': ('softmax_label', 'center_label'), 'ignore_label': None},
+    'io.ClassBalancedIter': {'data_name': 'data', 'label_name': 'softmax_label'},
     'io.Images': {
         'files': None, 'path_imgrec': None, 'records': None, 'contents': None, 'preprocessing': NOT_GIVEN,
     },
     'io.Preprocessing': {'size': None, 'fit': None, 'mean': None, 'std': None},
     'io.image_iter': {
         'image_size': None, 'shuffle': False, 'rand_mirror': False, 'ignore_label': None,
-        'augmentation': None, 'num_threads': None,
+        'augmentation': None, 'num_threads': None, 'samples_per_class': None,
     },
     'io.list_images': {'class_names': None, 'min_classes': 2, 'label_column': None, 'labelled': True},
     'io.load_mnist': {'data_dir': None},

@@ -32,11 +32,11 @@ NAMES = {
         retrieval score_queries verification_pairs verify
     """,
     'gluon': """
-        CenterLoss
+        CenterLoss ClassBalancedSampler
     """,
     'io': """
-        Augmentation CenterLossIter Images PartIter Preprocessing image_iter list_images load_mnist mnist_iter
-        read_idx readable_images with_progress
+        Augmentation CenterLossIter ClassBalancedIter Images PartIter Preprocessing image_iter list_images
+        load_mnist mnist_iter read_idx readable_images with_progress
     """,
     'launch': """
         JobError launch main

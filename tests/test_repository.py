@@ -21,7 +21,7 @@ EXAMPLES = sorted((REPOSITORY / 'examples').glob('*.py'))
 LEVELS = [
     {'_compat', '_program'},
     {'_checks', '_choices', '_files', '_optional', '_source_options'},
-    {'_mxnet'},
+    {'_class_balanced', '_mxnet'},
     {'operator'},
     {'symbol', 'gluon', 'evaluation'},
     {'optimizer', 'metric', 'io'},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from mxnet.io import NDArrayIter
 
-from ..io import Augmentation, CenterLossIter, Images, image_iter
+from ..io import Augmentation, CenterLossIter, ClassBalancedIter, Images, image_iter
 from .arrays import Samples
 
 
@@ -17,6 +17,7 @@ def samples_iter(
     rand_mirror: bool = False,
     ignore_label: float | None = None,
     augmentation: Augmentation | None = None,
+    samples_per_class: int | None = None,
 ) -> CenterLossIter:
     """Serve samples in batches, with one label for both losses.
 
@@ -38,6 +39,9 @@ def samples_iter(
         Replaces the center labels of padding, see `io.CenterLossIter`.
     augmentation : io.Augmentation or None
         What else is changed at random in each picture; for pictures in files only.
+    samples_per_class : int or None
+        K: batches of batch_size / K classes with K samples of each, drawn at every reset whatever `shuffle`
+        says, see `io.ClassBalancedIter`. None: each sample once an epoch.
 
     Returns
     -------
@@ -47,8 +51,9 @@ def samples_iter(
     Raises
     ------
     ValueError
-        `batch_size` is more than the number of pictures in files, `image_size` is missing for them, or
-        `rand_mirror` or `augmentation` is given for arrays.
+        `batch_size` is more than the number of pictures in files, `image_size` is missing for them,
+        `rand_mirror` or `augmentation` is given for arrays, or there are no such batches of
+        `samples_per_class`.
 
     Examples
     --------
@@ -56,12 +61,23 @@ def samples_iter(
     (100, 1, 28, 28)
     """
     if isinstance(samples, Images):
-        return image_iter(samples, batch_size, image_size, shuffle, rand_mirror, ignore_label, augmentation)
+        return image_iter(
+            samples,
+            batch_size,
+            image_size,
+            shuffle,
+            rand_mirror,
+            ignore_label,
+            augmentation,
+            samples_per_class=samples_per_class,
+        )
     if rand_mirror:
         raise ValueError('rand_mirror=True: only pictures in files can be mirrored')
     if augmentation is not None and any(augmentation):
         raise ValueError(f'augmentation={augmentation}: only pictures in files can be changed at random')
     labels = samples.labels.astype(np.float32)
-    return CenterLossIter(
-        NDArrayIter(samples.images, labels, batch_size, shuffle=shuffle), ignore_label=ignore_label
-    )
+    if samples_per_class is None:
+        data_iter = NDArrayIter(samples.images, labels, batch_size, shuffle=shuffle)
+    else:
+        data_iter = ClassBalancedIter(samples.images, labels, batch_size, samples_per_class)
+    return CenterLossIter(data_iter, ignore_label=ignore_label)

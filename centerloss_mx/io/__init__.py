@@ -21,11 +21,14 @@ files of MNIST. `mnist_iter` serves them:
 
 >>> images = list_images('birds')  # doctest: +SKIP
 >>> train = image_iter(images, batch_size=32, image_size=64, shuffle=True)  # doctest: +SKIP
+
+`ClassBalancedIter`, and `image_iter` with `samples_per_class`, serve batches of P classes x K samples.
 """
 
 from .._optional import with_progress
 from .augmentation import Augmentation
 from .center_loss_iter import CenterLossIter
+from .class_balanced_iter import ClassBalancedIter
 from .idx import read_idx
 from .image_iter import image_iter
 from .images import Images, readable_images
@@ -37,6 +40,7 @@ from .preprocessing import Preprocessing
 __all__ = [
     'Augmentation',
     'CenterLossIter',
+    'ClassBalancedIter',
     'Images',
     'PartIter',
     'Preprocessing',

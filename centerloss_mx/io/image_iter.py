@@ -13,6 +13,7 @@ from mxnet import ndarray as nd
 from mxnet.ndarray import NDArray
 
 from .._checks import check_size
+from .._class_balanced import ClassBalanced
 from .._mxnet.arrays import host_view
 from .augmentation import Augmentation, check_augmentation, draws
 from .center_loss_iter import CenterLossIter
@@ -34,6 +35,7 @@ def image_iter(
     ignore_label: float | None = None,
     augmentation: Augmentation | None = None,
     num_threads: int | None = None,
+    samples_per_class: int | None = None,
 ) -> CenterLossIter:
     """Serve pictures in batches, with one label for both losses.
 
@@ -59,6 +61,9 @@ def image_iter(
     num_threads : int or None
         Number of threads that decode, and prepare the next two batches; None: one for each processor, 4 at
         most. Batches do not depend on it.
+    samples_per_class : int or None
+        K: batches of batch_size / K classes with K pictures of each, drawn at every reset with the same
+        generator, whatever `shuffle` says, see `ClassBalancedIter`. None: each picture once an epoch.
 
     Returns
     -------
@@ -71,13 +76,17 @@ def image_iter(
     Raises
     ------
     ValueError
-        `batch_size` is more than the number of pictures, there is no size, or a value is outside its range.
+        `batch_size` is more than the number of pictures, there is no size, a value is outside its range, or
+        there are no such batches of `samples_per_class`.
 
     Examples
     --------
     >>> train = image_iter(images, batch_size=32, image_size=64, shuffle=True)  # doctest: +SKIP
     """
-    if batch_size > len(images.labels):
+    balanced = (
+        None if samples_per_class is None else ClassBalanced(images.labels, batch_size, samples_per_class)
+    )
+    if balanced is None and batch_size > len(images.labels):
         raise ValueError(f'batch_size {batch_size} is more than the {len(images.labels)} pictures')
     given = preprocessing_of(image_size).over(images.preprocessing)
     preprocessing = preprocessing_of(*given).over(IMAGENET)
@@ -90,19 +99,25 @@ def image_iter(
     check_augmentation(augmentation)
     augmentation = augmentation._replace(rand_mirror=rand_mirror or augmentation.rand_mirror)
     loader = PictureLoader(images, preprocessing, augmentation)
-    samples = _PictureIter(loader, images.labels, batch_size, shuffle, num_threads)
+    samples = _PictureIter(loader, images.labels, batch_size, shuffle, num_threads, balanced)
     return CenterLossIter(samples, ignore_label=ignore_label)
 
 
 class _PictureIter(mxio.DataIter):
-    """Pictures in batches, in the order of `mxnet.image.ImageIter` for the same seed."""
+    """Pictures in batches, in the order of `mxnet.image.ImageIter` for the same seed, or class-balanced."""
 
     def __init__(
-        self, loader: PictureLoader, labels: np.ndarray, batch_size: int, shuffle: bool, num_threads: int
+        self,
+        loader: PictureLoader,
+        labels: np.ndarray,
+        batch_size: int,
+        shuffle: bool,
+        num_threads: int,
+        balanced: ClassBalanced | None,
     ) -> None:
         super().__init__(batch_size)
         self.loader, self.labels = loader, labels.astype(np.float32)
-        self.shuffle, self.num_threads = shuffle, num_threads
+        self.shuffle, self.num_threads, self.balanced = shuffle, num_threads, balanced
         shape = (batch_size, 3, *loader.size)
         self.provide_data = [mxio.DataDesc('data', shape, np.float32, 'NCHW')]
         self.provide_label = [mxio.DataDesc('softmax_label', (batch_size,), np.float32, 'N')]
@@ -113,16 +128,22 @@ class _PictureIter(mxio.DataIter):
 
     def reset(self) -> None:
         """Begin the next epoch, and draw all that is random in it: threads may read as far as they like."""
-        if self.shuffle:
-            random.shuffle(self.order)
-        padding = self.order[: self.num_batches * self.batch_size - len(self.order)]
-        rows = [*self.order, *padding]
+        rows, num_padding = self._rows()
         augmentation = self.loader.augmentation
         mirrored = [augmentation.rand_mirror and random.random() < 0.5 for _ in rows]
         seed = random.getrandbits(64) if draws(augmentation) else None
-        self.epoch = _Epoch(self.loader, self.labels, self.batch_size, rows, mirrored, len(padding), seed)
+        self.epoch = _Epoch(self.loader, self.labels, self.batch_size, rows, mirrored, num_padding, seed)
         self.num_served = 0
         self.ahead: Iterator[Any] | None = None  # threads begin with the first batch
+
+    def _rows(self) -> tuple[list[int], int]:
+        """The rows of an epoch, and how many of the last of them are padding."""
+        if self.balanced is not None:
+            return self.balanced.epoch(random.shuffle), 0
+        if self.shuffle:
+            random.shuffle(self.order)
+        padding = self.order[: self.num_batches * self.batch_size - len(self.order)]
+        return [*self.order, *padding], len(padding)
 
     def next(self) -> mxio.DataBatch:
         """Return the next batch; ValueError names the first of its pictures that cannot be served."""

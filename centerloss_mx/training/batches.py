@@ -52,16 +52,17 @@ def training_iter(
     rand_mirror: bool,
     augmentation: Augmentation | None,
     kvstore: str | KVStore,
+    samples_per_class: int | None = None,
 ) -> DataIter:
     """Serve the labels that a network reads, in shuffled batches, of which each worker gets its part.
 
     Rows that pad the last batch get the label that the center losses ignore. If there is no such label, they
-    keep that of the sample that they repeat.
+    keep that of the sample that they repeat. With `samples_per_class` there are none.
     """
     ignored = {info.ignored for info in describe(symbol) if info.label == CENTER_LABEL}
     ignore_label = ignored.pop() if len(ignored) == 1 else None
     data_iter: DataIter = samples_iter(
-        samples, batch_size, image_size, True, rand_mirror, ignore_label, augmentation
+        samples, batch_size, image_size, True, rand_mirror, ignore_label, augmentation, samples_per_class
     )
     if CENTER_LABEL not in label_names(symbol):
         data_iter = data_iter.data_iter

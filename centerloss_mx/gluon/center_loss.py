@@ -10,11 +10,11 @@ from mxnet.gluon.loss import Loss
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-from ._checks import check_size
-from ._mxnet.arrays import check_legacy_arrays
-from ._mxnet.parameters import MovingParameter
-from .operator import CenterLossPerSampleProp
-from .operator.labels import check_labels
+from .._checks import check_size
+from .._mxnet.arrays import check_legacy_arrays
+from .._mxnet.parameters import MovingParameter
+from ..operator import CenterLossPerSampleProp
+from ..operator.labels import check_labels
 
 __all__ = ['CenterLoss']
 
