@@ -4,7 +4,13 @@ from .._files import write_whole
 from .._mxnet.arrays import with_all_rows
 from .._mxnet.writers import save_whole
 from .centers import centers_to_aux, centers_to_kvstore, find_centers
-from .checkpoint import latest_checkpoint, load_checkpoint, remove_checkpoints, save_checkpoint
+from .checkpoint import (
+    best_checkpoint,
+    latest_checkpoint,
+    load_checkpoint,
+    remove_checkpoints,
+    save_checkpoint,
+)
 from .extractor import FeatureExtractor, feature_extractor
 from .features import Features, load_features, save_features
 from .network import internal_output, load_symbol
@@ -15,6 +21,7 @@ from .start_centers import start_centers
 __all__ = [
     'FeatureExtractor',
     'Features',
+    'best_checkpoint',
     'centers_to_aux',
     'centers_to_kvstore',
     'export_onnx',

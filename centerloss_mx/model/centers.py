@@ -8,7 +8,7 @@ from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from .._mxnet.arrays import with_all_rows
-from ..symbol.description import describe, find_center_loss
+from ..symbol.description import CenterLossInfo, describe, find_center_loss
 
 
 def find_centers(
@@ -53,6 +53,23 @@ def find_centers(
     if len(centers.shape) != 2 or len(centers) != info.num_class:
         raise ValueError(f'{info.centers} of shape {centers.shape}; expected ({info.num_class}, D)')
     return centers.asnumpy()[:, info.columns]
+
+
+def with_centers(
+    params: tuple[dict[str, NDArray], dict[str, NDArray]],
+    info: CenterLossInfo,
+    rows: np.ndarray,
+    centers: np.ndarray,
+) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
+    """Return parameters and auxiliary states with other centers in some rows."""
+    arg_params, aux_params = map(dict, params)
+    home = aux_params if info.storage == 'auxiliary state' else arg_params
+    old = home[info.centers]
+    values = old.asnumpy()
+    values[rows, info.columns] = centers
+    new = nd.array(values, dtype=values.dtype)
+    home[info.centers] = with_all_rows(new) if old.stype == 'row_sparse' else new
+    return arg_params, aux_params
 
 
 def centers_to_kvstore(

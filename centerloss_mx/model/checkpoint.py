@@ -6,7 +6,7 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Collection, Iterator, Mapping
 
 from mxnet import ndarray as nd
 from mxnet.module import Module
@@ -19,7 +19,7 @@ from .._mxnet.files import read_params
 from .._mxnet.writers import save_whole
 from ..symbol.description import describe, with_batchsize
 from .network import load_symbol
-from .notes import with_notes
+from .notes import noted, with_note, with_notes
 
 
 def save_checkpoint(
@@ -51,7 +51,7 @@ def save_checkpoint(
         Number of epochs trained, 0..9999.
     notes : mapping of str to object or None
         Entries for the symbol file, JSON values: `class_names`, the names of the classes, and `pictures`,
-        whether the samples were pictures as `io.image_iter` serves them.
+        whether the samples were pictures as `io.image_iter` serves them. None removes an earlier value.
 
     Raises
     ------
@@ -87,12 +87,16 @@ def write_checkpoint(
     module: Module, prefix: str | os.PathLike, epoch: int, network: str, with_states: bool
 ) -> None:
     """Write the files of a checkpoint, each whole, the parameters last; `network` is JSON."""
-    path, content = Path(f'{prefix}-symbol.json'), network.encode()
-    if not (path.is_file() and path.read_bytes() == content):  # earlier checkpoints need the file, too
-        write_bytes(path, content)
+    _write_network(prefix, network)
     if with_states:
         save_whole(f'{prefix}-{epoch:04d}.states', module.save_optimizer_states)
     save_whole(f'{prefix}-{epoch:04d}.params', module.save_params)
+
+
+def _write_network(prefix: str | os.PathLike, network: str) -> None:
+    path, content = Path(f'{prefix}-symbol.json'), network.encode()
+    if not (path.is_file() and path.read_bytes() == content):  # earlier checkpoints need the file, too
+        write_bytes(path, content)
 
 
 def _without_states(module: Module, checkpoint: str) -> None:
@@ -197,10 +201,48 @@ def latest_checkpoint(prefix: str | os.PathLike) -> int | None:
     >>> latest_checkpoint('runs/none') is None
     True
     """
-    return max((epoch for epoch, path in _files(prefix) if path.suffix == '.params'), default=None)
+    return max(saved_epochs(prefix), default=None)
 
 
-def remove_checkpoints(prefix: str | os.PathLike, keep: int | None = None) -> None:
+def saved_epochs(prefix: str | os.PathLike) -> list[int]:
+    """Return the epochs of the checkpoints that there are, in no order."""
+    return [epoch for epoch, path in _files(prefix) if path.suffix == '.params']
+
+
+def best_checkpoint(prefix: str | os.PathLike) -> int | None:
+    """Return the epoch of the best checkpoint: that which `training.Training` has selected.
+
+    Parameters
+    ----------
+    prefix : path-like
+        As given to `save_checkpoint`.
+
+    Returns
+    -------
+    int or None
+        None: no checkpoint was selected, or the selected one is no longer there.
+
+    Raises
+    ------
+    ValueError
+        The symbol file is damaged.
+
+    Examples
+    --------
+    >>> best_checkpoint('runs/none') is None
+    True
+    """
+    saved = saved_epochs(prefix)
+    best = noted(load_symbol(f'{prefix}-symbol.json'), 'best_epoch', int) if saved else None
+    return best if best in saved else None
+
+
+def note_best(prefix: str | os.PathLike, epoch: int | None) -> None:
+    """Write to the symbol file which checkpoint is the best; None: there is no such checkpoint."""
+    _write_network(prefix, with_note(load_symbol(f'{prefix}-symbol.json'), 'best_epoch', epoch).tojson())
+
+
+def remove_checkpoints(prefix: str | os.PathLike, keep: int | Collection[int | None] | None = None) -> None:
     """Remove the checkpoints of a prefix: parameters and optimizer states.
 
     The symbol file, which all checkpoints of a prefix share, stays. Temporary files that killed processes
@@ -210,8 +252,8 @@ def remove_checkpoints(prefix: str | os.PathLike, keep: int | None = None) -> No
     ----------
     prefix : path-like
         As given to `save_checkpoint`.
-    keep : int or None
-        Epoch of the checkpoint that stays; None: all are removed.
+    keep : int, collection of int or None
+        Epochs of the checkpoints that stay; None: all are removed.
 
     Raises
     ------
@@ -222,9 +264,10 @@ def remove_checkpoints(prefix: str | os.PathLike, keep: int | None = None) -> No
     --------
     >>> remove_checkpoints('runs/lenet', keep=12)  # doctest: +SKIP
     """
+    kept = keep if isinstance(keep, Collection) else (keep,)
     # The parameters go before their states, the latest at the end: the rest can be loaded at each moment.
     for epoch, path in sorted(_files(prefix), key=lambda file: (file[0], file[1].suffix)):
-        if epoch != keep:
+        if epoch not in kept:
             path.unlink()
     remove_partial_files(f'{prefix}-')
 

@@ -22,6 +22,7 @@ from .._optional import with_progress
 from ..io import Images, Preprocessing, image_iter, list_images
 from ..io.center_loss_iter import as_desc
 from ..io.preprocessing import Size
+from ..symbol.names import EMBEDDING_OUTPUT
 from .checkpoint import load_checkpoint
 from .network import internal_output
 from .notes import noted, noted_preprocessing
@@ -30,7 +31,7 @@ from .notes import noted, noted_preprocessing
 def feature_extractor(
     prefix: str | os.PathLike,
     epoch: int | None = None,
-    layer: str = 'embedding_output',
+    layer: str | None = None,
     ctx: Context | None = None,
     data_name: str = 'data',
 ) -> FeatureExtractor:
@@ -78,8 +79,9 @@ class FeatureExtractor:
     arg_params, aux_params : dict of str to NDArray
         Its parameters, as `Module.get_params` and `load_checkpoint` return them. Those that the layer does
         not need are ignored.
-    layer : str
-        Name of the internal output.
+    layer : str or None
+        Name of the internal output; None: that which the training measured, if recorded, else
+        ``'embedding_output'``.
     ctx : mxnet.Context or None
         The device; None: the CPU.
     data_name : str
@@ -87,6 +89,8 @@ class FeatureExtractor:
 
     Attributes
     ----------
+    layer : str
+        Name of the internal output.
     data_shape : tuple of int or None
         Shape of a sample, if `save_checkpoint` has recorded it in the symbol.
     class_names : list of str or None
@@ -112,12 +116,13 @@ class FeatureExtractor:
         symbol: Symbol,
         arg_params: dict[str, NDArray],
         aux_params: dict[str, NDArray],
-        layer: str = 'embedding_output',
+        layer: str | None = None,
         ctx: Context | None = None,
         data_name: str = 'data',
     ) -> None:
         ctx = ctx[0] if isinstance(ctx, (list, tuple)) else ctx  # as Module takes them
-        self.symbol, self.ctx, self.data_name = internal_output(symbol, layer), ctx or cpu(), data_name
+        self.layer: str = layer or noted(symbol, 'layer', str, data_name) or EMBEDDING_OUTPUT
+        self.symbol, self.ctx, self.data_name = internal_output(symbol, self.layer), ctx or cpu(), data_name
         shape = noted(self.symbol, 'data_shape', list, data_name)
         self.data_shape: tuple[int, ...] | None = None if shape is None else tuple(shape)
         self.class_names: list[str] | None = noted(self.symbol, 'class_names', list, data_name)
@@ -128,7 +133,7 @@ class FeatureExtractor:
         missing = [name for name in arguments if name not in arg_params]
         missing += [name for name in states if name not in aux_params]
         if missing:
-            raise ValueError(f'there is no parameter {missing[0]}, which {layer} needs')
+            raise ValueError(f'there is no parameter {missing[0]}, which {self.layer} needs')
         self.arg_params = {name: arg_params[name].copy() for name in arguments}
         self.aux_params = {name: aux_params[name].copy() for name in states}
         self._prepare()

@@ -23,10 +23,26 @@ def with_notes(module: Module, notes: Mapping[str, Any]) -> Symbol:
     """Return a copy of the network of a module; its data inputs hold the shape of a sample and the notes."""
     symbol = load_json(module.symbol.tojson())  # a copy, because attributes are set in place
     for desc in module.data_shapes:
-        notes_of_input = {'data_shape': desc[1][1:], **notes}
-        attributes = {f'__{name}__': json.dumps(value) for name, value in notes_of_input.items()}
-        symbol.get_internals()[desc[0]]._set_attr(**attributes)
+        _note(symbol.get_internals()[desc[0]], {'data_shape': desc[1][1:], **notes})
     return symbol
+
+
+def with_note(symbol: Symbol, name: str, value: Any) -> Symbol:
+    """Return a copy of a network that `with_notes` has made, with another value of a note."""
+    symbol = load_json(symbol.tojson())
+    for data_name, attributes in symbol.attr_dict().items():
+        if '__data_shape__' in attributes:
+            _note(symbol.get_internals()[data_name], {name: value})
+    return symbol
+
+
+def _note(variable: Symbol, notes: Mapping[str, Any]) -> None:
+    """Set attributes; None takes the place of a value that is there, and is not recorded elsewhere."""
+    there = variable.list_attr()
+    attributes = {f'__{name}__': value for name, value in notes.items()}
+    variable._set_attr(
+        **{name: json.dumps(value) for name, value in attributes.items() if value is not None or name in there}
+    )
 
 
 def noted(symbol: Symbol, name: str, kind: type[Any], data_name: str = 'data') -> Any:

@@ -26,7 +26,7 @@ def export_onnx(
     prefix: str | os.PathLike,
     epoch: int | None,
     path: str | os.PathLike,
-    layer: str = 'embedding_output',
+    layer: str | None = None,
     data_shape: tuple[int, ...] | None = None,
     data_name: str = 'data',
 ) -> None:
@@ -45,8 +45,8 @@ def export_onnx(
         The file to write; its folder must exist. It has the input `data_name` (N, ...), float32, and one
         output (N, D). Its metadata have the ``fit``, ``mean`` and ``std`` of the pictures of the training, if
         the checkpoint records them, see `io.Preprocessing`.
-    layer : str
-        Name of the internal output.
+    layer : str or None
+        Name of the internal output; None: as for `FeatureExtractor`.
     data_shape : tuple of int or None
         Shape of a sample, without the batch; None: the one that `save_checkpoint` has recorded.
     data_name : str

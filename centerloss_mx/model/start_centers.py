@@ -5,17 +5,16 @@ from __future__ import annotations
 from itertools import islice
 
 import numpy as np
-from mxnet import ndarray as nd
 from mxnet.io import DataIter
 from mxnet.module import Module
 
 from .._checks import check_size
-from .._mxnet.arrays import with_all_rows
 from .._mxnet.iterators import num_padding, without_rolling
 from ..operator.labels import check_labels, group_by_class
 from ..operator.numpy_rows import HostRows
 from ..symbol.description import CenterLossInfo, find_center_loss
 from ..symbol.names import CENTER_LABEL
+from .centers import find_centers, with_centers
 from .extractor import FeatureExtractor
 
 
@@ -84,27 +83,19 @@ def start_centers(
         info = info._replace(label=CENTER_LABEL)  # the network computes its label, from this one as a rule
     if info.label not in label_names:
         raise ValueError(f'the iterator has no label {info.label!r}; it has {", ".join(label_names)}')
-    in_state = info.storage == 'auxiliary state'
-    if not in_state and module.optimizer_initialized and module._update_on_kvstore:
+    if info.storage != 'auxiliary state' and module.optimizer_initialized and module._update_on_kvstore:
         raise ValueError(
             f'the KVStore updates {info.centers} already; call start_centers before init_optimizer and fit'
         )
 
-    arg_params, aux_params = module.get_params()
-    params = aux_params if in_state else arg_params
-    data_name = module.data_shapes[0][0]
+    params = module.get_params()
     extractor = FeatureExtractor(
-        module.symbol, arg_params, aux_params, info.feature, module._context[0], data_name
+        module.symbol, *params, info.feature, module._context[0], module.data_shapes[0][0]
     )
-    old = params[info.centers]
-    centers = old.asnumpy()
-    values = centers[:, info.columns]  # a view
-    sums, counts = _sum_by_class(extractor, data_iter, num_batches, info, values.shape[1])
+    dim = find_centers(module.symbol, *params, info.name).shape[1]
+    sums, counts = _sum_by_class(extractor, data_iter, num_batches, info, dim)
     seen = np.flatnonzero(counts)
-    values[seen] = sums[seen] / counts[seen, np.newaxis]
-    started = nd.array(centers, dtype=centers.dtype)
-    params[info.centers] = with_all_rows(started) if old.stype == 'row_sparse' else started
-    module.set_params(arg_params, aux_params)
+    module.set_params(*with_centers(params, info, seen, sums[seen] / counts[seen, np.newaxis]))
     return seen
 
 
