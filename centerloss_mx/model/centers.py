@@ -55,14 +55,21 @@ def find_centers(
     return centers.asnumpy()[:, info.columns]
 
 
+def centers_dim(arg_params: dict[str, NDArray], aux_params: dict[str, NDArray], info: CenterLossInfo) -> int:
+    """Return D of the centers of a center loss, (num_class, D)."""
+    width: int = {**arg_params, **aux_params}[info.centers].shape[1]
+    return len(range(width)[info.columns])
+
+
 def with_centers(
-    params: tuple[dict[str, NDArray], dict[str, NDArray]],
+    arg_params: dict[str, NDArray],
+    aux_params: dict[str, NDArray],
     info: CenterLossInfo,
     rows: np.ndarray,
     centers: np.ndarray,
 ) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
-    """Return parameters and auxiliary states with other centers in some rows."""
-    arg_params, aux_params = map(dict, params)
+    """Return parameters and auxiliary states with other centers, (len(rows), D), in some rows."""
+    arg_params, aux_params = dict(arg_params), dict(aux_params)
     home = aux_params if info.storage == 'auxiliary state' else arg_params
     old = home[info.centers]
     values = old.asnumpy()

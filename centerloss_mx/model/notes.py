@@ -41,7 +41,11 @@ def _note(variable: Symbol, notes: Mapping[str, Any]) -> None:
     there = variable.list_attr()
     attributes = {f'__{name}__': value for name, value in notes.items()}
     variable._set_attr(
-        **{name: json.dumps(value) for name, value in attributes.items() if value is not None or name in there}
+        **{
+            name: json.dumps(value)
+            for name, value in attributes.items()
+            if value is not None or name in there
+        }
     )
 
 

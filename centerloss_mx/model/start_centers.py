@@ -14,7 +14,7 @@ from ..operator.labels import check_labels, group_by_class
 from ..operator.numpy_rows import HostRows
 from ..symbol.description import CenterLossInfo, find_center_loss
 from ..symbol.names import CENTER_LABEL
-from .centers import find_centers, with_centers
+from .centers import centers_dim, with_centers
 from .extractor import FeatureExtractor
 
 
@@ -88,14 +88,16 @@ def start_centers(
             f'the KVStore updates {info.centers} already; call start_centers before init_optimizer and fit'
         )
 
-    params = module.get_params()
+    arg_params, aux_params = module.get_params()
+    data_name = module.data_shapes[0][0]
     extractor = FeatureExtractor(
-        module.symbol, *params, info.feature, module._context[0], module.data_shapes[0][0]
+        module.symbol, arg_params, aux_params, info.feature, module._context[0], data_name
     )
-    dim = find_centers(module.symbol, *params, info.name).shape[1]
+    dim = centers_dim(arg_params, aux_params, info)
     sums, counts = _sum_by_class(extractor, data_iter, num_batches, info, dim)
     seen = np.flatnonzero(counts)
-    module.set_params(*with_centers(params, info, seen, sums[seen] / counts[seen, np.newaxis]))
+    means = sums[seen] / counts[seen, np.newaxis]
+    module.set_params(*with_centers(arg_params, aux_params, info, seen, means))
     return seen
 
 

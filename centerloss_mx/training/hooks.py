@@ -6,29 +6,49 @@ import logging
 from typing import Any, Callable, Mapping, Protocol
 
 import numpy as np
+from mxnet.context import Context
+from mxnet.initializer import Initializer
+from mxnet.kvstore import KVStore
 from mxnet.metric import EvalMetric
 from mxnet.model import BatchEndParam
 from mxnet.ndarray import NDArray
+from mxnet.symbol import Symbol
 
 from ..callback import ProgressBar
 from ..dataset import Samples
+from ..model import Features
 from ..module import Module
 
 
 class TrainingState(Protocol):
-    """The attributes and methods of `Training` that hooks use; its docstring describes them."""
+    """The attributes and methods of `Training` that hooks and its parts use; its docstring describes them."""
 
+    symbol: Symbol
     title: str
     train: Samples
     test: Samples | None
+    layer: str
+    seed: int
+    rand_mirror: bool
     num_epoch: int
     num_batches: int
+    num_workers: int
+    leads: bool
+    context: list[Context]
+    kvstore: str | KVStore
+    optimizer: str
     optimizer_params: dict[str, Any]
+    initializer: Initializer
+    arg_params: Mapping[str, NDArray]
+    aux_params: Mapping[str, NDArray]
+    start_centers: bool | Features | None
+    select: str | None
     logger: logging.Logger
     metric: EvalMetric
     module: Module | None
     history: list[dict[str, Any]]
     test_features: np.ndarray
+    stop: str | None
 
     def predict(self, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
         """Compute features, (N, D), and classes, (N,)."""
@@ -40,8 +60,10 @@ class TrainingState(Protocol):
 class Hook:
     """Something to do during a training; a subclass defines the methods that it needs.
 
-    `Training.fit` calls the hooks in the order of its list, in the process of rank 0 only. An exception
-    in a hook ends the training.
+    `Training.fit` calls the hooks in the order of its list, in the process of rank 0 only, but those with
+    `every_worker` in all processes. An exception in a hook ends the training. To end it without an error, a
+    hook sets `training.stop` to a sentence that says why, in `begin` or `epoch_end`: the epoch's checkpoint
+    and history are written, and no other epoch begins.
 
     Examples
     --------
@@ -50,6 +72,8 @@ class Hook:
     ...         print(f'{epoch}: {training.history[-1]["ratio"]:.3f}')
     >>> training = Training(net, train, test, hooks=[Ratios()])  # doctest: +SKIP
     """
+
+    every_worker = False
 
     def begin(self, training: TrainingState, begin_epoch: int) -> None:
         """Prepare, before the first batch; `begin_epoch` epochs have been trained before."""
@@ -64,7 +88,7 @@ class Hook:
         """Act after each epoch, 1 for the first; `training.history[-1]` is its row."""
 
     def end(self, training: TrainingState) -> None:
-        """Act after the last epoch; not called if the training fails."""
+        """Act after the last epoch, or that which stopped the training; not called if it fails."""
 
 
 class AfterFirstBatch(Hook):
@@ -137,4 +161,5 @@ def _line(row: Mapping[str, Any]) -> str:
     shown = {'test_accuracy': 'test accuracy', 'test_precision_at_1': 'precision@1 of unseen classes'}
     name = next((name for name in shown if name in row), 'train_accuracy')
     ratio = f', ratio {row["ratio"]:.3f}' if 'ratio' in row else ''
-    return f'{shown.get(name, "training accuracy")} {row[name]:.2%}{ratio}, {row["seconds"]:.1f} s'
+    unseen = ''.join(f', {name} {value:.2%}' for name, value in row.items() if name.endswith('_map_at_r'))
+    return f'{shown.get(name, "training accuracy")} {row[name]:.2%}{ratio}{unseen}, {row["seconds"]:.1f} s'

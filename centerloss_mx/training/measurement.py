@@ -7,7 +7,8 @@ import time
 import numpy as np
 
 from .._checks import quantity
-from ..evaluation import cluster_ratio, retrieval
+from ..evaluation import cluster_ratio
+from ..evaluation.retrieval import precision_at_1
 from .hooks import Hook, TrainingState
 
 
@@ -63,11 +64,10 @@ class Measurement(Hook):
                 row['test_accuracy'] = float((predicted == training.test.labels).mean())
             try:  # of two classes, only features that are not finite or all equal are refused
                 if 'test_accuracy' not in row and np.bincount(training.test.labels).max() > 1:
-                    found = retrieval(training.test_features, training.test.labels)
-                    row['test_precision_at_1'] = found.precision_at_1
+                    row['test_precision_at_1'] = precision_at_1(training.test_features, training.test.labels)
                 row.update(cluster_ratio(training.test_features, training.test.labels)._asdict())
             except ValueError as error:
-                raise _diverged(training, epoch, error) from None
+                raise diverged(training, epoch, error) from None
         training.history.append({**row, 'seconds': seconds})
 
 
@@ -75,10 +75,11 @@ def _check_parameters(training: TrainingState, epoch: int) -> None:
     for params in training.parameters():
         for name, value in params.items():
             if not np.isfinite(value.asnumpy()).all():
-                raise _diverged(training, epoch, f'{name} is not finite')
+                raise diverged(training, epoch, f'{name} is not finite')
 
 
-def _diverged(training: TrainingState, epoch: int, reason: object) -> ValueError:
+def diverged(training: TrainingState, epoch: int, reason: object) -> ValueError:
+    """Return the error of a training whose features or parameters are not finite."""
     learning_rate = training.optimizer_params.get('learning_rate', 0.01)
     return ValueError(
         f'{training.title}, epoch {epoch}: training diverged ({reason}); '

@@ -16,11 +16,11 @@ import numpy as np
 from mxnet import random as mxrandom
 
 
-def seed_training(seed: int) -> None:
+def seed_training(seed: int, rand_mirror: bool) -> None:
     """Seed all three generators before the iterator and the weights are made."""
     np.random.seed(seed)
     random.seed(seed)
-    mxrandom.seed(seed)
+    seed_epoch(seed, 0, rand_mirror)
 
 
 def seed_epoch(seed: int, epoch: int, rand_mirror: bool) -> None:

@@ -22,7 +22,7 @@ def standard_hooks(
     on_epoch: Callable[[Any, np.ndarray], None] | None,
     on_begin: Callable[[], None] | None,
 ) -> list[Hook]:
-    """List the hooks of `Training.fit`, a user's own between measurement and history.
+    """List the hooks of `Training.fit` in this process, a user's own between measurement and history.
 
     A hook may add to the row of the history. These hold at each moment, also after kill -9 or on a full disk:
 
@@ -32,16 +32,17 @@ def standard_hooks(
     - The files of other hooks and the history cover each epoch up to that of the last checkpoint: the
       checkpoint is saved after them, and only then the one before it is removed.
     - If the history has rows, there is a checkpoint: the first row is written after the first checkpoint.
+    - The best checkpoint that the symbol file notes is there.
     """
     hooks: list[Hook] = [Measurement()]
     hooks += own
     hooks += [] if prefix is None else [NoEarlierCheckpoint(prefix)]
     hooks += [] if history is None else [HistoryFile(history)]
     hooks += [] if on_epoch is None else [AfterEpoch(on_epoch)]
-    hooks += [] if prefix is None else [SampleRecordFile(prefix), Checkpoint(prefix)]
+    hooks += [] if prefix is None else [SampleRecordFile(prefix), Checkpoint(prefix, training.select)]
     hooks += [] if history is None else [FirstRow(history)]
     with_lines = training.test is not None or prefix is not None
     hooks += [Log()] if with_lines else []
     hooks += [Progress(with_lines)]
     hooks += [] if on_begin is None else [AfterFirstBatch(on_begin)]
-    return hooks
+    return hooks if training.leads else [hook for hook in hooks if hook.every_worker]

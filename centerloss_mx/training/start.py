@@ -3,67 +3,152 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
+import numpy as np
+from mxnet.io import DataIter
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from .._checks import first_names, quantity
 from .._files import check_file
-from ..model import noted
+from ..evaluation import class_means
+from ..model import Features, noted, start_centers
+from ..model.centers import centers_dim, with_centers
 from ..module import Module
+from ..symbol.description import find_center_loss
 from .batches import label_names
 from .history import read_history
-
-Params = Mapping[str, NDArray]
-
-
-def new_module(
-    symbol: Symbol, arg_params: Params, aux_params: Params, **options: Any
-) -> tuple[Module, Params, Params]:
-    """Make a module, and select the parameters that its network has."""
-    arg_params = _only(arg_params, symbol.list_arguments())
-    aux_params = _only(aux_params, symbol.list_auxiliary_states())
-    return Module(symbol, **options), arg_params, aux_params
+from .hooks import TrainingState
+from .sample_record import check_samples
+from .seeds import seed_training
 
 
-def load_module(
-    prefix: str | os.PathLike,
-    epoch: int,
-    symbol: Symbol,
-    class_names: Sequence[str],
-    logger: logging.Logger,
-    **options: Any,
-) -> tuple[Module, Params, Params]:
-    """Load the module and the parameters of a checkpoint; warn if its network is not that of a symbol.
+class Start(NamedTuple):
+    """A module, the parameters that it starts with, and the rows of the epochs before."""
+
+    module: Module
+    arg_params: dict[str, NDArray]
+    aux_params: dict[str, NDArray]
+    history: list[dict[str, Any]]
+
+
+def begin(training: TrainingState, batches: Callable[[], DataIter]) -> Start:
+    """Make a module, and select the parameters that its network has; `batches` makes the training's iterator.
 
     Raises
     ------
     ValueError
-        The checkpoint was trained on other classes, or has other labels.
-    FileNotFoundError
-        A file of it does not exist.
+        The centers cannot start as wanted, see `_with_started_centers`.
     """
-    if options.get('load_optimizer_states'):
+    arg_params = _only(training.arg_params, training.symbol.list_arguments())
+    aux_params = _only(training.aux_params, training.symbol.list_auxiliary_states())
+    start = Start(_module(training), arg_params, aux_params, [])
+    if training.start_centers:
+        start = _with_started_centers(training, start, batches())
+        seed_training(training.seed, training.rand_mirror)  # the order of the samples stays as without this
+    return start
+
+
+def _module(training: TrainingState) -> Module:
+    return Module(training.symbol, **_options(training))
+
+
+def _options(training: TrainingState) -> dict[str, Any]:
+    names = label_names(training.symbol)
+    return {'context': training.context, 'logger': training.logger, 'label_names': names}
+
+
+def _with_started_centers(training: TrainingState, start: Start, data_iter: DataIter) -> Start:
+    """Draw what else the network starts with, and start its centers; the iterator is used up.
+
+    Raises
+    ------
+    ValueError
+        The network has no center loss, or several; the features have another dimension or no labels, or none
+        of them is of a class that is trained on; or as `model.start_centers`.
+    """
+    module, features = start.module, training.start_centers
+    info = find_center_loss(module.symbol)
+    module.bind(data_iter.provide_data, data_iter.provide_label)
+    module.init_params(training.initializer, start.arg_params, start.aux_params, allow_missing=True)
+    if not isinstance(features, Features):
+        start_centers(module, data_iter)
+    arg_params, aux_params = module.get_params()
+    if isinstance(features, Features):
+        rows, means = _means_by_name(features, training.train.class_names)
+        dim = centers_dim(arg_params, aux_params, info)
+        if means.shape[1] != dim:
+            raise ValueError(
+                f'start_centers: features of shape {features.features.shape}; expected (N, {dim})'
+            )
+        arg_params, aux_params = with_centers(arg_params, aux_params, info, rows, means)
+    return Start(_module(training), arg_params, aux_params, [])  # the one that has drawn them is bound
+
+
+def resume(
+    training: TrainingState,
+    prefix: str | os.PathLike | None,
+    history: str | os.PathLike | None,
+    epoch: int,
+) -> Start:
+    """Load the module of a checkpoint with its history; warn if its network is not that of the training.
+
+    Raises
+    ------
+    ValueError
+        The checkpoint or the history belongs to another training, or to other samples; or there is no prefix.
+    FileNotFoundError
+        A file does not exist.
+    """
+    if prefix is None:
+        raise ValueError(f'begin_epoch={epoch}, prefix=None: expected the prefix of a checkpoint')
+    rows = training.history[:epoch] if history is None else load_history(history, epoch, prefix)
+    with_states = isinstance(training.kvstore, str)  # servers keep theirs
+    if with_states:
         check_file(f'{prefix}-{epoch:04d}.states', 'expected the optimizer states of the checkpoint')
-    module = Module.load(str(prefix), epoch, logger=logger, **options)
-    before = noted(module.symbol, 'class_names', list)
+    module = Module.load(str(prefix), epoch, with_states, **_options(training))
+    _check_classes(prefix, module.symbol, training.train.class_names)
+    _check_network(prefix, module.symbol, training)
+    check_samples(prefix, training.train, training.test, training.logger)
+    arg_params, aux_params = module.get_params()
+    return Start(module, arg_params, aux_params, rows)
+
+
+def _check_classes(prefix: str | os.PathLike, symbol: Symbol, class_names: Sequence[str]) -> None:
+    before = noted(symbol, 'class_names', list)
     if before not in (None, class_names):
         raise ValueError(
             f'{prefix} was trained on {len(before)} classes ({first_names(before, 5)}), but these samples '
             f'have {len(class_names)} ({first_names(class_names, 5)}); expected the same classes'
         )
-    labels, labels_before = label_names(symbol), label_names(module.symbol)
+
+
+def _check_network(prefix: str | os.PathLike, symbol: Symbol, training: TrainingState) -> None:
+    labels, labels_before = label_names(training.symbol), label_names(symbol)
     if labels != labels_before:
         raise ValueError(
             f'{prefix} has a network with the labels {", ".join(labels_before)}, but this training has one '
             f'with {", ".join(labels)}; expected the same network'
         )
-    if _structure(module.symbol) != _structure(symbol):
-        logger.warning('%s has another network than this training: that of the checkpoint goes on', prefix)
-    return (module, *module.get_params())
+    if _structure(symbol) != _structure(training.symbol):
+        training.logger.warning(
+            '%s has another network than this training: that of the checkpoint goes on', prefix
+        )
+
+
+def _means_by_name(features: Features, class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the classes that there are features of, and the means, (num, D)."""
+    known, means = class_means(features.features, features.classes)
+    numbers = {name: number for number, name in enumerate(class_names)}
+    there = [row for row, name in enumerate(known) if name in numbers]
+    if not there:
+        raise ValueError(
+            f'start_centers: no feature is of a class that is trained on: they are of '
+            f'{first_names(known.tolist(), 5)}, and the training of {first_names(class_names, 5)}'
+        )
+    return np.array([numbers[name] for name in known[there]]), means[there]
 
 
 def load_history(path: str | os.PathLike, num_epoch: int, prefix: str | os.PathLike) -> list[dict[str, Any]]:
@@ -85,5 +170,5 @@ def _structure(symbol: Symbol) -> list[tuple[str, dict[str, str], list[list[int]
     return [(node['op'], node['attrs'], node['inputs']) for node in nodes]
 
 
-def _only(params: Params, names: Sequence[str]) -> dict[str, NDArray]:
+def _only(params: Mapping[str, NDArray], names: Sequence[str]) -> dict[str, NDArray]:
     return {name: params[name] for name in names if name in params}

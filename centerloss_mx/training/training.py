@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import nullcontext
-from functools import partial
 from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 from mxnet import context as mxcontext
 from mxnet.context import Context
 from mxnet.initializer import Initializer, Xavier
+from mxnet.io import DataIter
 from mxnet.kvstore import KVStore
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
@@ -19,18 +19,18 @@ from mxnet.symbol import Symbol
 from ..dataset import Samples
 from ..io import Augmentation, Images
 from ..metric import for_network
-from ..model import find_centers
+from ..model import Features, find_centers, internal_output
 from ..module import Module
 from ..symbol import describe
-from ..symbol.names import SOFTMAX_OUTPUT
-from .batches import label_names, num_batches, repeat_shuffles, training_iter
+from ..symbol.names import EMBEDDING_OUTPUT, SOFTMAX_OUTPUT
+from .batches import num_batches, repeat_shuffles, training_iter
 from .hooks import Hook
 from .lock import only_training
+from .loop import fit_with_hooks
 from .prediction import predict
-from .sample_record import check_samples
-from .seeds import seed_epoch, seed_training
+from .seeds import seed_training
 from .standard import standard_hooks
-from .start import Params, load_history, load_module, new_module
+from .start import begin, resume
 
 
 class Training:
@@ -77,6 +77,16 @@ class Training:
         Called in this order, after the measurement and before history and checkpoint are written.
     augmentation : io.Augmentation or None
         For pictures in files: what else is changed at random in the pictures to train with.
+    samples_per_class : int or None
+        Consecutive samples of each class in a batch, see `io.ClassBalancedIter`; None: any order.
+    layer : str
+        Name of the internal output that is measured; checkpoints record it for `model.FeatureExtractor`.
+    start_centers : bool, model.Features or None
+        Where centers start. True: at the class means of the first batches, see `model.start_centers`.
+        Features, as the center loss reads them: at the means of those of the class of the same name, if any.
+    select : str or None
+        A column of the history: the checkpoint of its best epoch is kept beside the last one, see
+        `model.best_checkpoint`. Higher is better, but for ``'own'`` and ``'ratio'``.
 
     Attributes
     ----------
@@ -86,13 +96,15 @@ class Training:
         A row for each epoch, by the names of the columns.
     test_features : numpy.ndarray
         Features of the test samples after the last epoch, (N, D); (0, 0) before and without test samples.
+    stop : str or None
+        Why a hook has ended the last `fit` before `num_epoch`; None: no hook has.
     leads : bool
         Whether this process prints and writes files: rank 0 in distributed training.
 
     Raises
     ------
     ValueError
-        The network has no output `softmax_output`.
+        The network has no output `softmax_output`, or none of the name `layer`.
 
     Examples
     --------
@@ -120,15 +132,21 @@ class Training:
         image_size: int | tuple[int, int] | None = None,
         rand_mirror: bool = False,
         initializer: Initializer | None = None,
-        arg_params: Params | None = None,
-        aux_params: Params | None = None,
+        arg_params: Mapping[str, NDArray] | None = None,
+        aux_params: Mapping[str, NDArray] | None = None,
         logger: logging.Logger | None = None,
         hooks: Sequence[Hook] = (),
         augmentation: Augmentation | None = None,
+        samples_per_class: int | None = None,
+        layer: str = EMBEDDING_OUTPUT,
+        start_centers: bool | Features | None = None,
+        select: str | None = None,
     ) -> None:
         if SOFTMAX_OUTPUT not in symbol.list_outputs():
             outputs = ', '.join(symbol.list_outputs())
             raise ValueError(f'{title}: the network has the outputs {outputs}; expected {SOFTMAX_OUTPUT}')
+        if layer != EMBEDDING_OUTPUT:
+            internal_output(symbol, layer)
         self.symbol, self.train, self.test, self.title = symbol, train, test, title
         self.batch_size, self.num_epoch, self.seed = batch_size, num_epoch, seed
         self.num_batches = num_batches(train, batch_size)
@@ -140,9 +158,13 @@ class Training:
         self.arg_params, self.aux_params = arg_params or {}, aux_params or {}
         self.logger = logging.getLogger(__name__) if logger is None else logger
         self.hooks = list(hooks)
+        self.samples_per_class, self.layer = samples_per_class, layer
+        self.start_centers, self.select = start_centers, select
+        self.num_workers: int = 1 if isinstance(kvstore, str) else kvstore.num_workers
         self.leads = isinstance(kvstore, str) or kvstore.rank == 0
         self.metric = for_network(symbol)
         self.module: Module | None = None
+        self.stop: str | None = None
         self.history: list[dict[str, Any]] = []
         self.test_features = np.zeros((0, 0))
 
@@ -183,33 +205,20 @@ class Training:
         # The workers of a distributed training share a prefix, and one of them writes.
         alone = nullcontext() if prefix is None or not self.leads else only_training(prefix)
         with alone:
-            return self._fit(prefix, history, begin_epoch, on_epoch, on_begin)
+            seed_training(self.seed, self.rand_mirror)
+            if begin_epoch:
+                start = resume(self, prefix, history, begin_epoch)
+            else:
+                start = begin(self, self._batches)
+            self.module, self.symbol, self.history = start.module, start.module.symbol, start.history
+            data_iter = self._batches()
+            repeat_shuffles(data_iter, begin_epoch, self.seed, self.rand_mirror)
+            hooks = standard_hooks(self, self.hooks, prefix, history, on_epoch, on_begin)
+            fit_with_hooks(self, hooks, data_iter, start, begin_epoch)
+        return start.module
 
-    def _fit(
-        self,
-        prefix: str | os.PathLike | None,
-        history: str | os.PathLike | None,
-        begin_epoch: int,
-        on_epoch: Callable[[Training, np.ndarray], None] | None,
-        on_begin: Callable[[], None] | None,
-    ) -> Module:
-        seed_training(self.seed)
-        seed_epoch(self.seed, 0, self.rand_mirror)
-        options: dict[str, Any] = {'context': self.context, 'logger': self.logger}
-        options['label_names'] = label_names(self.symbol)
-        rows = self.history
-        if not begin_epoch:
-            start = new_module(self.symbol, self.arg_params, self.aux_params, **options)
-        elif prefix is None:
-            raise ValueError(f'begin_epoch={begin_epoch}, prefix=None: expected the prefix of a checkpoint')
-        else:
-            rows = rows if history is None else load_history(history, begin_epoch, prefix)
-            options['load_optimizer_states'] = isinstance(self.kvstore, str)  # servers keep theirs
-            start = load_module(prefix, begin_epoch, self.symbol, self.train.class_names, **options)
-            check_samples(prefix, self.train, self.test, self.logger)
-        module, arg_params, aux_params = start
-        self.module, self.symbol, self.history = module, module.symbol, rows
-        data_iter = training_iter(
+    def _batches(self) -> DataIter:
+        return training_iter(
             self.symbol,
             self.train,
             self.batch_size,
@@ -218,40 +227,6 @@ class Training:
             self.augmentation,
             self.kvstore,
         )
-        repeat_shuffles(data_iter, begin_epoch, self.seed, self.rand_mirror)
-        hooks = standard_hooks(self, self.hooks, prefix, history, on_epoch, on_begin) if self.leads else []
-
-        def call(event: str, *arguments: Any) -> None:
-            for hook in hooks:
-                getattr(hook, event)(self, *arguments)
-
-        def epoch_end(epoch: int, *_: Any) -> None:
-            seed_epoch(self.seed, epoch + 1, self.rand_mirror)  # before the iterator shuffles
-            call('epoch_end', epoch + 1)
-            if epoch + 1 < self.num_epoch:
-                call('epoch_begin')
-
-        call('begin', begin_epoch)
-        if begin_epoch < self.num_epoch:
-            call('epoch_begin')
-        module.fit(
-            data_iter,
-            eval_metric=self.metric,
-            batch_end_callback=partial(call, 'batch_end'),
-            epoch_end_callback=epoch_end,
-            kvstore=self.kvstore,
-            optimizer=self.optimizer,
-            optimizer_params={'begin_num_update': self.num_batches * begin_epoch, **self.optimizer_params},
-            initializer=self.initializer,
-            arg_params=arg_params,
-            aux_params=aux_params,
-            allow_missing=True,
-            force_init=True,
-            begin_epoch=begin_epoch,
-            num_epoch=self.num_epoch,
-        )
-        call('end')
-        return module
 
     def predict(self, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
         """Compute features, and the classes that the network itself predicts.
