@@ -89,6 +89,7 @@ def test_the_operator_of_a_classic_script_is_described():
         'feature': 'embedding_output',
         'output': 'c__output',
         'batch_states': ('c__diff_bias', 'c__sum_bias'),
+        'scale': None,
     }
     assert symbol.describe(mx.sym.MakeLoss(loss, name='c'))[0].output == 'c_output'
     assert symbol.describe(mx.sym.MakeLoss(loss, name='c') * 2)[0].output is None
