@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
+    'batch_norm',
     'center_loss',
     'center_update',
     'cluster_ratio',
@@ -17,8 +18,11 @@ __all__ = [
     'joint_supervision_gradients',
     'large_margin_gaussian_mixture',
     'learned_center_loss',
+    'margin_softmax',
     'normalizer',
+    'psi',
     'softmax_cross_entropy',
+    'triplet_loss',
     'weighted_center_loss',
 ]
 
@@ -78,16 +82,19 @@ def normalizer(y: np.ndarray, normalization: str, ignored: float | None = None) 
 
 
 def softmax_cross_entropy(
-    x: np.ndarray, y: np.ndarray, w: np.ndarray, b: np.ndarray
+    x: np.ndarray, y: np.ndarray, w: np.ndarray, b: np.ndarray, smooth_alpha: float = 0.0
 ) -> tuple[float, np.ndarray]:
-    """Return L_S = -sum_i log softmax(W x_i + b)_{y_i} (Eq. 1), W (C, D), and its gradient to the logits."""
+    """Return L_S = -sum_i sum_k q_ik log softmax(W x_i + b)_k, W (C, D), and its gradient to the logits.
+
+    q is 1 for the own class (Eq. 1); smoothed, 1 - smooth_alpha, and smooth_alpha / (C - 1) for each other.
+    """
     logits = x.astype(np.float64) @ w.astype(np.float64).T + b
-    logits -= logits.max(axis=1, keepdims=True)
-    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    own = np.arange(len(x)), y.astype(int)
-    gradient = p.copy()
-    gradient[own] -= 1
-    return -np.log(p[own]).sum(), gradient
+    loss, gradient = 0.0, np.zeros(logits.shape)
+    for i in range(len(x)):
+        p, q = _softmax(logits[i]), _target(int(y[i]), len(w), smooth_alpha)
+        loss -= (q * np.log(p)).sum()
+        gradient[i] = p - q
+    return loss, gradient
 
 
 def joint_supervision_gradients(
@@ -186,9 +193,115 @@ def large_margin_gaussian_mixture(
     return values, posterior, to_x, to_c, to_v
 
 
+def psi(cosine: float, m1: float, m2: float, m3: float) -> tuple[float, float]:
+    """Return (-1)^k cos(m1 theta + m2) - 2 k - m3, k = floor((m1 theta + m2) / pi), and its slope.
+
+    SphereFace's psi with the margins of ArcFace, Eq. 4; the slope is that by the cosine. A cosine is at most
+    1 - 1e-7, with slope 0 there.
+    """
+    if m1 == 1 and m2 == 0:
+        return cosine - m3, 1.0
+    inside = min(max(cosine, -1 + 1e-7), 1 - 1e-7)
+    theta = np.arccos(inside)
+    k = np.floor((m1 * theta + m2) / np.pi)
+    value = (-1) ** k * np.cos(m1 * theta + m2) - 2 * k - m3
+    slope = (-1) ** k * m1 * np.sin(m1 * theta + m2) / np.sin(theta)
+    return float(value), float(slope) if inside == cosine else 0.0
+
+
+def margin_softmax(
+    x: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
+    s: float,
+    margins: tuple[float, float, float],
+    smooth_alpha: float = 0.0,
+    normalize_features: bool = True,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return -sum_k q_k log softmax(z)_k for each i, the posterior without margin, and gradients to x and W.
+
+    z_k = s cos(theta_k), z_y = s psi(theta_y), times ||x|| if features are not normalized (SphereFace, Eq. 7;
+    ArcFace, Eq. 4). A row of x or W shorter than 1e-6 is not divided by its length.
+    """
+    values, posterior = np.zeros(len(x)), np.zeros((len(x), len(w)))
+    to_x, to_w = np.zeros(x.shape), np.zeros(w.shape)
+    for i, own in enumerate(y.astype(int)):
+        long_x, length_x = _length(x[i])
+        u, factor = x[i] / length_x, s if normalize_features else s * length_x
+        cosines = np.array([u @ w[k] / _length(w[k])[1] for k in range(len(w))])
+        posterior[i] = _softmax(factor * cosines)
+        logits, slopes = cosines.copy(), np.ones(len(w))
+        logits[own], slopes[own] = psi(cosines[own], *margins)
+        p, q = _softmax(factor * logits), _target(own, len(w), smooth_alpha)
+        values[i] = -(q * np.log(p)).sum()
+        for k in range(len(w)):
+            long_w, length_w = _length(w[k])
+            v = w[k] / length_w
+            to_cosine = factor * (p[k] - q[k]) * slopes[k]
+            to_x[i] += to_cosine * (v - long_x * cosines[k] * u) / length_x
+            to_w[k] += to_cosine * (u - long_w * cosines[k] * v) / length_w
+        if not normalize_features:
+            to_x[i] += long_x * s * ((p - q) * logits).sum() * u
+    return values, posterior, to_x, to_w
+
+
+def batch_norm(
+    x: np.ndarray, gamma: np.ndarray, to_output: np.ndarray, eps: float = 1e-5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return gamma (x - mean) / sqrt(variance + eps) over the batch, and the gradients to x and gamma.
+
+    Ioffe and Szegedy, ICML 2015, Algorithm 1, with beta = 0. `to_output` is the gradient to the output.
+    """
+    deviation = np.sqrt(x.var(axis=0) + eps)
+    normal = (x - x.mean(axis=0)) / deviation
+    to_normal = gamma * to_output
+    to_x = to_normal - to_normal.mean(axis=0) - normal * (to_normal * normal).mean(axis=0)
+    return gamma * normal, to_x / deviation, (to_output * normal).sum(axis=0)
+
+
+def triplet_loss(
+    x: np.ndarray, y: np.ndarray, margin: float | None = None, ignored: float | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return log(1 + exp(h_i)) or max(0, margin + h_i) for each i, and the gradient of their sum.
+
+    h_i is the distance to the farthest of the own class minus that to the nearest of another class (Hermans
+    et al. 2017, Eq. 5). The loss is 0 where there is none of the own class, or of another.
+    """
+    values, gradient = np.zeros(len(x)), np.zeros(x.shape)
+    kept = [i for i in range(len(x)) if y[i] != ignored]
+    for i in kept:
+        distance = {j: np.sqrt(((x[i] - x[j]) ** 2).sum()) for j in kept}
+        own = [j for j in kept if y[j] == y[i] and j != i]
+        others = [j for j in kept if y[j] != y[i]]
+        if not own or not others:
+            continue
+        farthest, nearest = max(own, key=distance.__getitem__), min(others, key=distance.__getitem__)
+        h = distance[farthest] - distance[nearest]
+        if margin is None:
+            values[i], slope = np.logaddexp(0, h), 1 / (1 + np.exp(-h))
+        else:
+            values[i], slope = max(0, margin + h), float(margin + h > 0)
+        for j, sign in (farthest, 1), (nearest, -1):
+            pull = sign * slope * (x[i] - x[j]) / distance[j] if distance[j] else 0 * x[i]
+            gradient[i] += pull
+            gradient[j] -= pull
+    return values, gradient
+
+
 def _softmax(logits: np.ndarray) -> np.ndarray:
     exponentials = np.exp(logits - logits.max())
     return exponentials / exponentials.sum()
+
+
+def _target(own: int, num_class: int, smooth_alpha: float) -> np.ndarray:
+    others = smooth_alpha / (num_class - 1) if smooth_alpha else 0.0
+    return np.array([1 - smooth_alpha if k == own else others for k in range(num_class)])
+
+
+def _length(row: np.ndarray) -> tuple[bool, float]:
+    """Return whether a row is to be divided by its length, and the length, or 1."""
+    length = float(np.sqrt((row**2).sum()))
+    return length > 1e-6, length if length > 1e-6 else 1.0
 
 
 def cluster_ratio(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:

@@ -25,19 +25,23 @@ What all losses have in common:
 
 from .._choices import LOSSES
 from .center import center_loss
+from .classifier import classifier
 from .contrastive import contrastive_center_loss
 from .description import CenterLossInfo, describe
 from .gaussian_mixture import large_margin_gaussian_mixture
 from .island import island_loss
-from .joint import joint_supervision, loss_options, supervised
+from .joint import joint_supervision
 from .learned import learned_center_loss
 from .scale import scale_variable
+from .supervision import loss_options, supervised
 from .sync import sync_center_loss
+from .triplet import triplet_loss
 
 __all__ = [
     'LOSSES',
     'CenterLossInfo',
     'center_loss',
+    'classifier',
     'contrastive_center_loss',
     'describe',
     'island_loss',
@@ -48,4 +52,5 @@ __all__ = [
     'scale_variable',
     'supervised',
     'sync_center_loss',
+    'triplet_loss',
 ]

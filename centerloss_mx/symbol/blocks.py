@@ -9,45 +9,92 @@ from mxnet.symbol import Symbol
 
 from .._checks import check_flag, check_number, check_size, check_whole_number
 from .._mxnet.symbols import comparable, valid_or_zero
-from .description import center_loss_attribute, input_attribute
+from .description import center_loss_attribute, ignored_attribute, input_attribute
 
-__all__ = ['DTYPES', 'Rows', 'check_arguments', 'learned_centers', 'only_gradient', 'squared_length']
+__all__ = [
+    'DTYPES',
+    'LabelledRows',
+    'Rows',
+    'check_arguments',
+    'learned_centers',
+    'lengths',
+    'only_gradient',
+    'squared_length',
+]
 
 DTYPES = ('float32', 'float64')
 
 
-class Rows:
-    """The features and labels of a batch, and the rows that count: their label is valid and not ignored.
+class LabelledRows:
+    """The labels of a batch, and the rows that count: their label is valid and not ignored.
 
     Parameters
     ----------
     name : str
         Name of the loss.
-    data, label : Symbol
-        Features, and labels, shape (N,), any numeric dtype.
-    num_class : int
-        Number of classes.
+    label : Symbol
+        Labels, shape (N,), any numeric dtype.
+    num_class : int or None
+        Number of classes; None: any whole number >= 0 is a class.
     use_ignore, ignore_label
         Whether rows with the label `ignore_label` are ignored.
+    attr : dict or None
+        Attribute of the node that reads the labels; None: the label that is ignored.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        label: Symbol,
+        num_class: int | None,
+        use_ignore: bool,
+        ignore_label: float,
+        attr: dict[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.ignored = float(ignore_label) if use_ignore else None
+        attr = ignored_attribute(self.ignored) if attr is None else attr
+        label = comparable(mxsym.identity(label, attr=attr))
+        known = label >= 0 if num_class is None else (label >= 0) * (label <= num_class - 1)
+        self._valid = self.kept = known * (label % 1 == 0)
+        if use_ignore:
+            ignored = label == ignore_label
+            self._valid = mxsym.maximum(self._valid, ignored)
+            self.kept = self.kept * (1 - ignored)
+        self.label = valid_or_zero(label, self.kept)
+
+    def keep(self, array: Symbol) -> Symbol:
+        """Return zeros, without gradient, in rows that do not count, also where they hold NaN."""
+        return mxsym.where(self.kept, array, mxsym.zeros_like(array))
+
+    def nan_where_invalid(self, values: Symbol) -> Symbol:
+        """Return 0 for each row, but NaN for a row with an invalid label: a symbol cannot raise."""
+        zeros = mxsym.zeros_like(values)
+        return mxsym.where(self._valid, zeros, zeros * math.nan)
+
+    def make_loss(self, values: Symbol, grad_scale: float, attr: dict[str, str] | None = None) -> Symbol:
+        """Return the loss of each row, (N,): 0 where ignored, NaN where the label is invalid."""
+        values = mxsym.where(self.kept, values, self.nan_where_invalid(values))
+        return mxsym.MakeLoss(values, grad_scale=grad_scale, name=self.name, attr=attr)
+
+
+class Rows(LabelledRows):
+    """The features and labels of a batch under a center loss, which its node describes.
+
+    Parameters
+    ----------
+    name, label, num_class, use_ignore, ignore_label
+        As for `LabelledRows`.
+    data : Symbol
+        Features.
     """
 
     def __init__(
         self, name: str, data: Symbol, label: Symbol, num_class: int, use_ignore: bool, ignore_label: float
     ) -> None:
-        self.name, self.num_class = name, num_class
-        self.ignored = ignore_label if use_ignore else None
+        super().__init__(name, label, num_class, use_ignore, ignore_label, input_attribute(name, 'label'))
+        self.num_class = num_class
         self.data = mxsym.identity(data, attr=input_attribute(name, 'feature'))
-        label = comparable(mxsym.identity(label, attr=input_attribute(name, 'label')))
-        self._valid = self._kept = (label >= 0) * (label <= num_class - 1) * (label % 1 == 0)
-        if use_ignore:
-            ignored = label == ignore_label
-            self._valid = mxsym.maximum(self._valid, ignored)
-            self._kept = self._kept * (1 - ignored)
-        self.label = valid_or_zero(label, self._kept)
-
-    def keep(self, array: Symbol) -> Symbol:
-        """Return zeros, without gradient, in rows that do not count, also where they hold NaN."""
-        return mxsym.where(self._kept, array, mxsym.zeros_like(array))
 
     def total(self, values: Symbol, normalization: str) -> Symbol:
         """Return the sum of values (N,), shape (1,), divided by 1, by N or by max(1, rows that count)."""
@@ -56,19 +103,14 @@ class Rows:
             return total
         counted = mxsym.ones_like(values)
         if normalization == 'valid':
-            counted = mxsym.where(self._kept, counted, mxsym.zeros_like(values))
+            counted = mxsym.where(self.kept, counted, mxsym.zeros_like(values))
         return total / mxsym.maximum(mxsym.sum(counted), 1)
 
-    def nan_where_invalid(self, values: Symbol) -> Symbol:
-        """Return 0 for each row, but NaN for a row with an invalid label: a symbol cannot raise."""
-        zeros = mxsym.zeros_like(values)
-        return mxsym.where(self._valid, zeros, zeros * math.nan)
-
-    def make_loss(self, values: Symbol, grad_scale: float) -> Symbol:
-        """Return the loss of each row, (N,): 0 where ignored, NaN where the label is invalid."""
-        values = mxsym.where(self._kept, values, self.nan_where_invalid(values))
-        attributes = self.describe(storage='parameter', normalization=None)
-        return mxsym.MakeLoss(values, grad_scale=grad_scale, name=self.name, attr=attributes)
+    def make_loss(self, values: Symbol, grad_scale: float, attr: dict[str, str] | None = None) -> Symbol:
+        """Return the loss of each row as `LabelledRows` does, described as one with learned centers."""
+        return super().make_loss(
+            values, grad_scale, attr or self.describe(storage='parameter', normalization=None)
+        )
 
     def describe(self, storage: str, normalization: str | None) -> dict[str, str]:
         """Return the attribute that describes the loss of these rows."""
@@ -77,7 +119,7 @@ class Rows:
             storage=storage,
             centers=f'{self.name}_center_weight',
             num_class=int(self.num_class),  # JSON knows no numbers of NumPy
-            ignored=self.ignored if self.ignored is None else float(self.ignored),
+            ignored=self.ignored,
             normalization=normalization,
         )
 
@@ -91,6 +133,15 @@ def learned_centers(name: str, num_class: int, embedding_dim: int, lr_mult: floa
 def squared_length(array: Symbol) -> Symbol:
     """Return the squared Euclidean length of each row of an array (N, D), shape (N,)."""
     return mxsym.sum(mxsym.square(array), axis=1)
+
+
+def lengths(array: Symbol) -> Symbol:
+    """Return the Euclidean length of each row of an array (N, D), shape (N,), to divide the row by.
+
+    For a row shorter than 1e-6 it is 1, without gradient. Such a row stays as it is, and its gradient finite.
+    """
+    square = squared_length(array)
+    return mxsym.sqrt(mxsym.where(square <= 1e-12, mxsym.ones_like(square), square))
 
 
 def only_gradient(value: Symbol) -> Symbol:

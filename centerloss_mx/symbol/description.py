@@ -24,6 +24,8 @@ __all__ = [
     'centers_attribute',
     'describe',
     'find_center_loss',
+    'ignored_attribute',
+    'ignored_labels',
     'input_attribute',
     'kvstore_centers',
     'loss_named',
@@ -33,6 +35,7 @@ __all__ = [
 STORAGES = ('auxiliary state', 'kvstore', 'parameter')
 _OPERATORS = ('centerloss', '_centerloss_per_sample')
 _LOSS = '__center_loss__'  # of a MakeLoss node: its description
+_IGNORED = '__ignored__'  # of the node that reads the labels of another loss: the label that it ignores
 _CENTERS = '__centers__'  # of a Variable: it holds centers on the KVStore
 
 
@@ -151,6 +154,30 @@ def loss_named(name: str | None, losses: Sequence[CenterLossInfo]) -> CenterLoss
     return found[0]
 
 
+def ignored_labels(symbol: Symbol, label: str) -> set[float | None]:
+    """Return the labels that the losses of this package on one label ignore.
+
+    Parameters
+    ----------
+    symbol : Symbol
+        The network.
+    label : str
+        Name of the Variable with the labels.
+
+    Returns
+    -------
+    set of float or None
+        None stands for a loss that ignores no label. Empty: no loss of this package reads these labels.
+    """
+    nodes = json.loads(symbol.tojson())['nodes']
+    others = {
+        json.loads(node['attrs'][_IGNORED])
+        for node in nodes
+        if _IGNORED in node.get('attrs', {}) and _output_name(nodes, node['inputs'][0]) == label
+    }
+    return others | {info.ignored for info in describe(symbol) if info.label == label}
+
+
 def center_loss_attribute(**facts: Any) -> dict[str, str]:
     """Return the attribute of a MakeLoss node that describes its loss by fields of `CenterLossInfo`."""
     return {_LOSS: json.dumps(facts)}
@@ -162,6 +189,11 @@ def input_attribute(name: str, field: str) -> dict[str, str]:
     The graph has the input's name. Another symbol may take its place when the loss is composed.
     """
     return {f'__center_loss_{field}__': name}
+
+
+def ignored_attribute(ignored: float | None) -> dict[str, str]:
+    """Return the attribute of the node that reads the labels of a loss that is not a center loss."""
+    return {_IGNORED: json.dumps(ignored)}
 
 
 def centers_attribute(name: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from mxnet.symbol import Symbol
 
 from ..dataset import Samples, samples_iter
 from ..io import Augmentation, PartIter
-from ..symbol import describe
+from ..symbol.description import ignored_labels
 from ..symbol.names import CENTER_LABEL, SOFTMAX_LABEL
 from .seeds import seed_epoch
 
@@ -56,10 +56,10 @@ def training_iter(
 ) -> DataIter:
     """Serve the labels that a network reads, in shuffled batches, of which each worker gets its part.
 
-    Rows that pad the last batch get the label that the center losses ignore. If there is no such label, they
+    Rows that pad the last batch get the label that the losses on it ignore. If there is no such label, they
     keep that of the sample that they repeat. With `samples_per_class` there are none.
     """
-    ignored = {info.ignored for info in describe(symbol) if info.label == CENTER_LABEL}
+    ignored = ignored_labels(symbol, CENTER_LABEL)
     ignore_label = ignored.pop() if len(ignored) == 1 else None
     data_iter: DataIter = samples_iter(
         samples, batch_size, image_size, True, rand_mirror, ignore_label, augmentation, samples_per_class

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+from mxnet import symbol as mxsym
 from mxnet.context import Context
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from ..dataset import Arrays, Samples
 from ..io import Preprocessing
-from ..model import FeatureExtractor
-from ..symbol.names import CLASS_LAYER, EMBEDDING_OUTPUT, SOFTMAX_OUTPUT
+from ..model import FeatureExtractor, internal_output
+from ..symbol.names import EMBEDDING_OUTPUT, SOFTMAX_OUTPUT
 
 
 def predict(
@@ -21,18 +22,16 @@ def predict(
     batch_size: int,
     image_size: int | tuple[int, int] | None,
     context: Context,
+    layer: str = EMBEDDING_OUTPUT,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute features, (N, D), and classes, int (N,): see `Training.predict`."""
-
-    def output(layer: str) -> np.ndarray:
-        extractor = FeatureExtractor(symbol, arg_params, aux_params, layer, context)
-        extractor.preprocessing = Preprocessing()  # the symbol may have that of an earlier training
-        data = samples.images if isinstance(samples, Arrays) else samples
-        return extractor.predict(data, batch_size, image_size)
-
-    features = output(EMBEDDING_OUTPUT)
-    if f'{CLASS_LAYER}_weight' not in arg_params:  # the loss is the classifier
-        return features, output(SOFTMAX_OUTPUT).argmax(axis=1)
-    # The class layer is linear: its scores follow from the features without a second pass over the samples.
-    weight, bias = (arg_params[f'{CLASS_LAYER}_{name}'].asnumpy() for name in ('weight', 'bias'))
-    return features, (features @ weight.T + bias).argmax(axis=1)
+    """Compute the features of a layer, (N, D), and classes, int (N,), in one pass: see `Training.predict`."""
+    # What the softmax reads: logits, or a posterior. Unlike a SoftmaxOutput, it needs no label.
+    scores = internal_output(symbol, SOFTMAX_OUTPUT).get_children()[0]
+    predicted = mxsym.argmax(mxsym.cast(scores, dtype='float32'), axis=1, keepdims=True)
+    features = mxsym.cast(internal_output(symbol, layer), dtype='float32')
+    joined = mxsym.concat(features, predicted, dim=1, name='prediction')
+    extractor = FeatureExtractor(joined, arg_params, aux_params, 'prediction_output', context)
+    extractor.preprocessing = Preprocessing()  # the symbol may have that of an earlier training
+    data = samples.images if isinstance(samples, Arrays) else samples
+    found = extractor.predict(data, batch_size, image_size)
+    return np.ascontiguousarray(found[:, :-1]), found[:, -1].astype(int)
