@@ -13,7 +13,7 @@ from ..io import Images
 from ..model_zoo import get_model, load_params
 from ..symbol import supervised
 from ..symbol.names import CENTER_LABEL, SOFTMAX_LABEL
-from .losses import loss_arguments
+from .losses import loss_arguments, supervision_arguments
 from .train_options import TrainOptions
 
 
@@ -34,7 +34,8 @@ def network(options: TrainOptions, samples: Samples) -> tuple[Symbol, dict[str, 
     thumbnail = None if options.params is None else False  # the model zoo's parameters are of the other form
     embedding = get_model(name, options.embedding_dim, shape, options.layer, thumbnail)
     dim = embedding.infer_shape(data=(1, *shape))[1][0][1]
-    symbol = supervised(embedding, len(samples.class_names), options.loss, dim, **loss_arguments(options))
+    arguments = {**supervision_arguments(options), **loss_arguments(options)}
+    symbol = supervised(embedding, len(samples.class_names), options.loss, dim, **arguments)
     if options.params is None:
         return symbol, {}
     return symbol, _fitting(load_params(name, options.params, shape), symbol, shape, options.params)

@@ -8,7 +8,7 @@ from typing import Any, Mapping
 
 from ..model import latest_checkpoint, remove_checkpoints
 from ..training import OtherOption, check_workers, keep_options, read_history, read_options, resumable_epoch
-from .train_options import TrainOptions, history_path, options_path
+from .train_options import TrainOptions, history_path, options_path, saved_options
 
 
 def last_epoch(options: TrainOptions) -> int:
@@ -83,6 +83,31 @@ def remove_training(options: TrainOptions) -> None:
         path = Path(f'{options.output}-{name}')
         if path.exists():
             path.unlink()
+
+
+def check_same_options(options: TrainOptions) -> None:
+    """Compare the options of a resumed training with those that it was begun with.
+
+    Where the learning rate does not depend on the number of epochs, there may be more of them.
+
+    Raises
+    ------
+    ValueError
+        Another option than before, or a damaged file.
+    """
+    path, saved = options_path(options.output), saved_options(options)
+    if options.lr_schedule != 'cosine':
+        before = _read(path).get('num_epochs')
+        if isinstance(before, int) and before < options.num_epochs:
+            saved['num_epochs'] = before
+    save_options(path, saved, resume=True, leads=False)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return read_options(path)
+    except (FileNotFoundError, ValueError):  # `save_options` says what is wrong
+        return {}
 
 
 def save_options(path: Path, options: Mapping[str, Any], resume: bool, leads: bool) -> None:

@@ -7,14 +7,17 @@ from mxnet.kvstore import KVStore
 
 from ..dataset import Samples
 from ..io import Augmentation
+from ..model import load_features
 from ..model_zoo import INITIALIZER, NETWORKS
-from ..training import Training, check_workers, cosine, num_batches
-from .losses import centers_arguments
+from ..symbol.names import EMBEDDING_OUTPUT, NECK_OUTPUT
+from ..training import Training, check_workers, num_batches
+from .losses import check_start
 from .network import network, network_name
 from .optimizers import optimizer_arguments
 from .output import print_table
-from .resume import last_epoch, remove_training, save_options
+from .resume import check_same_options, last_epoch, remove_training, save_options
 from .samples import train_and_test_samples
+from .selection import check_selection, hooks
 from .train_options import (
     TrainOptions,
     augmentation,
@@ -32,51 +35,62 @@ def train(options: TrainOptions) -> None:
     last = last_epoch(options)
     samples, test = train_and_test_samples(options)
     _check_batch_size(options, len(samples.labels))
+    check_start(options)
+    check_selection(options, test, samples.class_names)
     options = with_defaults(options, samples)
     distributed = options.kv_store.startswith('dist')
     kvstore = mxkvstore.create(options.kv_store) if distributed else options.kv_store
     training = _training(options, samples, test, kvstore, last)
-    saved, path = saved_options(options), options_path(options.output)
     if last:
-        save_options(path, saved, resume=True, leads=False)
+        check_same_options(options)
 
     def replace_files() -> None:
         if not last:
             remove_training(options)
-        save_options(path, saved, resume=False, leads=True)
+        save_options(options_path(options.output), saved_options(options), resume=False, leads=True)
 
     if training.leads:
         options.output.parent.mkdir(parents=True, exist_ok=True)
     # After the first batch every check has passed: only then files of another training are replaced.
     training.fit(options.output, history_path(options.output), last, on_begin=replace_files)
     if training.leads:
-        row = {name: value for name, value in training.history[-1].items() if name in _PRINTED}
-        print_table(f'{options.output}-{options.num_epochs:04d}.params', row)
+        _print_result(options, training)
+
+
+def _print_result(options: TrainOptions, training: Training) -> None:
+    """Print the last row of the history, and the best epoch."""
+    last = training.history[-1]
+    row = {name: value for name, value in last.items() if name in _PRINTED or name.startswith('validation')}
+    print_table(f'{options.output}-{last["epoch"]:04d}.params', row)
+    if options.select is not None:
+        best = training.best_epoch
+        value = training.history[best - 1][options.select]
+        print(f'{options.output}-{best:04d}.params: the best epoch, {options.select} {value:.4f}')
 
 
 def _check_batch_size(options: TrainOptions, num_samples: int) -> None:
-    size, workers = options.batch_size, check_workers(options.kv_store)
-    if size % workers or size < workers * len(options.ctx):
+    size, workers, devices = options.batch_size, check_workers(options.kv_store), len(options.ctx)
+    if size % workers or size < workers * devices:
         raise ValueError(
             f'--batch-size {size}: expected a multiple of the {workers} workers, and one sample or more for '
             'each device'
         )
     if size > num_samples:
         raise ValueError(f'--batch-size {size}: expected {num_samples} or less, the samples to train with')
+    whole = workers * devices * (options.samples_per_class or 1)
+    if options.samples_per_class and size % whole:
+        raise ValueError(
+            f'--batch-size {size}: expected a multiple of {whole}, so that each of {workers * devices} devices '
+            f'has classes of --samples-per-class {options.samples_per_class} samples'
+        )
 
 
 def _training(
     options: TrainOptions, samples: Samples, test: Samples | None, kvstore: str | KVStore, last: int
 ) -> Training:
     symbol, params = network(options, samples)
-    optimizer = optimizer_arguments(options)
-    if options.lr_schedule == 'cosine':
-        batches = num_batches(samples, options.batch_size)
-        schedule = cosine(optimizer['optimizer_params']['learning_rate'], batches, options.num_epochs, last)
-        optimizer['optimizer_params'].update(schedule)
-    if options.loss == 'sync_center_loss':
-        optimizer['optimizer_params'].update(base=optimizer['optimizer'], **centers_arguments(options))
-        optimizer['optimizer'] = 'centers'
+    batches = num_batches(samples, options.batch_size)
+    features = options.start_centers_from
     return Training(
         symbol,
         samples,
@@ -92,5 +106,10 @@ def _training(
         initializer=None if network_name(options, samples) in NETWORKS else INITIALIZER,
         arg_params=params,
         aux_params=params,
-        **optimizer,
+        hooks=hooks(options, batches),
+        samples_per_class=options.samples_per_class,
+        layer=NECK_OUTPUT if options.neck_feature == 'after' else EMBEDDING_OUTPUT,
+        start_centers=options.start_centers if features is None else load_features(features, labelled=True),
+        select=options.select,
+        **optimizer_arguments(options, batches, last),
     )

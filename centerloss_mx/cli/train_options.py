@@ -41,13 +41,34 @@ class TrainOptions(NamedTuple):
     delta: float | None
     margin: float | None
     covariance: str | None
+    normalize_features: bool
+    scale_warmup: float | None
+    start_centers: bool
+    start_centers_from: Path | None
+    classifier: str | None
+    margins: tuple[float, float, float] | None
+    logit_scale: float | None
+    label_smoothing: float | None
+    neck: str | None
+    neck_feature: str | None
+    triplet: bool
+    triplet_scale: float | None
+    triplet_margin: float | None
     optimizer: str
     lr: float | None
     lr_schedule: str
+    lr_warmup: float | None
+    lr_steps: tuple[float, ...] | None
+    lr_factor: float | None
     momentum: float | None
     wd: float | None
     batch_size: int
+    samples_per_class: int | None
     num_epochs: int
+    validate: str | None
+    select: str | None
+    patience: int | None
+    tensorboard: Path | None
     seed: int
     ctx: list[Context]
     kv_store: str
@@ -56,7 +77,8 @@ class TrainOptions(NamedTuple):
     resume: bool
 
 
-_NOT_SAVED = ('source', 'output', 'force', 'resume')  # its fields are; the others do not change the numbers
+# The fields of `source` are saved; the others do not change the numbers.
+_NOT_SAVED = ('source', 'output', 'force', 'resume', 'tensorboard')
 
 
 def options_path(prefix: str | Path) -> Path:
