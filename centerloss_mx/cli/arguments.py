@@ -91,6 +91,14 @@ def number(
     return number
 
 
+def _epoch(text: str) -> int | str:
+    return text if text == BEST else whole_number(0, 9999)(text)
+
+
+_epoch.__name__ = 'epoch'
+
+BEST = 'best'  # for the number of an epoch
+
 random_seed = whole_number(0, 2**32 - 1)
 
 
@@ -191,10 +199,15 @@ def add_checkpoint(command: argparse.ArgumentParser) -> None:
     """Add the prefix and the epoch of a checkpoint, and the layer that is the network's output."""
     command.add_argument('prefix', metavar='PREFIX', help='prefix of the checkpoint, as passed to `train -o`')
     command.add_argument(
-        '--epoch', type=whole_number(0, 9999), help='epoch of the checkpoint (default: the last)'
+        '--epoch',
+        type=_epoch,
+        metavar='EPOCH',
+        help=f'epoch of the checkpoint, or {BEST}, as `train --select` found it (default: the last)',
     )
     command.add_argument(
-        '--layer', default='embedding_output', help='output of the network that is the feature'
+        '--layer',
+        help='output of the network that is the feature (default: that of the training, embedding_output or '
+        'neck_output)',
     )
 
 

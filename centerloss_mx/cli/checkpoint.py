@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from ..model import best_checkpoint
+from .arguments import BEST
 
-def prefix_and_epoch(text: str, epoch: int | None) -> tuple[str, int | None]:
+
+def prefix_and_epoch(text: str, epoch: int | str | None) -> tuple[str, int | None]:
     """Return prefix and epoch; the name of a .params file has both.
 
     >>> prefix_and_epoch('runs/net-0003.params', None)
@@ -16,4 +19,6 @@ def prefix_and_epoch(text: str, epoch: int | None) -> tuple[str, int | None]:
     match = re.fullmatch(r'(.+)-(\d{4})\.params', prefix)
     if match and epoch is None:
         return match.group(1), int(match.group(2))
-    return prefix, epoch
+    if epoch == BEST:
+        return prefix, best_checkpoint(prefix)
+    return prefix, None if epoch is None else int(epoch)

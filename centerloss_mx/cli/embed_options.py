@@ -17,8 +17,8 @@ class EmbedOptions(NamedTuple):
     """The options of `embed`."""
 
     prefix: str
-    epoch: int | None
-    layer: str
+    epoch: int | str | None
+    layer: str | None
     data: list[str]
     source: SourceOptions
     output: Path

@@ -12,8 +12,8 @@ class ExportOptions(NamedTuple):
     """The options of `export`."""
 
     prefix: str
-    epoch: int | None
-    layer: str
+    epoch: int | str | None
+    layer: str | None
     output: Path
     force: bool
     data_shape: tuple[int, ...] | None

@@ -97,17 +97,13 @@ def check_same_options(options: TrainOptions) -> None:
     """
     path, saved = options_path(options.output), saved_options(options)
     if options.lr_schedule != 'cosine':
-        before = _read(path).get('num_epochs')
+        try:
+            before = read_options(path).get('num_epochs')
+        except ValueError as error:
+            raise ValueError(f'--resume: {error}') from None
         if isinstance(before, int) and before < options.num_epochs:
             saved['num_epochs'] = before
     save_options(path, saved, resume=True, leads=False)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return read_options(path)
-    except (FileNotFoundError, ValueError):  # `save_options` says what is wrong
-        return {}
 
 
 def save_options(path: Path, options: Mapping[str, Any], resume: bool, leads: bool) -> None:

@@ -21,7 +21,8 @@ def add_selection(group: Any) -> None:
         '--select',
         choices=SELECTIONS,
         metavar='COLUMN',
-        help=f'keep the best checkpoint beside the last: best in a column of the history, {", ".join(SELECTIONS)}',
+        help='keep the best checkpoint beside the last one: best in a column of the history, one of '
+        f'{", ".join(SELECTIONS)}',
     )
     add(
         '--patience',

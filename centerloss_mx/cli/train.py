@@ -9,7 +9,7 @@ from ..dataset import Samples
 from ..io import Augmentation
 from ..model import load_features
 from ..model_zoo import INITIALIZER, NETWORKS
-from ..symbol.names import EMBEDDING_OUTPUT, NECK_OUTPUT
+from ..symbol.names import EMBEDDING_OUTPUT, NECK
 from ..training import Training, check_workers, num_batches
 from .losses import check_start
 from .network import network, network_name
@@ -80,8 +80,8 @@ def _check_batch_size(options: TrainOptions, num_samples: int) -> None:
     whole = workers * devices * (options.samples_per_class or 1)
     if options.samples_per_class and size % whole:
         raise ValueError(
-            f'--batch-size {size}: expected a multiple of {whole}, so that each of {workers * devices} devices '
-            f'has classes of --samples-per-class {options.samples_per_class} samples'
+            f'--batch-size {size}: expected a multiple of {whole}, --samples-per-class for each of '
+            f'{workers * devices} devices'
         )
 
 
@@ -108,7 +108,7 @@ def _training(
         aux_params=params,
         hooks=hooks(options, batches),
         samples_per_class=options.samples_per_class,
-        layer=NECK_OUTPUT if options.neck_feature == 'after' else EMBEDDING_OUTPUT,
+        layer=f'{NECK}_output' if options.neck_feature == 'after' else EMBEDDING_OUTPUT,
         start_centers=options.start_centers if features is None else load_features(features, labelled=True),
         select=options.select,
         **optimizer_arguments(options, batches, last),
