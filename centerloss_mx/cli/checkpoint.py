@@ -20,5 +20,10 @@ def prefix_and_epoch(text: str, epoch: int | str | None) -> tuple[str, int | Non
     if match and epoch is None:
         return match.group(1), int(match.group(2))
     if epoch == BEST:
-        return prefix, best_checkpoint(prefix)
+        best = best_checkpoint(prefix)
+        if best is None:
+            raise FileNotFoundError(
+                f'--epoch best: {prefix} has no best checkpoint; `train --select` keeps it'
+            )
+        return prefix, best
     return prefix, None if epoch is None else int(epoch)

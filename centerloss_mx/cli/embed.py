@@ -41,21 +41,20 @@ def embed(options: EmbedOptions) -> None:
     samples = samples_to_embed(options, extractor.class_names if options.trained_classes else None)
     _check_kind(options, samples, extractor)
     data = samples if isinstance(samples, Images) else samples.images
+    layer = extractor.layer
     found = extractor.predict(
         data, options.batch_size, options.source.image_size, options.flip, progress=True
     )
     if found.ndim != 2:
-        raise ValueError(
-            f'{options.layer} has shape {found.shape}; expected (N, D), a feature for each sample'
-        )
+        raise ValueError(f'{layer} has shape {found.shape}; expected (N, D), a feature for each sample')
     trained_on = extractor.class_names
-    centers, without = _centers(options, symbol, arg_params, aux_params, trained_on)
+    centers, without = _centers(layer, options.flip, symbol, arg_params, aux_params, trained_on)
     names = samples.names if isinstance(samples, Images) else None
     network = extractor.digest(options.flip)
     made = {
         'prefix': os.path.abspath(prefix),
         'epoch': epoch,
-        'layer': options.layer,
+        'layer': layer,
         'flip': options.flip,
         'preprocessing': {name: getattr(options.source, name) for name in PREPROCESSING},
     }
@@ -67,7 +66,8 @@ def embed(options: EmbedOptions) -> None:
 
 
 def _centers(
-    options: EmbedOptions,
+    layer: str,
+    flip: str | None,
     symbol: Symbol,
     arg_params: dict[str, NDArray],
     aux_params: dict[str, NDArray],
@@ -75,12 +75,12 @@ def _centers(
 ) -> tuple[np.ndarray | None, str]:
     """Find the centers of the features of a layer, or say why there are none."""
     losses = describe(symbol)
-    of_layer = [info.name for info in losses if info.feature == options.layer]
+    of_layer = [info.name for info in losses if info.feature == layer]
     if not losses:
         return None, ''
     if len(of_layer) > 1:
         return None, f'; without the centers, because {len(of_layer)} losses read this layer'
-    if not of_layer or options.flip or trained_on is None:
+    if not of_layer or flip or trained_on is None:
         return None, '; without the centers, which belong to other features'
     return find_centers(symbol, arg_params, aux_params, of_layer[0]), ''
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..model import export_onnx
+from ..model import export_onnx, load_symbol
+from ..model.notes import noted_layer
 from .checkpoint import prefix_and_epoch
 from .export_options import ExportOptions
 from .output import check_output
@@ -13,6 +14,5 @@ def export(options: ExportOptions) -> None:
     check_output(options.output, options.force, '.onnx')
     prefix, epoch = prefix_and_epoch(options.prefix, options.epoch)
     export_onnx(prefix, epoch, options.output, options.layer, options.data_shape)
-    print(
-        f'{options.output}: {options.prefix}, output {options.layer} (verified: ONNX Runtime and MXNet agree)'
-    )
+    layer = options.layer or noted_layer(load_symbol(f'{prefix}-symbol.json'))
+    print(f'{options.output}: {options.prefix}, output {layer} (verified: ONNX Runtime and MXNet agree)')

@@ -7,13 +7,13 @@ from mxnet.kvstore import KVStore
 
 from ..dataset import Samples
 from ..io import Augmentation
-from ..model import load_features
+from ..model import best_checkpoint, load_features
 from ..model_zoo import INITIALIZER, NETWORKS
 from ..symbol.names import EMBEDDING_OUTPUT, NECK
 from ..training import Training, check_workers, num_batches
-from .losses import check_start
+from .losses import centers_arguments, check_start
 from .network import network, network_name
-from .optimizers import optimizer_arguments
+from .optimizers import learning_rate_schedule, optimizer_arguments
 from .output import print_table
 from .resume import check_same_options, last_epoch, remove_training, save_options
 from .samples import train_and_test_samples
@@ -40,7 +40,7 @@ def train(options: TrainOptions) -> None:
     options = with_defaults(options, samples)
     distributed = options.kv_store.startswith('dist')
     kvstore = mxkvstore.create(options.kv_store) if distributed else options.kv_store
-    training = _training(options, samples, test, kvstore, last)
+    training = _training(options, samples, test, kvstore)
     if last:
         check_same_options(options)
 
@@ -62,8 +62,10 @@ def _print_result(options: TrainOptions, training: Training) -> None:
     last = training.history[-1]
     row = {name: value for name, value in last.items() if name in _PRINTED or name.startswith('validation')}
     print_table(f'{options.output}-{last["epoch"]:04d}.params', row)
-    if options.select is not None:
-        best = training.best_epoch
+    if training.stop is not None:
+        print(f'stopped after epoch {last["epoch"]}: {training.stop}')
+    best = best_checkpoint(options.output)
+    if best is not None and options.select is not None:
         value = training.history[best - 1][options.select]
         print(f'{options.output}-{best:04d}.params: the best epoch, {options.select} {value:.4f}')
 
@@ -86,11 +88,16 @@ def _check_batch_size(options: TrainOptions, num_samples: int) -> None:
 
 
 def _training(
-    options: TrainOptions, samples: Samples, test: Samples | None, kvstore: str | KVStore, last: int
+    options: TrainOptions, samples: Samples, test: Samples | None, kvstore: str | KVStore
 ) -> Training:
     symbol, params = network(options, samples)
     batches = num_batches(samples, options.batch_size)
     features = options.start_centers_from
+    optimizer = optimizer_arguments(options)
+    optimizer['optimizer_params'].update(learning_rate_schedule(options, batches))
+    if options.loss == 'sync_center_loss':
+        optimizer['optimizer_params'].update(base=optimizer['optimizer'], **centers_arguments(options))
+        optimizer['optimizer'] = 'centers'
     return Training(
         symbol,
         samples,
@@ -111,5 +118,5 @@ def _training(
         layer=f'{NECK}_output' if options.neck_feature == 'after' else EMBEDDING_OUTPUT,
         start_centers=options.start_centers if features is None else load_features(features, labelled=True),
         select=options.select,
-        **optimizer_arguments(options, batches, last),
+        **optimizer,
     )

@@ -45,10 +45,10 @@ class TrainOptions(NamedTuple):
     scale_warmup: float | None
     start_centers: bool
     start_centers_from: Path | None
-    classifier: str | None
+    classifier: str
     margins: tuple[float, float, float] | None
     logit_scale: float | None
-    label_smoothing: float | None
+    label_smoothing: float
     neck: str | None
     neck_feature: str | None
     triplet: bool

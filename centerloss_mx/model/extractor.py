@@ -22,10 +22,9 @@ from .._optional import with_progress
 from ..io import Images, Preprocessing, image_iter, list_images
 from ..io.center_loss_iter import as_desc
 from ..io.preprocessing import Size
-from ..symbol.names import EMBEDDING_OUTPUT
 from .checkpoint import load_checkpoint
 from .network import internal_output
-from .notes import noted, noted_preprocessing
+from .notes import noted, noted_layer, noted_preprocessing
 
 
 def feature_extractor(
@@ -121,7 +120,7 @@ class FeatureExtractor:
         data_name: str = 'data',
     ) -> None:
         ctx = ctx[0] if isinstance(ctx, (list, tuple)) else ctx  # as Module takes them
-        self.layer: str = layer or noted(symbol, 'layer', str, data_name) or EMBEDDING_OUTPUT
+        self.layer = layer or noted_layer(symbol, data_name)
         self.symbol, self.ctx, self.data_name = internal_output(symbol, self.layer), ctx or cpu(), data_name
         shape = noted(self.symbol, 'data_shape', list, data_name)
         self.data_shape: tuple[int, ...] | None = None if shape is None else tuple(shape)

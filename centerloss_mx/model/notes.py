@@ -11,6 +11,7 @@ from mxnet.symbol import Symbol, load_json
 from .._checks import MOST
 from ..io import Preprocessing
 from ..io.preprocessing import IMAGENET, preprocessing_of
+from ..symbol.names import EMBEDDING_OUTPUT
 
 # How the items of the lists are checked: names, and sizes.
 _ITEMS: dict[str, Callable[[Any], bool]] = {
@@ -92,6 +93,12 @@ def noted(symbol: Symbol, name: str, kind: type[Any], data_name: str = 'data') -
             f'expected a {kind.__name__} in JSON{"" if fits is None else ", of names or of sizes > 0"}'
         )
     return value
+
+
+def noted_layer(symbol: Symbol, data_name: str = 'data') -> str:
+    """Read the name of the output whose features the training measured."""
+    layer: str | None = noted(symbol, 'layer', str, data_name)
+    return layer or EMBEDDING_OUTPUT
 
 
 def noted_preprocessing(symbol: Symbol, data_name: str = 'data') -> Preprocessing:

@@ -1,4 +1,4 @@
-"""Recipes from the command line: trained, resumed past their end, stopped early, embedded at the best epoch."""
+"""Recipes from the command line: trained, resumed past their end, stopped early; the best checkpoint."""
 
 from __future__ import annotations
 

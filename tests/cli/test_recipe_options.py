@@ -5,7 +5,7 @@ from __future__ import annotations
 from centerloss_mx.cli.arguments import read_options
 from centerloss_mx.cli.losses import check_start, loss_arguments, supervision_arguments
 from centerloss_mx.cli.main import parser
-from centerloss_mx.cli.optimizers import optimizer_arguments
+from centerloss_mx.cli.optimizers import learning_rate_schedule
 from centerloss_mx.cli.selection import check_selection, hooks
 from centerloss_mx.cli.train_options import TrainOptions, with_defaults
 from centerloss_mx.dataset import as_arrays
@@ -48,25 +48,24 @@ def test_a_scale_that_warms_up_is_a_variable_of_its_value():
     module = mx.mod.Module(net, label_names=['softmax_label', 'center_label'])
     module.bind([('data', (4, 2))], [('softmax_label', (4,)), ('center_label', (4,))])
     module.init_params()
-    np.testing.assert_array_equal(module.get_params()[0][info.scale].asnumpy(), np.float32([0.3]))
+    np.testing.assert_array_equal(module.get_params()[0][info.scale].asnumpy(), [0.3])
     (warmup,) = hooks(given('--scale', '0.3', '--scale-warmup', '2'), 10)
-    assert [warmup.schedule(update) for update in (0, 10, 20, 30)] == [0, 0.15, 0.3, 0.3]
+    assert [warmup.schedule(update) for update in (1, 10, 20, 30)] == [0.015, 0.15, 0.3, 0.3]
 
 
 def learning_rates(arguments, updates):
-    arguments = optimizer_arguments(given('--lr', '1', *arguments), 10, 0)
-    scheduler = arguments['optimizer_params'].get('lr_scheduler')
-    return [1.0 if scheduler is None else scheduler(update) for update in updates]
+    scheduler = learning_rate_schedule(given('--lr', '1', *arguments), 10)['lr_scheduler']
+    return [scheduler(update) for update in updates]
 
 
 @pytest.mark.parametrize('arguments, expected', [
     (['--lr-schedule', 'constant'], [1, 1, 1, 1, 1]),
-    (['--lr-schedule', 'constant', '--lr-warmup', '2'], [0, 0.25, 0.5, 1, 1]),
+    (['--lr-schedule', 'constant', '--lr-warmup', '2'], [0.05, 0.25, 0.5, 1, 1]),
     (['--lr-schedule', 'step', '--lr-steps', '1,2'], [1, 1, 1, 0.1, 0.01]),
     (['--lr-schedule', 'step', '--lr-steps', '2.5', '--lr-factor', '0.5'], [1, 1, 1, 1, 0.5]),
 ])  # fmt: skip
 def test_schedules_by_their_names(arguments, expected):
-    assert learning_rates(arguments, [0, 5, 10, 20, 30]) == pytest.approx(expected)
+    assert learning_rates(arguments, [1, 5, 10, 20, 30]) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize('function, arguments, message', [
@@ -89,9 +88,9 @@ def test_schedules_by_their_names(arguments, expected):
      '--start-centers has no effect with --loss softmax, which has no centers'),
     (check_start, ['--start-centers', '--start-centers-from', 'a.npz'],
      '--start-centers and --start-centers-from: each says where centers start; expected one of them'),
-    (lambda options: optimizer_arguments(options, 1, 0), ['--lr-schedule', 'step'],
+    (lambda options: learning_rate_schedule(options, 1), ['--lr-schedule', 'step'],
      '--lr-schedule step: expected --lr-steps, the epochs after which it falls, as 40,70'),
-    (lambda options: optimizer_arguments(options, 1, 0), ['--lr-steps', '3'],
+    (lambda options: learning_rate_schedule(options, 1), ['--lr-steps', '3'],
      '--lr-steps has no effect with --lr-schedule cosine'),
     (lambda options: hooks(options, 1), ['--patience', '3'],
      '--patience: expected --select, the column whose better values are waited for'),
