@@ -137,6 +137,10 @@ DEFAULTS = {
         'alpha': 0.5, 'scale': 1.0, 'batchsize': None, 'normalization': 'batch', 'use_ignore': False,
         'ignore_label': -1, 'update': 'paper', 'name': 'center_loss',
     },
+    'symbol.classifier': {
+        'kind': 'softmax', 's': 64.0, 'margins': (1.0, 0.5, 0.0), 'smooth_alpha': 0.0, 'neck': None,
+        'use_ignore': False, 'ignore_label': -1, 'normalize_features': True, 'name': 'softmax',
+    },
     'symbol.contrastive_center_loss': {
         'scale': 1.0, 'delta': 1.0, 'lr_mult': 1.0, 'use_ignore': False, 'ignore_label': -1, 'name':
         'contrastive_center_loss',
@@ -148,6 +152,7 @@ DEFAULTS = {
     'symbol.joint_supervision': {
         'alpha': None, 'softmax_label': None, 'center_label': None, 'centers': 'aux', 'embedding_dim':
         None, 'batchsize': None, 'use_ignore': False, 'ignore_label': -1, 'update': None,
+        'classifier': None, 'triplet': None, 'normalize': False,
     },
     'symbol.large_margin_gaussian_mixture': {
         'scale': 0.1, 'margin': 1.0, 'covariance': 'identity', 'lr_mult': 1.0, 'use_ignore': False,
@@ -158,10 +163,15 @@ DEFAULTS = {
         'ignore_label': -1, 'name': 'learned_center_loss',
     },
     'symbol.scale_variable': {'name': 'center_loss_scale'},
-    'symbol.supervised': {'softmax_label': None, 'center_label': None},
+    'symbol.supervised': {
+        'softmax_label': None, 'center_label': None, 'classifier': None, 'triplet': None, 'normalize': False,
+    },
     'symbol.sync_center_loss': {
         'scale': 1.0, 'normalization': 'null', 'use_ignore': False, 'ignore_label': -1, 'dtype':
         'float32', 'name': 'center_loss',
+    },
+    'symbol.triplet_loss': {
+        'scale': 1.0, 'margin': None, 'use_ignore': False, 'ignore_label': -1, 'name': 'triplet_loss',
     },
     'training.ScaleSchedule': {'name': None},
     'training.Training': {

@@ -62,14 +62,14 @@ NAMES = {
         Centers
     """,
     'reference': """
-        center_loss center_update cluster_ratio contrastive_center_loss island_loss
-        joint_supervision_gradients large_margin_gaussian_mixture learned_center_loss normalizer
-        softmax_cross_entropy
+        batch_norm center_loss center_update cluster_ratio contrastive_center_loss island_loss
+        joint_supervision_gradients large_margin_gaussian_mixture learned_center_loss margin_softmax
+        normalizer psi softmax_cross_entropy triplet_loss
     """,
     'symbol': """
-        LOSSES center_loss contrastive_center_loss island_loss joint_supervision
+        LOSSES center_loss classifier contrastive_center_loss island_loss joint_supervision
         large_margin_gaussian_mixture learned_center_loss loss_options scale_variable supervised
-        sync_center_loss
+        sync_center_loss triplet_loss
     """,
     'training': """
         IGNORE_LABEL KV_STORES LR_SCHEDULES ScaleSchedule Training check_workers contexts cosine keep_options

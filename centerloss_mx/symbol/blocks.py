@@ -138,10 +138,10 @@ def squared_length(array: Symbol) -> Symbol:
 def lengths(array: Symbol) -> Symbol:
     """Return the Euclidean length of each row of an array (N, D), shape (N,), to divide the row by.
 
-    For a row shorter than 1e-6 it is 1, without gradient. Such a row stays as it is, and its gradient finite.
+    For a row shorter than 1e-6 it is 1. Such a row stays as it is, and its gradient finite.
     """
     square = squared_length(array)
-    return mxsym.sqrt(mxsym.where(square <= 1e-12, mxsym.ones_like(square), square))
+    return mxsym.sqrt(square + (square < 1e-12))
 
 
 def only_gradient(value: Symbol) -> Symbol:
