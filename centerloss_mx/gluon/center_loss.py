@@ -12,6 +12,7 @@ from mxnet.symbol import Symbol
 
 from .._checks import check_size
 from .._mxnet.arrays import check_legacy_arrays
+from .._mxnet.mixed_precision import without_bfloat16
 from .._mxnet.parameters import MovingParameter
 from ..operator import CenterLossPerSampleProp
 from ..operator.labels import check_labels
@@ -155,7 +156,7 @@ class CenterLoss(Loss):
         Parameters
         ----------
         embedding : NDArray or Symbol
-            Features x, shape (N, D); float16 or float32, or float64 after `cast('float64')`.
+            Features x, shape (N, D); float16, bfloat16 or float32, or float64 after `cast('float64')`.
         label : NDArray or Symbol
             Classes y, shape (N,); whole numbers in 0..num_class-1, any numeric dtype.
         sample_weight : NDArray, Symbol or None
@@ -165,7 +166,7 @@ class CenterLoss(Loss):
         Returns
         -------
         NDArray or Symbol
-            The losses, shape (N,), of the features' dtype, but float32 for float16.
+            The losses, shape (N,), of the features' dtype, but float32 for float16 and bfloat16.
 
         Raises
         ------
@@ -174,6 +175,7 @@ class CenterLoss(Loss):
         """
         check_legacy_arrays(self.name)
         if isinstance(embedding, NDArray) and isinstance(label, NDArray):
+            embedding = without_bfloat16(embedding)
             self._check(embedding, label, sample_weight)
         weights = [] if sample_weight is None else [sample_weight]
         return super().forward(embedding, label, *weights)

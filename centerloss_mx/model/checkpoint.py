@@ -80,7 +80,8 @@ def save_checkpoint(
     wait_for_centers()
     if distributed:
         _without_states(module, checkpoint)
-    write_checkpoint(module, prefix, epoch, with_notes(module, notes or {}).tojson(), not distributed)
+    network = with_notes(module, notes or {}).tojson(remove_amp_cast=False)  # resumed, it computes the same
+    write_checkpoint(module, prefix, epoch, network, not distributed)
 
 
 def write_checkpoint(

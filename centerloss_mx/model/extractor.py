@@ -18,6 +18,7 @@ from mxnet.symbol import Symbol
 from .._checks import check_choice
 from .._mxnet.inference import without_fusion
 from .._mxnet.iterators import num_padding, without_rolling
+from .._mxnet.mixed_precision import without_casts
 from .._optional import with_progress
 from ..io import Images, Preprocessing, image_iter, list_images
 from ..io.center_loss_iter import as_desc
@@ -122,6 +123,7 @@ class FeatureExtractor:
         ctx = ctx[0] if isinstance(ctx, (list, tuple)) else ctx  # as Module takes them
         self.layer = layer or noted_layer(symbol, data_name)
         self.symbol, self.ctx, self.data_name = internal_output(symbol, self.layer), ctx or cpu(), data_name
+        self.symbol = without_casts(self.symbol)
         shape = noted(self.symbol, 'data_shape', list, data_name)
         self.data_shape: tuple[int, ...] | None = None if shape is None else tuple(shape)
         self.class_names: list[str] | None = noted(self.symbol, 'class_names', list, data_name)

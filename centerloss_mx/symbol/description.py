@@ -228,7 +228,7 @@ def with_batchsize(symbol: Symbol, batchsize: int) -> Symbol:
         A capacity that is not a whole number > 0.
     """
     check_size('', 'batchsize', batchsize)
-    graph = json.loads(symbol.tojson())
+    graph = json.loads(symbol.tojson(remove_amp_cast=False))
     for node in graph['nodes']:
         if _is_operator(node, 'centerloss'):
             node['attrs']['batchsize'] = str(batchsize)

@@ -163,7 +163,7 @@ def load_history(path: str | os.PathLike, num_epoch: int, prefix: str | os.PathL
 
 def _structure(symbol: Symbol) -> list[tuple[str, dict[str, str], list[list[int]]]]:
     """Return operators, their parameters and inputs; names are left out, since MXNet numbers some of them."""
-    nodes = json.loads(symbol.tojson())['nodes']
+    nodes = json.loads(symbol.tojson(remove_amp_cast=False))['nodes']
     for node in nodes:
         attributes = node.get('attrs', {}).items()
         node['attrs'] = {name: value for name, value in attributes if not name.startswith('__')}
