@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from typing import Any, Callable, Iterator, List, Sequence
 
 import numpy as np
@@ -74,17 +75,16 @@ def _dealt(items: Sequence[int], size: int, shuffle: Shuffle) -> Iterator[list[i
 
     A deal may begin in one round and end in the next: this one then begins with items that the deal lacks.
     """
-    ahead: list[int] = []
+    ahead: deque[int] = deque()
     while True:
-        begun = {*ahead[:size]}
+        begun = {*ahead} if len(ahead) < size else set()
         while len(ahead) < size:
             in_order = [*items]
             shuffle(in_order)
             first = [item for item in in_order if item not in begun][: size - len(ahead)]
             begins = {*first}
-            ahead += first + [item for item in in_order if item not in begins]
-        yield ahead[:size]
-        del ahead[:size]
+            ahead.extend(first + [item for item in in_order if item not in begins])
+        yield [ahead.popleft() for _ in range(size)]
 
 
 def _check_classes(num_class: int, batch_size: int, samples_per_class: int) -> None:
