@@ -32,16 +32,27 @@ MOST_DISTANCES = 100_000  # classes; beyond, an array of N x C is too large
 class Operator:
     """A custom operator of MXNet, bound alone, which takes the batches of labels (B, N) in turn."""
 
-    def __init__(self, op_type: str, x: np.ndarray, labels: np.ndarray, centers: mx.nd.NDArray) -> None:
-        data, label = mx.sym.Variable('data'), mx.sym.Variable('label')
-        parameters = {'num_class': len(centers), 'alpha': ALPHA, 'scale': SCALE}
-        loss = mx.sym.MakeLoss(mx.sym.Custom(data, label, op_type=op_type, **parameters))
+    def __init__(
+        self,
+        op_type: str,
+        x: np.ndarray,
+        labels: np.ndarray,
+        centers: mx.nd.NDArray,
+        scale: float | str = SCALE,
+    ) -> None:
+        inputs = [
+            mx.sym.Variable(name) for name in ('data', 'label', 'scale')[: 3 if scale == 'input' else 2]
+        ]
+        parameters = {'num_class': len(centers), 'alpha': ALPHA, 'scale': scale}
+        loss = mx.sym.MakeLoss(mx.sym.Custom(*inputs, op_type=op_type, **parameters))
         shapes = loss.infer_shape(data=x.shape)[2]
         states = [centers if shape == centers.shape else mx.nd.zeros(shape) for shape in shapes]
         batches = [mx.nd.array(y) for y in labels]
         arguments = {'data': mx.nd.array(x), 'label': batches[0].copy()}
         gradients = {'data': mx.nd.zeros(x.shape)}
         requests = {'data': 'write', 'label': 'null'}
+        if scale == 'input':
+            arguments['scale'], requests['scale'] = mx.nd.array([SCALE], dtype='float64'), 'null'
         self.executor = loss.bind(mx.cpu(), arguments, gradients, requests, states)
         self.label = arguments['label']
         self.batches = cycle(batches) if len(batches) > 1 else None
@@ -75,7 +86,7 @@ def in_torch(module: Callable, x: np.ndarray, labels: np.ndarray, centers: mx.nd
     return rival
 
 
-NOTHING, DISTANCES = 'nothing', 'N x C'
+NOTHING, DISTANCES, AGAIN, INPUT = 'nothing', 'N x C', 'again', 'scale input'
 RIVALS: dict[str, Callable] = {
     'kernel': partial(Operator, 'centerloss'),
     NOTHING: partial(Operator, 'nothing'),
@@ -94,6 +105,9 @@ else:
     RIVALS['touched rows'] = partial(in_torch, TouchedRows)
     RIVALS[DISTANCES] = partial(in_torch, DistanceMatrix)
 OURS = 'kernel' if 'kernel' in RIVALS else 'NumPy'
+TABLE = tuple(RIVALS)
+# No rivals: the operator a second time, and with a weight that is an input.
+RIVALS.update({AGAIN: RIVALS[OURS], INPUT: partial(Operator, 'centerloss', scale='input')})
 
 
 def batch(n: int, dim: int, num_class: int, batches: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +117,7 @@ def batch(n: int, dim: int, num_class: int, batches: int = 1) -> tuple[np.ndarra
 
 
 def runs(
-    n: int, dim: int, num_class: int, names: Sequence[str] = tuple(RIVALS), batches: int = 1
+    n: int, dim: int, num_class: int, names: Sequence[str] = TABLE, batches: int = 1
 ) -> dict[str, Callable[[int], None]]:
     """For each rival, what runs a number of steps. They share the centers; each has agreed with the oracle.
 

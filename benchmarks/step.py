@@ -17,8 +17,16 @@ import numpy as np
 
 from . import rivals
 from .machine import copy_bandwidth, describe
-from .rivals import NOTHING, OURS, RIVALS
-from .rounds import MORE, PERCENTILES, ROUNDS, STEPS, milliseconds_per_step, percentiles
+from .rivals import AGAIN, INPUT, NOTHING, OURS, RIVALS
+from .rounds import (
+    MORE,
+    PERCENTILES,
+    ROUNDS,
+    STEPS,
+    median_interval,
+    milliseconds_per_step,
+    percentiles,
+)
 
 SIZES = [(64, 2, 10), (128, 512, 10_000), (256, 512, 100_000), (512, 512, 1_000_000)]  # N, D, C
 CLASSES = [1000, 10_000, 100_000, 1_000_000]
@@ -50,6 +58,20 @@ def print_sizes() -> None:
             ratios = times.min() / ours.min(), np.median(times) / np.median(ours)
             print(f'  {name:16}{percentiles(times)}{ratios[0]:14.2f}{ratios[1]:11.2f}')
         print_traffic(n, dim, num_class, ours.min())
+
+
+def print_scale_input() -> None:
+    """What a weight that is an input costs, where it is not set again: the ratios of rounds, in pairs.
+
+    A second operator with a fixed weight shows what two operators that do the same differ by.
+    """
+    print(f'\n{OURS}, ms, and median of the ratios to a fixed weight, with its interval of 95 %')
+    for n, dim, num_class in SIZES:
+        print(f'N = {n}, D = {dim}, C = {num_class:,}')
+        measured = milliseconds_per_step(rivals.runs(n, dim, num_class, (OURS, AGAIN, INPUT)))
+        for name, times in measured.items():
+            ratio, low, high = median_interval(times / measured[OURS])
+            print(f'  {name:16}{percentiles(times)}{ratio:10.3f}, {low:.3f} to {high:.3f}')
 
 
 def print_classes(batches: int) -> None:
@@ -106,6 +128,7 @@ def main() -> None:
     for sentence in rivals.MISSING:
         print(sentence)
     print_sizes()
+    print_scale_input()
     for batches in 1, MANY:
         print_classes(batches)
     if args.picture:

@@ -118,8 +118,8 @@ class CenterLoss(mxop.CustomOp):
         req : list of str
             'write', 'add' or 'null' for the gradients of the inputs.
         out_grad, in_data, out_data, in_grad, aux : list of NDArray
-            The head gradient, which is ignored; the inputs; the loss; gradients of the features and of the
-            other inputs (zeros); diff, centers and sum.
+            The head gradient, which is ignored; features and labels; the loss; gradients of the features and
+            of the other inputs (zeros); diff, centers and sum.
         """
         batch = self.batch
         self._assign_gradients(batch, req, in_grad)
@@ -259,6 +259,12 @@ class CenterLossProp(mxop.CustomOpProp):
     def list_auxiliary_states(self) -> list[str]:
         """Return the states' names, in the order of the classic script's checkpoints."""
         return ['diff_bias', 'center_bias', 'sum_bias']
+
+    def declare_backward_dependency(
+        self, out_grad: list[int], in_data: list[int], out_data: list[int]
+    ) -> list[int]:
+        """Return the numbers of the arrays that backward gets: all but the weight, which forward has read."""
+        return super().declare_backward_dependency(out_grad, in_data[:2], out_data)
 
     def infer_shape(self, in_shape: list[list[int]]) -> tuple[list, list, list]:
         """Infer all shapes from the features' (N, D).
