@@ -102,6 +102,18 @@ def backend(request, monkeypatch):
     return CenterLoss(CenterLossParam(num_class=1), ctx).rows
 
 
+@pytest.fixture(scope='session')
+def bfloat16():
+    """The dtype, for tests of layers in it; they are skipped on a processor that does not compute these."""
+    dtype = np.dtype([('bfloat16', np.uint16)])
+    array = mx.nd.ones((8, 8)).astype(dtype)
+    try:
+        mx.nd.FullyConnected(array, array, no_bias=True, num_hidden=8).wait_to_read()
+    except mx.MXNetError as error:
+        pytest.skip(f'no layers in bfloat16 here: {error}')
+    return dtype
+
+
 @pytest.fixture
 def late_moves(monkeypatch):
     """Hold each move of the centers back, for `seconds` or until `released`: who does not wait is caught."""
