@@ -8,6 +8,7 @@ from setuptools.command.build_ext import build_ext
 here = Path(__file__).resolve().parent
 project = runpy.run_path(str(here / 'centerloss_mx' / '_compat.py'))
 examples = ['matplotlib>=3.5,<4', 'pillow>=10.4,<14', 'scikit-learn>=1.3,<2', 'tqdm>=4.60,<5']
+tensorboard = ['tensorboardX>=2.6,<3']
 onnx = ['onnx>=1.16,<1.17', 'onnxruntime>=1.18,<1.19']
 
 kernel = Extension(
@@ -57,6 +58,7 @@ setup(
     extras_require={
         'examples': examples,
         'onnx': onnx,
+        'tensorboard': tensorboard,
         'bench': ['torch>=2.13,<3'],  # rivals of the operator; benchmarks run without them, too
         # Python 3.8 is tested with a NumPy that is too old for them
         'test': [
@@ -64,6 +66,8 @@ setup(
             'pytest>=7.4,<10',
             'pytest-xdist>=3.3,<4',
             *examples,
+            *tensorboard,
+            'tensorboard>=2.14,<3',  # reads event files back
             *(f'{one}; python_version >= "3.9"' for one in onnx),
         ],
         'mutants': ['cosmic-ray>=8.7,<9'],  # Python 3.9 or newer

@@ -104,6 +104,26 @@ def verification_pairs(labels: np.ndarray, num_folds: int = 10, num_pairs: int =
     return Pairs(*map(np.concatenate, zip(*folds)))
 
 
+def drawn_pairs(labels: np.ndarray, num_pairs: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw up to a number of genuine and of impostor pairs among all samples.
+
+    Return the rows of the first and of the second samples, and which pairs are genuine. None is drawn twice.
+    There are fewer of a kind, or none, where the samples do not have as many.
+    """
+    numbers = np.unique(labels, return_inverse=True)[1]
+    members, sizes = np.argsort(numbers, kind='stable'), np.bincount(numbers)
+    rng = Random(seed)
+
+    def drawn(starts: np.ndarray) -> np.ndarray:
+        number = int(starts[-1])
+        return np.array(rng.sample(range(number), min(num_pairs, number)), int)
+
+    genuine = _genuine_pairs(drawn(_genuine_starts(sizes)), sizes)
+    impostor = _impostor_pairs(drawn(_impostor_starts(sizes)), sizes)
+    first, second = members[np.hstack([genuine, impostor])]
+    return first, second, np.arange(len(first)) < genuine.shape[1]
+
+
 # The pairs of a fold are numbered, so that numbers are drawn and no list of all pairs is made. Its samples
 # are sorted by class; `sizes` are the numbers of samples of its classes.
 

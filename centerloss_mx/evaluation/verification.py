@@ -136,8 +136,7 @@ def verify(
         thresholds[i] = _best_threshold(similar[train], pairs.same[train])
         accuracies[i] = ((similar[test] >= thresholds[i]) == pairs.same[test]).mean()
         similarities[test] = similar[test]
-    metrics = sklearn('metrics')
-    far, tar, _ = metrics.roc_curve(pairs.same, similarities, drop_intermediate=False)
+    far, tar = _roc_curve(similarities, pairs.same)
     num_impostor = int((~pairs.same).sum())
     return Verification(
         accuracy=float(accuracies.mean()),
@@ -146,13 +145,23 @@ def verify(
         thresholds=thresholds,
         far=far,
         tar=tar,
-        auc=float(metrics.auc(far, tar)),
+        auc=float(sklearn('metrics').auc(far, tar)),
         eer=_equal_error_rate(far, tar),
         tar_at_far=[_tar_at(wanted, far, tar, num_impostor) for wanted in FARS],
         num_genuine=len(pairs.same) - num_impostor,
         num_impostor=num_impostor,
         similarities=similarities,
     )
+
+
+def tar_at_far(similarities: np.ndarray, same: np.ndarray, far: float) -> float:
+    """Return the accepted share of genuine pairs, see `TarAtFar`, for pairs of any origin."""
+    return _tar_at(far, *_roc_curve(similarities, same), int((~same).sum())).tar
+
+
+def _roc_curve(similarities: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    far, tar, _ = sklearn('metrics').roc_curve(same, similarities, drop_intermediate=False)
+    return far, tar
 
 
 def _projected(features: np.ndarray, pairs: Pairs, train: np.ndarray, num_components: int) -> np.ndarray:

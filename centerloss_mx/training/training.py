@@ -226,10 +226,11 @@ class Training:
             self.rand_mirror,
             self.augmentation,
             self.kvstore,
+            self.samples_per_class,
         )
 
     def predict(self, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-        """Compute features, and the classes that the network itself predicts.
+        """Compute the features of `layer`, and the classes that the network itself predicts.
 
         Parameters
         ----------
@@ -249,9 +250,8 @@ class Training:
         if isinstance(samples, Images) and isinstance(self.train, Images):
             used = samples.preprocessing.over(self.train.preprocessing)
             samples = samples._replace(preprocessing=used)
-        return predict(
-            self.symbol, *self.parameters(), samples, self.batch_size, self.image_size, self.context[0]
-        )
+        size, context = self.image_size, self.context[0]
+        return predict(self.symbol, *self.parameters(), samples, self.batch_size, size, context, self.layer)
 
     def parameters(self) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
         """Return the network's parameters and auxiliary states; ValueError: `fit` has not been called."""
