@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -27,15 +28,21 @@ from processes import processes
 
 PROGRAM = Path(__file__).with_name('killed_train.py')
 OPTIONS = ['--num-epochs', '6', '--embedding-dim', '2', '--batch-size', '8']
+RECIPE = [  # stopped after 4 of 6 epochs; the first is the best
+    *OPTIONS, '--samples-per-class', '4', '--triplet', '--neck', 'bn', '--label-smoothing', '0.1',
+    '--scale-warmup', '2', '--start-centers', '--lr', '0.2', '--lr-schedule', 'step', '--lr-steps', '1,3',
+    '--lr-warmup', '0.5', '--select', 'test_accuracy', '--patience', '3',
+]  # fmt: skip
 NEVER = 'event', 0, -1
 
 
 class Uninterrupted(NamedTuple):
-    """A training that nobody killed: each file that it wrote, its history, what is left, and its seconds."""
+    """A training that nobody killed: what was in each file, its history, what is left, and its seconds."""
 
-    files: dict[str, bytes]
+    options: list[str]
+    files: dict[str, set[bytes]]
     history: list[dict[str, float]]
-    left: set[str]
+    left: dict[str, bytes]
     seconds: float
 
 
@@ -47,13 +54,14 @@ def data(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope='module')
-def uninterrupted(data, tmp_path_factory):
-    folder, files = tmp_path_factory.mktemp('uninterrupted'), {}
+@pytest.fixture(scope='module', params=[OPTIONS, RECIPE], ids=['plain', 'recipe'])
+def uninterrupted(data, tmp_path_factory, request):
+    folder, files = tmp_path_factory.mktemp('uninterrupted'), defaultdict(set)
 
     class Keep(logging.Handler):
         def emit(self, record):  # a line follows each checkpoint
-            files.update((path.name, path.read_bytes()) for path in folder.iterdir())
+            for path in folder.iterdir():
+                files[path.name].add(path.read_bytes())
 
     logger, handler = logging.getLogger('centerloss_mx.training'), Keep()
     level = logger.level
@@ -61,13 +69,26 @@ def uninterrupted(data, tmp_path_factory):
     logger.setLevel(logging.INFO)
     begin = time.monotonic()
     with mx.name.NameManager():  # a process of its own numbers the layers without a name from 0
-        main(['train', str(data), '-o', str(folder / 'net'), *OPTIONS])
+        main(['train', str(data), '-o', str(folder / 'net'), *request.param])
     seconds = time.monotonic() - begin
     logger.removeHandler(handler)
     logger.setLevel(level)
-    assert len([name for name in files if name.endswith('.params')]) == 6
-    left = {path.name for path in folder.iterdir()}
-    return Uninterrupted(files, history(folder), left, seconds)
+    left = contents(folder)
+    accuracies = [row['test_accuracy'] for row in history(folder)]
+    epochs = {len(accuracies), int(np.argmax(accuracies)) + 1 if request.param is RECIPE else 6}
+    assert {name for name in left if name.endswith('.params')} == {f'net-{n:04d}.params' for n in epochs}
+    return Uninterrupted(request.param, dict(files), history(folder), left, seconds)
+
+
+def contents(folder):
+    """What is in each file, but for the seconds of the history and the process in the lock."""
+    names = [path.name for path in folder.iterdir()]
+    return {name: b'' if name.endswith(('.csv', '.lock')) else (folder / name).read_bytes() for name in names}
+
+
+def without_best(content):
+    """A symbol file without the note that a checkpoint is the best, which comes after the checkpoint."""
+    return re.sub(rb'\s*"__best_epoch__": "\d+",', b'', content)
 
 
 def history(folder):
@@ -87,7 +108,7 @@ def assert_whole(folder, uninterrupted):
     for name, path in visible.items():
         assert name in uninterrupted.files, f'{name} is left'
         if not name.endswith(('.csv', '.lock')):
-            assert path.read_bytes() == uninterrupted.files[name], name
+            assert without_best(path.read_bytes()) in map(without_best, uninterrupted.files[name]), name
     for name in visible:
         if name.endswith('.params'):
             assert {name.replace('.params', '.states'), 'net-symbol.json', 'net-options.json'} <= set(visible)
@@ -104,11 +125,11 @@ def moments(seed, seconds):
         yield 'seconds', rng.uniform(0, seconds)
 
 
-def trained_until(moment, data, folder):
+def trained_until(moment, data, folder, options):
     """Train or resume, and be killed at a moment; whether that came before the end."""
     at = moment[1:] if moment[0] != 'seconds' else (0, -1)
     command = [
-        sys.executable, PROGRAM, folder, *at, 'train', data, '-o', folder / 'net', '--resume', *OPTIONS
+        sys.executable, PROGRAM, folder, *at, 'train', data, '-o', folder / 'net', '--resume', *options
     ]  # fmt: skip
     process = subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -127,16 +148,16 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
     data, uninterrupted, tmp_path
 ):
     """Killed again and again while it goes on; whenever it has come to its end, another one begins."""
-    number, killed = 50, 0
+    number, killed = 25, 0
     every = moments(2, uninterrupted.seconds)
     while killed < number:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
-        while trained_until(next(every) if killed < number else NEVER, data, folder):
+        while trained_until(next(every) if killed < number else NEVER, data, folder, uninterrupted.options):
             killed += 1
             assert_whole(folder, uninterrupted)
         assert_whole(folder, uninterrupted)
         assert history(folder) == uninterrupted.history
-        assert {path.name for path in folder.iterdir()} == uninterrupted.left
+        assert contents(folder) == uninterrupted.left
 
 
 LAUNCH = [sys.executable, '-m', 'centerloss_mx.launch', '-n', '2', '-s', '1', '--']
