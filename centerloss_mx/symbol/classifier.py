@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from mxnet import symbol as mxsym
-from mxnet.initializer import Zero
 from mxnet.symbol import Symbol
 
 from .._checks import check_choice, check_flag, check_number, check_size, check_whole_number
@@ -140,7 +139,7 @@ def softmax_layer(
 
 
 def _batch_norm(embedding: Symbol) -> Symbol:
-    beta = mxsym.Variable(f'{NECK}_beta', lr_mult=0, wd_mult=0, init=Zero())
+    beta = mxsym.Variable(f'{NECK}_beta', lr_mult=0)  # MXNet's initializers set it to 0
     return mxsym.BatchNorm(embedding, beta=beta, fix_gamma=False, eps=1e-5, name=NECK)
 
 

@@ -108,7 +108,7 @@ def _hardest(rows: LabelledRows, feature: Symbol) -> tuple[Symbol, Symbol, Symbo
 
     # Far from 0, differences of large squares would lose digits. A shift does not change distances.
     counted = mxsym.sum(rows.keep(mxsym.ones_like(feature)), axis=0, keepdims=True)  # (1, D)
-    center = mxsym.sum(feature, axis=0, keepdims=True) / mxsym.maximum(counted, 1)
+    center = mxsym.sum(feature, axis=0, keepdims=True) / counted
     feature = mxsym.broadcast_sub(feature, center)
     squares = pairs('broadcast_add', squared_length(feature))
     squares = squares - 2 * mxsym.dot(feature, feature, transpose_b=True)

@@ -132,7 +132,7 @@ def test_joint_supervision_composes_the_same(centers):
     ({}, {None}, set()),
     ({'use_ignore': True, 'ignore_label': -2}, {-2.0}, set()),
     ({'use_ignore': True, 'triplet': {}}, {-1.0}, set()),
-    ({'use_ignore': True, 'triplet': {'ignore_label': 7}}, {-1.0, 7.0}, set()),
+    ({'use_ignore': True, 'ignore_label': -1, 'triplet': {'ignore_label': 7}}, {-1.0, 7.0}, set()),
     ({'triplet': {'use_ignore': True}}, {None, -1.0}, set()),
     ({'loss': 'softmax', 'triplet': {'use_ignore': True}}, {-1.0}, set()),
     ({'loss': 'softmax', 'triplet': {}}, {None}, set()),

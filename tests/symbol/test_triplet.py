@@ -67,10 +67,10 @@ def test_the_gradient_passes_finite_differences(margin):
         assert abs(SCALE * (losses[0] - losses[1]) / 2e-6 - gradient[index]) < 1e-8
 
 
-@pytest.mark.parametrize('offset', [100, 1000])
+@pytest.mark.parametrize('offset', [1000, 100000])
 def test_the_loss_keeps_its_digits_far_from_the_origin(offset):
     x, y = batch()
-    x = np.round(256 * x) / 256  # the shift rounds nothing
+    x = np.round(64 * x) / 64  # the shift rounds nothing
     y[[1, 4, 8]] = -1  # ignored rows do not count for the shift back
     expected, gradient = reference.triplet_loss(x, y, None, -1)
     values, actual = run((x + offset).astype('float32'), y, use_ignore=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from centerloss_mx.dataset import load_samples
-from centerloss_mx.model import FeatureExtractor
+from centerloss_mx.model import FeatureExtractor, export_onnx, save_checkpoint
 from centerloss_mx.symbol import supervised
 from centerloss_mx.training import Training
 from centerloss_mx.training.prediction import predict
@@ -86,6 +86,17 @@ def test_a_mixture_predicts_its_posterior(samples):
     features, predicted = one.predict(samples[1])
     squares = ((features[:, None] - one.centers) ** 2).sum(axis=2)
     assert predicted.tolist() == squares.argmin(axis=1).tolist()
+
+
+@pytest.mark.parametrize('layer', ['neck_output', 'normalized_output', 'softmax_output'])
+def test_each_of_the_features_can_be_exported(samples, tmp_path, layer):
+    """`export_onnx` compares with MXNet before it writes the file."""
+    pytest.importorskip('onnxruntime', reason='the extra onnx is not installed')
+    options = {'classifier': {'kind': 'margin', 's': 8, 'neck': 'bn'}, 'normalize': True}
+    one = trained(samples, **options)
+    save_checkpoint(one.module, tmp_path / 'net', 1)
+    export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx', layer)
+    assert (tmp_path / 'net.onnx').exists()
 
 
 def test_training_accuracy_counts_the_samples_under_a_margin(samples):
