@@ -1,25 +1,25 @@
-"""Factories that return Symbols: the center loss, joint supervision, and the other forms of center loss.
+"""Factories that return Symbols: center losses, a classifier and a triplet loss beside them, and all together.
 
 `center_loss`, `sync_center_loss` and `joint_supervision` have running centers, which the operator or the
-optimizer `centers` moves. In the other losses the centers are a parameter that the base optimizer moves by
-its gradient. Combine them with a softmax, as in `mx.sym.Group([softmax, island_loss(...)])`;
+optimizer `centers` moves. In the other center losses the centers are a parameter that the base optimizer
+moves by its gradient. `supervised` composes any of them with a `classifier` and a `triplet_loss`;
 `large_margin_gaussian_mixture` contains its own softmax. `describe` finds the center losses in any network.
 
 What all losses have in common:
 
 - **Weight.** Weight a loss with `scale` only. Multiplying the symbol, or `MakeLoss(grad_scale=...)`, has no
   effect: the loss ignores incoming gradients.
-- **Sums.** With `normalization='null'`, and in the losses with learned centers, gradients are sums over the
+- **Sums.** With `normalization='null'`, and in all losses without that option, gradients are sums over the
   batch. Module divides them by the batch size (its default `rescale_grad`): `scale` is the paper's lambda.
 - **Labels.** Whole numbers in 0..num_class-1, of any numeric dtype that represents every class exactly:
   float16 represents up to 2^11 classes, float32 up to 2^24. The operator raises an error for an invalid
   label. A loss made of standard operators cannot raise an error: a row with an invalid label contributes no
   gradient, and its loss is NaN. In training, `module.Module` raises ValueError for an invalid label of any
-  loss, before the batch runs.
+  center loss, before the batch runs. To the triplet loss any whole number >= 0 is a class.
 - **Ignored rows.** With `use_ignore`, rows with the label `ignore_label` contribute no loss and no gradient.
   They may hold anything, NaN included.
 - **Features that are not finite.** The operator raises an error. For `sync_center_loss`, `module.Module` or
-  the optimizer `centers` raises it. With learned centers there is no error: loss and gradients are not
+  the optimizer `centers` raises it. In the other losses there is no error: loss and gradients are not
   finite.
 """
 

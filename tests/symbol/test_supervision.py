@@ -108,6 +108,7 @@ def test_the_loss_reads_the_normalized_features_and_the_classifier_the_embedding
         (info,) = describe(network(loss, normalize=True))
         assert info.feature == 'normalized_output'
         assert describe(network(loss))[0].feature == 'embedding_output'
+    assert 'normalized' in network('softmax', normalize=True, triplet={}).tojson()
     net = network(normalize=True, triplet={})
     nodes = json.loads(net.tojson())['nodes']
     (layer,) = [node for node in nodes if node['name'] == 'fc2']
