@@ -1,4 +1,4 @@
-"""Factories that return Symbols: center losses, a classifier and a triplet loss beside them, and all together.
+"""Factories that return Symbols: center losses, a classifier, a triplet loss, and all of them together.
 
 `center_loss`, `sync_center_loss` and `joint_supervision` have running centers, which the operator or the
 optimizer `centers` moves. In the other center losses the centers are a parameter that the base optimizer

@@ -191,6 +191,14 @@ def test_features_on_their_weight_and_opposite_have_finite_gradients(margin):
         np.testing.assert_allclose(actual[name], gradient, 1e-3, 1e-3 * abs(gradient).max(), err_msg=name)
 
 
+def test_lengths_do_not_count_down_to_a_millionth():
+    x, y, w = batch()
+    expected = with_margin(x, y, w).loss()
+    for shorter in 1e-3, 1e-5:
+        np.testing.assert_allclose(with_margin(shorter * x, y, shorter * w).loss(), expected, 1e-9)
+    np.testing.assert_allclose(with_margin(0 * x, y, w, margins=(1, 0, 0)).loss(), np.log(NUM_CLASS), 1e-12)
+
+
 @every_margin
 def test_a_row_that_is_ignored_or_of_no_class_takes_no_part_in_a_margin(margin):
     x, y, w = batch()
