@@ -30,15 +30,17 @@ def margin_softmax(
     """Return the posterior without margin and the loss with it: see `classifier`."""
     rows = LabelledRows(f'margin_{name}', label, num_class, use_ignore, ignore_label)
     weight = mxsym.Variable(f'{CLASS_LAYER}_weight')
+    divisor = mxsym.expand_dims(lengths(weight), axis=0)  # (1, C)
     # Scoring knows no label. Behind a gradient of zeros, MXNet would run the backward of a layer, which
     # makes NaN of the zeros for an ignored row with NaN: the gradient is blocked in front of the layer.
     scored = mxsym.BlockGrad(features)
     if use_ignore:
-        scores = _cosines(scored, mxsym.BlockGrad(weight), num_class, name=CLASS_LAYER)
+        blocked = mxsym.BlockGrad(weight), mxsym.BlockGrad(divisor)
+        scores = _cosines(scored, *blocked, num_class, name=CLASS_LAYER)
         features = rows.keep(features)
-        cos = _cosines(features, weight, num_class)
+        cos = _cosines(features, weight, divisor, num_class)
     else:
-        cos = _cosines(features, weight, num_class, name=CLASS_LAYER)
+        cos = _cosines(features, weight, divisor, num_class, name=CLASS_LAYER)
         scores = mxsym.BlockGrad(cos)
     logits, scores = margin_logits(cos, rows.label, num_class, s, margins), scores * s
     if not normalize_features:
@@ -84,11 +86,11 @@ def margin_logits(
     return mxsym.where(mxsym.one_hot(label, depth=num_class), psi, cos) * s
 
 
-def _cosines(features: Symbol, weight: Symbol, num_class: int, **names: str) -> Symbol:
-    """Return the cosines of features (N, D) and rows of the class layer (C, D), shape (N, C)."""
+def _cosines(features: Symbol, weight: Symbol, divisor: Symbol, num_class: int, **names: str) -> Symbol:
+    """Return the cosines of features (N, D) and weights (C, D), which have the lengths (1, C), shape (N, C)."""
     unit = mxsym.broadcast_div(features, mxsym.expand_dims(lengths(features), axis=1))
     products = mxsym.FullyConnected(unit, weight, num_hidden=num_class, no_bias=True, **names)
-    return mxsym.broadcast_div(products, mxsym.expand_dims(lengths(weight), axis=0))
+    return mxsym.broadcast_div(products, divisor)
 
 
 def _times_lengths(logits: Symbol, features: Symbol) -> Symbol:
