@@ -1,8 +1,9 @@
 """Train a small network with centers on the KVStore: one program for every layout of devices and workers.
 
-    python -m centerloss_mx.launch -n 2 -s 2 -- python tests/kvstore_job.py OUTPUT BASE KVSTORE [plain]
+    python -m centerloss_mx.launch -n 2 -s 2 -- python tests/kvstore_job.py OUTPUT BASE KVSTORE [FORM]
 
-The same 40 batches of 48 samples, features, network and first parameters in every layout.
+The same 40 batches of 48 samples, features, network and first parameters in every layout. FORM:
+`plain`, a plain Module, or `weighted`: the weight of the center loss is set after each batch.
 """
 
 from __future__ import annotations
@@ -44,14 +45,17 @@ def parameters() -> dict[str, np.ndarray]:
     }
 
 
-def train(base: str, kvstore, contexts=1, plain: bool = False) -> dict[str, np.ndarray]:
+def train(
+    base: str, kvstore, contexts=1, plain: bool = False, weighted: bool = False
+) -> dict[str, np.ndarray]:
     """Fit the network, on one or several CPU contexts, as a worker of a `dist_*` KVStore its part."""
     x, y = samples()
     batches = cl.io.CenterLossIter(mx.io.NDArrayIter(x, y, BATCH))
     if isinstance(kvstore, mx.kv.KVStore):
         batches = cl.io.PartIter(batches, kvstore.rank, kvstore.num_workers)
     embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, no_bias=True, name='embedding')
-    net = cl.symbol.joint_supervision(embedding, NUM_CLASS, SCALE, centers='kvstore', embedding_dim=DIM)
+    scale = cl.symbol.scale_variable(SCALE) if weighted else SCALE
+    net = cl.symbol.joint_supervision(embedding, NUM_CLASS, scale, centers='kvstore', embedding_dim=DIM)
     module = (mx.mod.Module if plain else cl.module.Module)(
         net,
         label_names=['softmax_label', 'center_label'],
@@ -65,19 +69,21 @@ def train(base: str, kvstore, contexts=1, plain: bool = False) -> dict[str, np.n
     module.fit(
         batches,
         eval_metric=cl.metric.CenterLossMetric('null'),
+        batch_end_callback=(lambda param: module.set_scale(SCALE * param.nbatch)) if weighted else None,
         kvstore=kvstore,
         optimizer='centers',
         optimizer_params={'base': base, 'alpha': ALPHA, **BASES[base]},
         arg_params=first,
+        allow_missing=weighted,
         num_epoch=EPOCHS,
         sparse_row_id_fn=cl.module.sparse_row_id_fn(module) if plain else None,
     )
     return {name: value.asnumpy() for name, value in module.get_params()[0].items()}
 
 
-def main(output: str, base: str, kvstore: str, plain: str = '') -> None:
+def main(output: str, base: str, kvstore: str, form: str = '') -> None:
     store = mx.kv.create(kvstore)
-    trained = train(base, store, plain=bool(plain))
+    trained = train(base, store, plain=form == 'plain', weighted=form == 'weighted')
     if store.rank == 0:
         np.savez(output, **trained)
 

@@ -138,6 +138,18 @@ def test_plain_modules_as_workers_train_what_one_process_does(tmp_path):
 
 
 @pytest.mark.slow
+def test_workers_that_set_the_weight_alike_train_what_one_process_does(tmp_path):
+    output = tmp_path / 'trained.npz'
+    job = launch(2, 2, *JOB, str(output), 'sgd momentum', 'dist_sync', 'weighted')
+    assert job.returncode == 0, job.stdout + job.stderr
+    with np.load(output) as trained:
+        expected = kvstore_job.train('sgd momentum', None, weighted=True)
+        assert_same(dict(trained), expected)
+    fixed = kvstore_job.train('sgd momentum', None)
+    assert abs(fixed['embedding_weight'] - expected['embedding_weight']).max() > 1e-2
+
+
+@pytest.mark.slow
 def test_asynchronous_workers_count_every_sample(tmp_path):
     """In whatever order their gradients come; where the centers end then depends on it."""
     output = tmp_path / 'trained.npz'
