@@ -37,7 +37,7 @@ LOSSES = (  # the names that `symbol.supervised` takes
     'large_margin_gaussian_mixture',
 )
 
-LR_SCHEDULES = ('cosine', 'step', 'constant')
+LR_SCHEDULES = ('cosine', 'step', 'constant')  # the kinds of `training.lr_schedule`
 
 METRICS = ('cosine', 'euclidean')
 

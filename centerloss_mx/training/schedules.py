@@ -35,7 +35,7 @@ def lr_schedule(
 
     Parameters
     ----------
-    kind : {'constant', 'step', 'cosine'}
+    kind : {'cosine', 'step', 'constant'}
         One of `LR_SCHEDULES`.
     learning_rate : float
         Learning rate after the warm-up, >= 0.

@@ -89,7 +89,7 @@ def test_a_short_cosine_warms_up_for_a_quarter(batches, num_epoch):
 
 
 @pytest.mark.parametrize('arguments, options, message', [
-    (('linear', 0.1, 10, 5), {}, "kind='linear' is not one of constant, step, cosine"),
+    (('linear', 0.1, 10, 5), {}, "kind='linear' is not one of cosine, step, constant"),
     (('constant', -0.1, 10, 5), {}, 'learning_rate=-0.1 is not a finite number >= 0'),
     (('constant', 0.1, 0, 5), {}, 'batches=0 is not a whole number > 0'),
     (('constant', 0.1, 10, 2.5), {}, 'num_epoch=2.5 is not a whole number > 0'),
