@@ -43,6 +43,11 @@ class ScaleModule(ScoringModule):
         for name in self._weights:
             check_number('', name, float(self._arg_params[name].asscalar()))
 
+    def set_params(self, *args: Any, **kwargs: Any) -> None:
+        """Assign parameters as `mx.mod.Module.set_params` does; a weight that was set holds."""
+        super().set_params(*args, **kwargs)
+        self._assign_scales()
+
     def set_scale(self, value: float, name: str | None = None) -> None:
         """Set the weight lambda of a center loss for the next step, on all devices.
 

@@ -152,8 +152,10 @@ def test_a_weight_may_be_set_at_any_time_and_holds(home):
     assert numbers(module)['center_loss_scale'].tolist() == [0.02]
     arg_params, aux_params = module.get_params()
     module.set_scale(0.03)
-    module.set_params({**arg_params, 'center_loss_scale': mx.nd.array([9])}, aux_params)
-    assert numbers(module)['center_loss_scale'].tolist() == [0.03]
+    for allow_missing in False, True:
+        other = {**arg_params, 'center_loss_scale': mx.nd.array([9])}
+        module.set_params(other, aux_params, allow_missing=allow_missing)
+        assert numbers(module)['center_loss_scale'].tolist() == [0.03]
 
 
 def test_of_several_losses_each_has_its_weight():
