@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 PROGRAM = Path(__file__).with_name('gluon_amp_program.py')
+PAGE = Path(__file__).parents[1] / 'docs' / 'mixed-precision.md'
 
 
 pytestmark = pytest.mark.slow
@@ -60,3 +62,14 @@ def test_a_symbol_that_is_built_after_init_has_its_casts_its_names_and_its_descr
     assert plain['inputs'] == ['FullyConnected', *['null'] * 4]
     assert low['inputs'] == ['amp_cast', 'amp_cast', *['null'] * 3]
     assert low['names'] == plain['names'] and low['description'] == plain['description']
+
+
+def test_the_programs_of_the_page_run_in_a_process_of_their_own(bfloat16, tmp_path):
+    """Other tests of pages run blocks of the kind `python`, in their own process, on any processor."""
+    symbols, training, gluon = re.findall(r'^```py\w*\n(.*?)^```$', PAGE.read_text('utf-8'), re.M | re.S)
+    for program in symbols + training, gluon:
+        done = subprocess.run(
+            [sys.executable, '-c', program], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+    assert done.stdout == "float32 <class 'numpy.float32'>\n" and done.stdout in PAGE.read_text('utf-8')

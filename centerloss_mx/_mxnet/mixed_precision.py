@@ -1,6 +1,6 @@
 """Faults of mixed precision, `mx.contrib.amp`.
 
-Three faults have no function. The page [Mixed precision](mixed-precision.md) says how to avoid them:
+Three faults have no function. The page "Mixed precision" says how to avoid them:
 
 - `amp_cast` does not infer the dtype of its input. So `amp.convert_symbol` without `data_names` leaves the
   dtype of the parameters open, as `amp.init` does for symbols, and `Module.bind` fails.

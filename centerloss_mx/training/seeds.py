@@ -2,7 +2,7 @@
 
 Three are seeded, so that a training repeats to the bit and a resumed one ends as an uninterrupted one:
 
-- NumPy's: `NDArrayIter` shuffles arrays with it.
+- NumPy's: `NDArrayIter` and `io.ClassBalancedIter` shuffle arrays with it.
 - Python's `random`: `io.image_iter` shuffles pictures with it, mirrors them, and seeds what else is changed
   in them.
 - MXNet's: initial weights and dropout.

@@ -12,6 +12,7 @@ import pytest
 from mxnet.contrib import amp
 
 NUM_CLASS, DIM, BATCH = 5, 4, 20
+LOSSES = [loss for loss in cl.symbol.LOSSES if loss != 'softmax']
 DATA_NAMES = ['data', 'softmax_label', 'center_label']
 
 # The share by which parameters may differ of the largest way that one has gone. A value in bfloat16 has a
@@ -120,16 +121,17 @@ def assert_trains_as_in_float32(low, loss, dtype):
         assert 0 < difference <= TOLERANCE[dtype] * way, name
 
 
-@pytest.mark.parametrize('loss', [loss for loss in cl.symbol.LOSSES if loss != 'softmax'])
+@pytest.mark.parametrize('loss', LOSSES)
 def test_losses_behind_a_converted_network_train_as_in_float32(loss, dtype):
     low = amp.convert_symbol(embedding(), dtype, data_names=['data'], **lists(dtype))
     assert_trains_as_in_float32(with_losses(low, loss), loss, dtype)
 
 
-@pytest.mark.parametrize('loss, dtype', [
-    ('center_loss', 'bfloat16'), ('center_loss', 'float16'), ('sync_center_loss', 'bfloat16'),
-    ('learned_center_loss', 'bfloat16'), ('large_margin_gaussian_mixture', 'bfloat16'),
-], indirect=['dtype'])  # fmt: skip
+@pytest.mark.parametrize(
+    'loss, dtype',
+    [('center_loss', 'float16'), *((loss, 'bfloat16') for loss in LOSSES)],
+    indirect=['dtype'],
+)
 def test_a_network_that_is_converted_with_its_losses_trains_as_in_float32(loss, dtype):
     net = with_losses(embedding(), loss)
     low = amp.convert_symbol(net, dtype, data_names=names(net), **lists(dtype))
