@@ -57,11 +57,9 @@ def test_mxnet_binds_no_converted_network_whose_parameters_have_no_names():
 
 
 def test_mxnets_widest_dtype_of_float64_and_float16_is_not_that_of_float64_and_float32():
-    float64, float16, float32 = (mx.nd.ones((2,), dtype=name) for name in ('float64', 'float16', 'float32'))
-    widened = mx.nd.amp_multicast(float64, float16, num_outputs=2)
-    assert [array.dtype for array in widened] == [np.float64, np.float64]
-    not_widened = mx.nd.amp_multicast(float64, float32, num_outputs=2)
-    assert [array.dtype for array in not_widened] == [np.float64, np.float32]
+    widened = mx.sym.amp_multicast(mx.sym.Variable('first'), mx.sym.Variable('second'), num_outputs=2)
+    for second, expected in ('float16', [np.float64, np.float64]), ('float32', [np.float64, np.float32]):
+        assert widened.infer_type(first='float64', second=second)[1] == expected
 
 
 def test_mxnet_converts_no_network_with_pick_to_float16():

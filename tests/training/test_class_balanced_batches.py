@@ -18,7 +18,7 @@ SEED, NUM_EPOCH, NUM_CLASS = 5, 3, 4
 
 @pytest.fixture(params=['arrays', 'pictures', 'mirrored pictures'])
 def make(request, tmp_path):
-    """A function that begins a training: its iterator, of 10 batches of 2 x 2 an epoch; whether it mirrors."""
+    """A function that begins a training, 10 batches of 2 x 2 an epoch: its iterator; whether it mirrors."""
     labels = [i % NUM_CLASS for i in range(39)]
     names = [str(i) for i in range(NUM_CLASS)]
     samples = cl.dataset.Arrays(random_pictures(39, 4, 4).astype('float32'), np.array(labels), names)
