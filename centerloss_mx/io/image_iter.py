@@ -46,7 +46,8 @@ def image_iter(
         are normalized. What is not given there: the shorter side is resized and the middle is cropped; minus
         the mean of ImageNet, divided by its standard deviation, as the networks of MXNet's model zoo expect.
     batch_size : int
-        Samples a batch, not more than there are pictures. The last batch is padded with the first samples.
+        Samples a batch; without `samples_per_class` not more than there are pictures. The last batch is then
+        padded with the first samples.
     image_size : int, (int, int) or None
         Height and width in pixels, one number for both; None: those of `images.preprocessing`. The pictures
         are served as ``data``, float32 (batch_size, 3, height, width): RGB, also for grey pictures.

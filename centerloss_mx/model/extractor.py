@@ -122,8 +122,8 @@ class FeatureExtractor:
     ) -> None:
         ctx = ctx[0] if isinstance(ctx, (list, tuple)) else ctx  # as Module takes them
         self.layer = layer or noted_layer(symbol, data_name)
-        self.symbol, self.ctx, self.data_name = internal_output(symbol, self.layer), ctx or cpu(), data_name
-        self.symbol = without_casts(self.symbol)
+        self.symbol = without_casts(internal_output(symbol, self.layer))
+        self.ctx, self.data_name = ctx or cpu(), data_name
         shape = noted(self.symbol, 'data_shape', list, data_name)
         self.data_shape: tuple[int, ...] | None = None if shape is None else tuple(shape)
         self.class_names: list[str] | None = noted(self.symbol, 'class_names', list, data_name)

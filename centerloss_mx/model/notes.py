@@ -22,9 +22,8 @@ _ITEMS: dict[str, Callable[[Any], bool]] = {
 
 def with_notes(module: Module, notes: Mapping[str, Any]) -> Symbol:
     """Return a copy of the network of a module; its data inputs hold the shape of a sample and the notes."""
-    symbol = load_json(
-        module.symbol.tojson(remove_amp_cast=False)
-    )  # a copy, because attributes are set in place
+    # A copy, because attributes are set in place.
+    symbol = load_json(module.symbol.tojson(remove_amp_cast=False))
     for desc in module.data_shapes:
         _note(symbol.get_internals()[desc[0]], {'data_shape': desc[1][1:], **notes})
     return symbol
