@@ -8,7 +8,7 @@ Three faults have no function. The page "Mixed precision" says how to avoid them
   https://github.com/apache/mxnet/blob/1.9.1/src/operator/tensor/amp_cast.h#L61
 - `amp_multicast` does not know float64. If that is its first input and no other is float32, it converts
   float16 to float64. `amp.convert_symbol` to float16 puts it in front of `where`, whose condition is float64
-  in most losses. These networks cannot be bound.
+  in most losses. Such a network can be neither converted nor bound.
 
   https://github.com/apache/mxnet/blob/1.9.1/src/operator/tensor/amp_cast.h#L88
 - `amp.convert_symbol` infers the output of an operator that is in no list from its first input alone. `pick`
