@@ -17,7 +17,7 @@ from ..evaluation import class_means
 from ..model import Features, noted, start_centers
 from ..model.centers import centers_dim, with_centers
 from ..module import Module
-from ..symbol.description import find_center_loss
+from ..symbol import describe
 from .batches import label_names
 from .history import read_history
 from .hooks import TrainingState
@@ -69,8 +69,10 @@ def _with_started_centers(training: TrainingState, start: Start, data_iter: Data
         The network has no center loss, or several; the features have another dimension or no labels, or none
         of them is of a class that is trained on; or as `model.start_centers`.
     """
-    module, features = start.module, training.start_centers
-    info = find_center_loss(module.symbol)
+    module, features, losses = start.module, training.start_centers, describe(training.symbol)
+    if len(losses) != 1:
+        number = quantity(len(losses), 'center loss', 'center losses')
+        raise ValueError(f'start_centers: the network has {number}; expected one')
     module.bind(data_iter.provide_data, data_iter.provide_label)
     module.init_params(training.initializer, start.arg_params, start.aux_params, allow_missing=True)
     if not isinstance(features, Features):
@@ -78,12 +80,12 @@ def _with_started_centers(training: TrainingState, start: Start, data_iter: Data
     arg_params, aux_params = module.get_params()
     if isinstance(features, Features):
         rows, means = _means_by_name(features, training.train.class_names)
-        dim = centers_dim(arg_params, aux_params, info)
+        dim = centers_dim(arg_params, aux_params, losses[0])
         if means.shape[1] != dim:
             raise ValueError(
                 f'start_centers: features of shape {features.features.shape}; expected (N, {dim})'
             )
-        arg_params, aux_params = with_centers(arg_params, aux_params, info, rows, means)
+        arg_params, aux_params = with_centers(arg_params, aux_params, losses[0], rows, means)
     return Start(_module(training), arg_params, aux_params, [])  # the one that has drawn them is bound
 
 
