@@ -90,7 +90,7 @@ DEFAULTS = {
         'normalization': 'batch', 'name': 'center_loss', 'output_names': ('center_loss_output',),
         'label_names': ('center_label',), 'ignore_label': None,
     },
-    'model.FeatureExtractor': {'layer': 'embedding_output', 'ctx': None, 'data_name': 'data'},
+    'model.FeatureExtractor': {'layer': None, 'ctx': None, 'data_name': 'data'},
     'model.FeatureExtractor.predict': {
         'batch_size': 128, 'image_size': None, 'flip': False, 'progress': False,
     },
@@ -99,8 +99,8 @@ DEFAULTS = {
     },
     'model.centers_to_aux': {'name': 'center_loss'},
     'model.centers_to_kvstore': {'name': 'center_loss'},
-    'model.export_onnx': {'layer': 'embedding_output', 'data_shape': None, 'data_name': 'data'},
-    'model.feature_extractor': {'epoch': None, 'layer': 'embedding_output', 'ctx': None, 'data_name': 'data'},
+    'model.export_onnx': {'layer': None, 'data_shape': None, 'data_name': 'data'},
+    'model.feature_extractor': {'epoch': None, 'layer': None, 'ctx': None, 'data_name': 'data'},
     'model.find_centers': {'name': None},
     'model.load_checkpoint': {'epoch': None, 'batchsize': None},
     'model.noted': {'data_name': 'data'},
@@ -179,7 +179,9 @@ DEFAULTS = {
         'optimizer_params': {'learning_rate': 0.01}, 'seed': 0, 'context': (mx.cpu(),), 'kvstore':
         'local', 'image_size': None, 'rand_mirror': False, 'initializer': None, 'arg_params': None,
         'aux_params': None, 'logger': None, 'hooks': (), 'augmentation': None,
+        'samples_per_class': None, 'layer': 'embedding_output', 'start_centers': None, 'select': None,
     },
+    'training.Validation': {'name': 'validation'},
     'training.Training.fit': {
         'prefix': None, 'history': None, 'begin_epoch': 0, 'on_epoch': None, 'on_begin': None,
     },

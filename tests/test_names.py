@@ -46,7 +46,7 @@ NAMES = {
     """,
     'model': """
         FeatureExtractor Features centers_to_aux centers_to_kvstore export_onnx feature_extractor
-        find_centers internal_output latest_checkpoint load_checkpoint load_features load_symbol
+        best_checkpoint find_centers internal_output latest_checkpoint load_checkpoint load_features load_symbol
         noted save_checkpoint save_features start_centers with_all_rows write_whole
     """,
     'model_zoo': """
@@ -72,8 +72,9 @@ NAMES = {
         sync_center_loss triplet_loss
     """,
     'training': """
-        IGNORE_LABEL KV_STORES LR_SCHEDULES ScaleSchedule Training check_workers contexts cosine keep_options
-        lr_schedule num_batches read_history remove_checkpoints scale_warmup sgd
+        EarlyStopping Hook IGNORE_LABEL KV_STORES LR_SCHEDULES ScaleSchedule TensorBoard Training Validation
+        check_workers contexts cosine keep_options lr_schedule num_batches read_history remove_checkpoints
+        scale_warmup sgd
     """,
     'visualization': """
         Curve CurvePanel Panel class_accuracy_figure curve_figure embedding_figure pairs_figure

@@ -10,7 +10,6 @@ import threading
 from pathlib import Path
 
 import centerloss_mx
-from centerloss_mx._files import lock
 from centerloss_mx.dataset import as_arrays
 from centerloss_mx.model import latest_checkpoint, load_checkpoint
 from centerloss_mx.symbol import supervised
@@ -21,6 +20,7 @@ import mxnet as mx
 import numpy as np
 import pytest
 from disks import PAGE, small_disk
+from killing import Killed, Killer
 
 EPOCHS = 2
 LEFT = ['net-0002.params', 'net-0002.states', 'net-samples.npz', 'net-symbol.json', 'net.csv']
@@ -52,35 +52,9 @@ def assert_same_end(found, expected):
         np.testing.assert_array_equal(found[0][name], value, err_msg=name)
 
 
-class Killed(BaseException):
-    """What ends a process of which nothing runs any more."""
-
-
-class Killer:
-    """An audit hook: from the n-th change of a name in a folder on, each use of a file there fails."""
-
-    folder, left = None, 0
-
-    def __call__(self, event, arguments):
-        if self.folder is None or event not in ('open', 'os.rename', 'os.remove'):
-            return
-        if str(arguments[0]).startswith(self.folder):
-            self.left -= event != 'open'
-            if self.left < 0:
-                raise Killed
-
-    def kill(self, folder, change):
-        self.folder, self.left = str(folder), change
-
-    def stop(self):
-        self.folder = None
-        lock._close_all()  # as the end of the process does
-
-
 @pytest.fixture(scope='module')
 def killer():
     killer = Killer()
-    sys.addaudithook(killer)  # nothing removes it
     yield killer
     killer.stop()
 
