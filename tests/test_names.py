@@ -45,9 +45,9 @@ NAMES = {
         Accuracy CenterLossMetric
     """,
     'model': """
-        FeatureExtractor Features centers_to_aux centers_to_kvstore export_onnx feature_extractor
-        best_checkpoint find_centers internal_output latest_checkpoint load_checkpoint load_features load_symbol
-        noted save_checkpoint save_features start_centers with_all_rows write_whole
+        FeatureExtractor Features best_checkpoint centers_to_aux centers_to_kvstore export_onnx
+        feature_extractor find_centers internal_output latest_checkpoint load_checkpoint load_features
+        load_symbol noted save_checkpoint save_features start_centers with_all_rows write_whole
     """,
     'model_zoo': """
         INITIALIZER NETWORKS get_model lenet lenet_plus_plus load_params mlp

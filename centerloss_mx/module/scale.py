@@ -85,8 +85,9 @@ class ScaleModule(ScoringModule):
         if loss.scale not in self._weights:
             raise ValueError(f'{loss.name} reads its weight from {loss.scale}, which is no parameter')
         check_number(f'{loss.scale}: ', 'value', value)
+        unchanged = self._scales.get(loss.scale) == value
         self._scales[loss.scale] = float(value)
-        if self.params_initialized:
+        if self.params_initialized and not unchanged:
             self._assign_scales()
 
     def _assign_scales(self) -> None:

@@ -79,7 +79,7 @@ def classifier(
     neck : {'bn'} or None
         What is between the embedding and the class layer.
     use_ignore : bool
-        Whether rows with the label `ignore_label` are ignored.
+        Whether rows with the label `ignore_label` are ignored. Their features are finite.
     ignore_label : float
         A whole number.
     normalize_features : bool

@@ -31,20 +31,11 @@ def margin_softmax(
     rows = LabelledRows(f'margin_{name}', label, num_class, use_ignore, ignore_label)
     weight = mxsym.Variable(f'{CLASS_LAYER}_weight')
     divisor = mxsym.expand_dims(lengths(weight), axis=0)  # (1, C)
-    # Scoring knows no label. Behind a gradient of zeros, MXNet would run the backward of a layer, which
-    # makes NaN of the zeros for an ignored row with NaN: the gradient is blocked in front of the layer.
-    scored = mxsym.BlockGrad(features)
-    if use_ignore:
-        blocked = mxsym.BlockGrad(weight), mxsym.BlockGrad(divisor)
-        scores = _cosines(scored, *blocked, num_class, name=CLASS_LAYER)
-        features = rows.keep(features)
-        cos = _cosines(features, weight, divisor, num_class)
-    else:
-        cos = _cosines(features, weight, divisor, num_class, name=CLASS_LAYER)
-        scores = mxsym.BlockGrad(cos)
-    logits, scores = margin_logits(cos, rows.label, num_class, s, margins), scores * s
+    cos = _cosines(features, weight, divisor, num_class)
+    logits, scores = margin_logits(cos, rows.label, num_class, s, margins), mxsym.BlockGrad(cos) * s
     if not normalize_features:
-        logits, scores = _times_lengths(logits, features), _times_lengths(scores, scored)
+        logits = _times_lengths(logits, features)
+        scores = _times_lengths(scores, mxsym.BlockGrad(features))
     loss = _cross_entropy(logits, rows.label, num_class, smooth_alpha)
     return mxsym.Group([mxsym.softmax(scores, name=name), rows.make_loss(loss, 1.0)])
 
@@ -86,10 +77,10 @@ def margin_logits(
     return mxsym.where(mxsym.one_hot(label, depth=num_class), psi, cos) * s
 
 
-def _cosines(features: Symbol, weight: Symbol, divisor: Symbol, num_class: int, **names: str) -> Symbol:
-    """Return the cosines of features (N, D) and weights (C, D), which have the lengths (1, C), shape (N, C)."""
+def _cosines(features: Symbol, weight: Symbol, divisor: Symbol, num_class: int) -> Symbol:
+    """Return the cosines (N, C) of features (N, D) and weights (C, D), which have the lengths (1, C)."""
     unit = mxsym.broadcast_div(features, mxsym.expand_dims(lengths(features), axis=1))
-    products = mxsym.FullyConnected(unit, weight, num_hidden=num_class, no_bias=True, **names)
+    products = mxsym.FullyConnected(unit, weight, num_hidden=num_class, no_bias=True, name=CLASS_LAYER)
     return mxsym.broadcast_div(products, divisor)
 
 

@@ -207,7 +207,7 @@ def test_a_row_that_is_ignored_or_of_no_class_takes_no_part_in_a_margin(margin):
     expected = with_margin(x[kept], y[kept], w, **MARGINS[margin])
     values, gradients = expected.loss(), expected.gradients()
     labels = y.astype(float)
-    x[2], labels[2] = np.nan, -1
+    x[2], labels[2] = 1e6, -1
     for wrong in np.nan, NUM_CLASS, -2, 0.5, np.inf:
         labels[5] = wrong
         bound = with_margin(x, labels, w, use_ignore=True, **MARGINS[margin])

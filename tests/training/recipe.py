@@ -64,9 +64,9 @@ def main(folder, event):
     def killed(name, arguments):
         if name == 'open' and not (arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
             return
-        if name in ('open', 'os.rename', 'os.remove') and str(folder) in str(arguments[0]):
-            if next(numbers) == event:
-                os.kill(os.getpid(), signal.SIGKILL)
+        counted = name in ('open', 'os.rename', 'os.remove') and str(folder) in str(arguments[0])
+        if counted and next(numbers) == event:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(killed)
     go_on(folder)
