@@ -366,10 +366,14 @@ def fitted(net, contexts=1, optimizer='sgd', num_epoch=1, **params):
     return module.get_params(), score[0][1]
 
 
-@every_margin
-def test_a_margin_trains_the_same_on_two_devices(margin):
+@pytest.mark.parametrize(
+    'options',
+    [*({'kind': 'margin', **options} for options in MARGINS.values()), {}, {'smooth_alpha': 0.2}],
+    ids=str,
+)
+def test_a_classifier_without_neck_trains_the_same_on_two_devices(options):
     embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, name='embedding')
-    net = classifier(embedding, mx.sym.Variable('label'), NUM_CLASS, 'margin', **MARGINS[margin])
+    net = classifier(embedding, mx.sym.Variable('label'), NUM_CLASS, **options)
     (one, _), accuracy = fitted(net, num_epoch=12, momentum=0.9)
     (two, _), _ = fitted(net, contexts=2, num_epoch=12, momentum=0.9)
     assert accuracy == 1
