@@ -96,12 +96,18 @@ def gradients_of_the_operator():
 
 
 def symbol():
-    """Whether a network that is built after `amp.init` has its casts, its names and its description."""
+    """Casts, names and description of a network, and the error of `bind`."""
     embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=4, name='embedding')
     net = cl.symbol.joint_supervision(embedding, 5, scale=0.1)
     nodes = json.loads(net.tojson(remove_amp_cast=False))['nodes']
     (operator,) = (node for node in nodes if node['op'] == 'Custom')
+    module, bind_error = mx.mod.Module(net, label_names=['softmax_label', 'center_label']), ''
+    try:
+        module.bind([('data', (6, 8))], [('softmax_label', (6,)), ('center_label', (6,))])
+    except RuntimeError as error:
+        bind_error = str(error)
     return {
+        'bind_error': bind_error,
         'inputs': [nodes[number]['op'] for number, *_ in operator['inputs']],
         'names': [net.list_arguments(), net.list_auxiliary_states(), net.list_outputs()],
         'description': repr(cl.symbol.describe(net)),

@@ -62,6 +62,7 @@ def test_a_symbol_that_is_built_after_init_has_its_casts_its_names_and_its_descr
     assert plain['inputs'] == ['FullyConnected', *['null'] * 4]
     assert low['inputs'] == ['amp_cast', 'amp_cast', *['null'] * 3]
     assert low['names'] == plain['names'] and low['description'] == plain['description']
+    assert not plain['bind_error'] and 'InferType pass cannot decide dtypes' in low['bind_error']
 
 
 def test_the_programs_of_the_page_run_in_a_process_of_their_own(bfloat16, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 import centerloss_mx as cl
 
@@ -86,6 +87,13 @@ def trained(net, loss='center_loss', num_epoch=5):
     return module
 
 
+@lru_cache(maxsize=None)
+def in_float32(loss):
+    """The parameters before and after a training."""
+    net = with_losses(embedding(), loss)
+    return values(trained(net, loss, num_epoch=0)), values(trained(net, loss))
+
+
 def nodes_of(net):
     return json.loads(net.tojson(remove_amp_cast=False))['nodes']
 
@@ -111,8 +119,7 @@ def test_features_are_cast_in_front_of_the_operator_and_nothing_else_is(target):
 def assert_trains_as_in_float32(low, loss, dtype):
     casts = [node['attrs']['dtype'] for node in nodes_of(low) if node['op'] == 'amp_cast']
     assert dtype in casts and 'float32' in casts
-    net = with_losses(embedding(), loss)
-    start, expected = (values(trained(net, loss, num_epoch)) for num_epoch in (0, 5))
+    start, expected = in_float32(loss)
     found = values(trained(low, loss))
     assert {array.dtype for array in found.values()} == {np.dtype('float32')}  # the centers, too
     way = max(np.abs(expected[name] - start[name])[..., :DIM].max() for name in start)

@@ -34,6 +34,7 @@ def params_of(prefix):
     return {name: array.asnumpy() for kind in params for name, array in kind.items()}
 
 
+@pytest.mark.slow
 def test_a_resumed_training_goes_on_in_mixed_precision(train, network, tmp_path, caplog):
     def training(num_epoch):
         options = {'optimizer_params': {'learning_rate': 0.05, 'momentum': 0.9}, 'seed': 1}
