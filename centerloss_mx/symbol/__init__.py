@@ -17,7 +17,7 @@ What all losses have in common:
   gradient, and its loss is NaN. In training, `module.Module` raises ValueError for an invalid label of any
   center loss, before the batch runs. To the triplet loss any whole number >= 0 is a class.
 - **Ignored rows.** With `use_ignore`, rows with the label `ignore_label` contribute no loss and no gradient.
-  They may hold anything, NaN included.
+  They may hold anything, NaN included; but for a classifier, which reads finite features.
 - **Features that are not finite.** The operator raises an error. For `sync_center_loss`, `module.Module` or
   the optimizer `centers` raises it. In the other losses there is no error: loss and gradients are not
   finite.
