@@ -240,7 +240,8 @@ def best_checkpoint(prefix: str | os.PathLike) -> int | None:
 
 def note_best(prefix: str | os.PathLike, epoch: int | None) -> None:
     """Write to the symbol file which checkpoint is the best; None: there is no such checkpoint."""
-    _write_network(prefix, with_note(load_symbol(f'{prefix}-symbol.json'), 'best_epoch', epoch).tojson())
+    symbol = with_note(load_symbol(f'{prefix}-symbol.json'), 'best_epoch', epoch)
+    _write_network(prefix, symbol.tojson(remove_amp_cast=False))
 
 
 def remove_checkpoints(prefix: str | os.PathLike, keep: int | Collection[int | None] | None = None) -> None:

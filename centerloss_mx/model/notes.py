@@ -31,7 +31,7 @@ def with_notes(module: Module, notes: Mapping[str, Any]) -> Symbol:
 
 def with_note(symbol: Symbol, name: str, value: Any) -> Symbol:
     """Return a copy of a network that `with_notes` has made, with another value of a note."""
-    symbol = load_json(symbol.tojson())
+    symbol = load_json(symbol.tojson(remove_amp_cast=False))
     for data_name, attributes in symbol.attr_dict().items():
         if '__data_shape__' in attributes:
             _note(symbol.get_internals()[data_name], {name: value})
