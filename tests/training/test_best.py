@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 from centerloss_mx.dataset import as_arrays
 from centerloss_mx.model import best_checkpoint, latest_checkpoint, load_checkpoint
+from centerloss_mx.model.checkpoint import note_best
 from centerloss_mx.model_zoo import lenet
 from centerloss_mx.symbol import supervised
 from centerloss_mx.training import EarlyStopping, Hook, Training, read_history
@@ -174,6 +175,15 @@ def test_a_training_that_selects_nothing_has_no_best_checkpoint(tmp_path):
     training(5, [Score()], select='score').fit(tmp_path / 'more')
     (tmp_path / 'more-0002.params').unlink()
     assert best_checkpoint(tmp_path / 'more') is None
+
+
+def test_what_a_killed_training_has_not_noted_is_noted_when_it_goes_on(tmp_path):
+    prefix, history = tmp_path / 'net', tmp_path / 'net.csv'
+    training(2, [Score()], select='score').fit(prefix, history)
+    note_best(prefix, None)
+    assert best_checkpoint(prefix) is None
+    training(2, [Score()], select='score').fit(prefix, history, 2)
+    assert best_checkpoint(prefix) == 2
 
 
 @pytest.mark.parametrize('options', [{'hooks': [EarlyStopping('scores', 2)]}, {'select': 'scores'}])
