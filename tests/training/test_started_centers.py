@@ -56,9 +56,9 @@ def given(names, number=3, dim=3):
 
 @pytest.mark.parametrize('loss', ['center_loss', 'sync_center_loss', 'learned_center_loss'])
 def test_they_start_at_the_means_of_the_features_of_their_names_in_every_home(loss):
-    features = given('xdba')
+    features = given('Xdba')
     found = centers_at_the_start(training(loss, start_centers=features))[0]
-    without = centers_at_the_start(training(loss, start_centers=given('xbda')))[0]
+    without = centers_at_the_start(training(loss, start_centers=given('Xbda')))[0]
     for name, row in zip(NAMES, range(4)):
         own = features.features[features.classes == name]
         expected = own.mean(axis=0) if len(own) else without[row]
