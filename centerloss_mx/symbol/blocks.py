@@ -92,9 +92,9 @@ class Rows(LabelledRows):
     def __init__(
         self, name: str, data: Symbol, label: Symbol, num_class: int, use_ignore: bool, ignore_label: float
     ) -> None:
-        super().__init__(name, label, num_class, use_ignore, ignore_label, input_attribute(name, 'label'))
         self.num_class = num_class
         self.data = mxsym.identity(data, attr=input_attribute(name, 'feature'))
+        super().__init__(name, label, num_class, use_ignore, ignore_label, input_attribute(name, 'label'))
 
     def total(self, values: Symbol, normalization: str) -> Symbol:
         """Return the sum of values (N,), shape (1,), divided by 1, by N or by max(1, rows that count)."""

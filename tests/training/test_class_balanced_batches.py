@@ -29,8 +29,7 @@ def make(request, tmp_path):
     rand_mirror = 'mirrored' in request.param
 
     def begin(kvstore='local'):
-        seed_training(SEED)
-        seed_epoch(SEED, 0, rand_mirror)
+        seed_training(SEED, rand_mirror)
         size = None if request.param == 'arrays' else 8
         return training_iter(net, samples, 4, size, rand_mirror, None, kvstore, samples_per_class=2)
 
