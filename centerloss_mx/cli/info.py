@@ -18,6 +18,7 @@ FEATURES = {'several machines': 'DIST_KVSTORE', 'pictures in files': 'OPENCV'}
 EXTRAS = {
     'examples': ('scikit-learn', 'matplotlib', 'Pillow', 'tqdm'),
     'onnx': ('onnx', 'onnxruntime'),
+    'tensorboard': ('tensorboardX',),
 }
 
 
