@@ -14,12 +14,20 @@ import sys
 from itertools import count
 
 from centerloss_mx.dataset import as_arrays
-from centerloss_mx.symbol import supervised
-from centerloss_mx.training import EarlyStopping, Hook, Training, Validation, resumable_epoch
+from centerloss_mx.symbol import scale_variable, supervised
+from centerloss_mx.training import (
+    EarlyStopping,
+    Hook,
+    ScaleSchedule,
+    Training,
+    Validation,
+    lr_schedule,
+    resumable_epoch,
+    scale_warmup,
+)
 
 import mxnet as mx
 import numpy as np
-from mxnet.lr_scheduler import MultiFactorScheduler
 
 SCORES = [0.1, 0.5, 0.3, 0.5, 0.9]
 BEST, LAST = 2, 4  # with a patience of 2
@@ -33,18 +41,26 @@ class Score(Hook):
 
 
 def recipe(width=3, patience=2, **options):
-    """P x K batches, momentum, a step schedule, validation, early stopping and the best checkpoint."""
+    """P x K batches, momentum, schedules, validation, early stopping and the best checkpoint."""
     rng = np.random.RandomState(20161008)
     images = rng.randint(0, 255, (70, 4, 4)).astype('uint8')
     train = as_arrays(images[:10], np.arange(10) % 3)  # classes of 4, 3 and 3: some repeat samples
     unseen = as_arrays(images[10:], np.arange(60) % 4 + 10)
     embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=width, name='embedding')
     net = supervised(
-        embedding, 3, 'center_loss', width, scale=0.1, batchsize=4, use_ignore=True, ignore_label=-1
+        embedding,
+        3,
+        'center_loss',
+        width,
+        scale=scale_variable(0.0),
+        batchsize=4,
+        use_ignore=True,
+        ignore_label=-1,
+        triplet={'margin': 0.2},
     )
-    schedule = MultiFactorScheduler([4, 8], factor=0.5, base_lr=0.02)
-    params = {'learning_rate': 0.02, 'momentum': 0.9, 'lr_scheduler': schedule}
-    hooks = [Validation(unseen), Score(), EarlyStopping('score', patience)]
+    params = {'momentum': 0.9, **lr_schedule('step', 0.02, 3, num_epoch=5, warmup=1, steps=[2, 3])}
+    warmup = ScaleSchedule(scale_warmup(0.1, num_updates=8))  # over two epochs and two of three batches
+    hooks = [warmup, Validation(unseen), Score(), EarlyStopping('score', patience)]
     given = {'samples_per_class': 2, 'start_centers': True, 'select': 'score', 'hooks': hooks, **options}
     return Training(net, train, None, 'recipe', 4, 5, optimizer_params=params, seed=3, **given)
 
