@@ -40,15 +40,10 @@ def with_note(symbol: Symbol, name: str, value: Any) -> Symbol:
 
 def _note(variable: Symbol, notes: Mapping[str, Any]) -> None:
     """Set attributes; None takes the place of a value that is there, and is not recorded elsewhere."""
-    there = variable.list_attr()
-    attributes = {f'__{name}__': value for name, value in notes.items()}
-    variable._set_attr(
-        **{
-            name: json.dumps(value)
-            for name, value in attributes.items()
-            if value is not None or name in there
-        }
-    )
+    before = variable.list_attr()
+    for name, value in notes.items():
+        if value is not None or f'__{name}__' in before:
+            variable._set_attr(**{f'__{name}__': json.dumps(value)})
 
 
 def noted(symbol: Symbol, name: str, kind: type[Any], data_name: str = 'data') -> Any:

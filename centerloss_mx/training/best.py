@@ -57,11 +57,14 @@ class EarlyStopping(Hook):
 
     def _stop(self, training: TrainingState) -> None:
         best = best_epoch(training.history, self.column)
-        if best is not None and training.history[-1]['epoch'] - best >= self.patience:
-            row = next(row for row in training.history if row['epoch'] == best)
+        if best is None:
+            return
+        row = next(row for row in training.history if row['epoch'] == best)
+        waited = training.history[-1]['epoch'] - best
+        if waited >= self.patience:
             training.stop = (
                 f'{self.column} has not improved on {row[self.column]:.4g} of epoch {best} '
-                f'for {quantity(self.patience, "epoch")}'
+                f'for {quantity(waited, "epoch")}'
             )
 
 
