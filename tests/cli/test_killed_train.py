@@ -148,7 +148,7 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
     data, uninterrupted, tmp_path
 ):
     """Killed again and again while it goes on; whenever it has come to its end, another one begins."""
-    number, killed = 25, 0
+    number, killed = 25 if uninterrupted.options is OPTIONS else 10, 0
     every = moments(2, uninterrupted.seconds)
     while killed < number:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
