@@ -29,12 +29,15 @@ from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome
 
 PARTS = {  # a part of the package, and its own tests; those of all defaults are added
+    '_class_balanced.py': 'tests/io/test_class_balanced_iter.py',
     'operator': 'tests/operator',
+    'symbol': 'tests/symbol',
     'optimizer.py': 'tests/test_optimizer.py',
     'metric.py': 'tests/test_metric.py',
     'evaluation': 'tests/evaluation',
     'module': 'tests/module',
     'model': 'tests/model',
+    'training': 'tests/training',
 }
 COPIED = ['centerloss_mx', 'tests', 'examples', 'pyproject.toml']
 ANNOTATION = (
