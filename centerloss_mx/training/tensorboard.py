@@ -6,6 +6,8 @@ import os
 import time
 from typing import Any
 
+from mxnet.model import BatchEndParam
+
 from .._optional import require
 from .hooks import Hook, TrainingState
 
@@ -19,14 +21,14 @@ class TensorBoard(Hook):
     Parameters
     ----------
     folder : path-like
-        Where the event files are; it is made after the first epoch.
+        Where the event files are; it is made after the first batch.
 
     Raises
     ------
     ImportError
         tensorboardX is not installed.
     OSError
-        After an epoch: the file cannot be written.
+        After the first batch: the folder cannot be made. After an epoch: the file cannot be written.
 
     Examples
     --------
@@ -45,6 +47,12 @@ class TensorBoard(Hook):
     def begin(self, training: TrainingState, begin_epoch: int) -> None:
         """Write a new file."""
         self.writer = None
+
+    def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
+        """Make the folder, so that an epoch is not lost where this fails."""
+        if os.path.exists(self.folder) and not os.path.isdir(self.folder):
+            raise NotADirectoryError(f'{self.folder} is not a folder; expected one for event files')
+        os.makedirs(self.folder, exist_ok=True)
 
     def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Write the last row."""
@@ -72,7 +80,6 @@ class TensorBoard(Hook):
 
         Names have the time in seconds only; the epoch tells files of one second apart.
         """
-        os.makedirs(self.folder, exist_ok=True)
         self.writer = self.writers.EventsWriter(os.path.join(self.folder, 'events'), f'.epoch-{epoch:04d}')
         start = self.event_pb2.SessionLog(status=self.event_pb2.SessionLog.START)
         self._write(epoch, session_log=start)

@@ -98,6 +98,18 @@ def test_nothing_is_written_before_the_first_epoch_has_ended(tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.parametrize('folder, error', [
+    ('file', r'file is not a folder; expected one for event files'),
+    ('file/events', r"Not a directory: '.*events'"),
+])  # fmt: skip
+def test_a_folder_that_cannot_be_made_is_refused_before_files_are_replaced(tmp_path, folder, error):
+    (tmp_path / 'file').write_bytes(b'')
+    replaced = []
+    with pytest.raises(NotADirectoryError, match=error):
+        training(tmp_path / folder, 1).fit(on_begin=lambda: replaced.append(True))
+    assert not replaced
+
+
 def test_a_full_disk_ends_the_training_and_names_the_folder(tmp_path):
     with small_disk(tmp_path / 'disk', 1) as disk:
         (disk / 'filling').write_bytes(b'.' * PAGE)

@@ -143,6 +143,16 @@ def test_classes_that_are_trained_on_are_refused_before_the_first_batch(tmp_path
     training([Validation(parts[1])], 1, parts[0]).fit()
 
 
+@pytest.mark.parametrize('as_hook', [True, False], ids=['validation', 'test samples'])
+def test_samples_that_the_network_does_not_take_are_refused_before_files_are_replaced(as_hook):
+    others = as_arrays(*patterned_pictures(3, 3, 12))
+    one, replaced = training([Validation(others)] if as_hook else []), []
+    one.test = None if as_hook else others
+    with pytest.raises(ValueError, match=r'the network does not take samples of shape \(1, 12, 12\)'):
+        one.fit(on_begin=lambda: replaced.append(True))
+    assert not replaced
+
+
 @pytest.mark.parametrize(
     'classes, each, number', [('w', 4, '4 samples of 1 class'), ('wxyz', 1, '4 samples of 4 classes')]
 )
