@@ -8,6 +8,7 @@ from typing import Any, Mapping
 
 from ..model import latest_checkpoint, remove_checkpoints
 from ..training import OtherOption, check_workers, keep_options, read_history, read_options, resumable_epoch
+from .train_arguments import default_options
 from .train_options import TrainOptions, history_path, options_path, saved_options
 
 
@@ -96,14 +97,23 @@ def check_same_options(options: TrainOptions) -> None:
         Another option than before, or a damaged file.
     """
     path, saved = options_path(options.output), saved_options(options)
-    if options.lr_schedule != 'cosine':
-        try:
-            before = read_options(path).get('num_epochs')
-        except ValueError as error:
-            raise ValueError(f'--resume: {error}') from None
-        if isinstance(before, int) and before < options.num_epochs:
-            saved['num_epochs'] = before
+    try:
+        before = read_options(path)
+    except ValueError as error:
+        raise ValueError(f'--resume: {error}') from None
+    epochs = before.get('num_epochs')
+    if options.lr_schedule != 'cosine' and isinstance(epochs, int) and epochs < options.num_epochs:
+        saved['num_epochs'] = epochs
+    for name, default in saved_options(default_options()).items():
+        if name not in before and saved[name] != default:  # a version without this option has begun it
+            raise ValueError(
+                f'--resume: {_flag(name)} is {saved[name]}, but {path} says that it was begun without'
+            )
     save_options(path, saved, resume=True, leads=False)
+
+
+def _flag(name: str) -> str:
+    return f'--{name.replace("_", "-")}'
 
 
 def save_options(path: Path, options: Mapping[str, Any], resume: bool, leads: bool) -> None:
@@ -134,9 +144,9 @@ def save_options(path: Path, options: Mapping[str, Any], resume: bool, leads: bo
     try:
         keep_options(path, options, resume, leads)
     except OtherOption as error:
-        flag = error.name.replace('_', '-')
         raise ValueError(
-            f'--resume: --{flag} is {error.value}, but {path} says that it was begun with {error.before}'
+            f'--resume: {_flag(error.name)} is {error.value}, but {path} says that it was begun with '
+            f'{error.before}'
         ) from None
     except FileNotFoundError:
         if not resume:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 from .._checks import MOST
 from .._choices import KV_STORES
 from .arguments import (
+    Parser,
     add_batches,
     add_command,
     add_output,
     number,
     random_seed,
+    read_options,
     whole_number,
 )
 from .loss_arguments import add_losses
@@ -37,6 +40,14 @@ def add_train(commands: Any) -> None:
     add_optimizer(command.add_argument_group('optimizer'))
     _add_training(command.add_argument_group('training'))
     add_selection(command.add_argument_group('the checkpoint that counts'))
+
+
+def default_options() -> TrainOptions:
+    """Return the options of a command line that gives none."""
+    parser = argparse.ArgumentParser()
+    add_train(parser.add_subparsers(parser_class=Parser))
+    options: TrainOptions = read_options(TrainOptions, parser.parse_args(['train', 'digits', '-o', 'net']))
+    return options
 
 
 def _add_augmentation(group: Any) -> None:

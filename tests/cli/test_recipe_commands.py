@@ -93,12 +93,15 @@ def test_the_best_checkpoint_of_unseen_classes_stays_and_can_be_embedded(data, c
     assert found.checkpoint['epoch'] == best
 
 
-def test_centers_start_from_a_file_of_features(data, call, trained, features):
+@pytest.mark.parametrize('normalize', [[], ['--normalize-features']], ids=['plain', 'normalized'])
+def test_centers_start_from_a_file_of_features(data, call, features, normalize):
     call('train', data / 'all.npz', '-o', 'net', '--embedding-dim', 3, '--batch-size', 8, '--num-epochs', 1,
-         '--alpha', 0, '--start-centers-from', features)  # fmt: skip
+         '--alpha', 0, '--start-centers-from', features, *normalize)  # fmt: skip
     known = load_features(features)
     labels = [known.class_names.index(name) for name in known.classes]
-    means = [known.features[np.array(labels) == j].mean(axis=0) for j in range(len(known.class_names))]
+    lengths = np.linalg.norm(known.features, axis=1, keepdims=True) if normalize else 1
+    read = known.features / lengths
+    means = [read[np.array(labels) == j].mean(axis=0) for j in range(len(known.class_names))]
     np.testing.assert_allclose(params('net')['center_loss__center_bias'], means, rtol=1e-5, atol=1e-6)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -35,6 +36,19 @@ def test_a_history_whose_checkpoint_is_lost_is_not_begun_anew(data, call, refuse
     assert (
         '--resume: net-history.csv does not exist, but the checkpoint net is of epoch 2; put it back, or'
         in line
+    )
+
+
+def test_an_option_that_an_earlier_version_did_not_have_cannot_be_given_on_resume(data, call, refused):
+    call('train', data / 'all.npz', '-o', 'net', *TRAIN)
+    path = Path('net-options.json')
+    saved = json.loads(path.read_text())
+    path.write_text(json.dumps({name: saved[name] for name in saved if name not in ('classifier', 'select')}))
+    call('train', data / 'all.npz', '-o', 'net', *TRAIN, '--resume')
+    line = refused('train', data / 'all.npz', '-o', 'net', *TRAIN, '--resume', '--classifier', 'margin')[1]
+    assert line == (
+        'centerloss-mx: --resume: --classifier is margin, but net-options.json says that it was begun '
+        'without\n'
     )
 
 
