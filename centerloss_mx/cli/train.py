@@ -6,9 +6,8 @@ from mxnet import kvstore as mxkvstore
 from mxnet.kvstore import KVStore
 
 from ..dataset import Samples
-from ..evaluation.distances import unit
 from ..io import Augmentation
-from ..model import Features, best_checkpoint, load_features
+from ..model import best_checkpoint, load_features
 from ..model_zoo import INITIALIZER, NETWORKS
 from ..symbol.names import EMBEDDING_OUTPUT, NECK
 from ..training import Training, check_workers, num_batches
@@ -71,14 +70,6 @@ def _print_result(options: TrainOptions, training: Training) -> None:
         print(f'{options.output}-{best:04d}.params: the best epoch, {options.select} {value:.4f}')
 
 
-def _start(options: TrainOptions) -> bool | Features:
-    """Return where centers start; features become what the center loss reads."""
-    if options.start_centers_from is None:
-        return options.start_centers
-    found = load_features(options.start_centers_from, labelled=True)
-    return found._replace(features=unit(found.features)) if options.normalize_features else found
-
-
 def _check_batch_size(options: TrainOptions, num_samples: int) -> None:
     size, workers, devices = options.batch_size, check_workers(options.kv_store), len(options.ctx)
     if size % workers or size < workers * devices:
@@ -101,6 +92,7 @@ def _training(
 ) -> Training:
     symbol, params = network(options, samples)
     batches = num_batches(samples, options.batch_size)
+    features = options.start_centers_from
     optimizer = optimizer_arguments(options)
     optimizer['optimizer_params'].update(learning_rate_schedule(options, batches))
     if options.loss == 'sync_center_loss':
@@ -124,7 +116,7 @@ def _training(
         hooks=hooks(options, batches),
         samples_per_class=options.samples_per_class,
         layer=f'{NECK}_output' if options.neck_feature == 'after' else EMBEDDING_OUTPUT,
-        start_centers=_start(options),
+        start_centers=options.start_centers if features is None else load_features(features, labelled=True),
         select=options.select,
         **optimizer,
     )

@@ -14,10 +14,12 @@ from mxnet.symbol import Symbol
 from .._checks import first_names, quantity
 from .._files import check_file
 from ..evaluation import class_means
+from ..evaluation.distances import unit
 from ..model import Features, noted, start_centers
 from ..model.centers import centers_dim, with_centers
 from ..module import Module
 from ..symbol import describe
+from ..symbol.names import NORMALIZED
 from .batches import label_names
 from .history import read_history
 from .hooks import TrainingState
@@ -79,6 +81,8 @@ def _with_started_centers(training: TrainingState, start: Start, data_iter: Data
         start_centers(module, data_iter)
     arg_params, aux_params = module.get_params()
     if isinstance(features, Features):
+        if losses[0].feature == f'{NORMALIZED}_output':  # what the loss reads
+            features = features._replace(features=unit(features.features))
         rows, means = _means_by_name(features, training.train.class_names)
         dim = centers_dim(arg_params, aux_params, losses[0])
         if means.shape[1] != dim:
