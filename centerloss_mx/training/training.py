@@ -83,8 +83,8 @@ class Training:
         Name of the internal output that is measured; checkpoints record it for `model.FeatureExtractor`.
     start_centers : bool, model.Features or None
         Where centers start. True: at the class means of the first batches, see `model.start_centers`.
-        Features of the embedding, which are normalized if the center loss reads them so: at the means of those
-        of the class of the same name, if any.
+        Features of the embedding, normalized if the center loss reads them so: at the means of those of the
+        class of the same name, if any.
     select : str or None
         A column of the history: the checkpoint of its best epoch is kept beside the last one, see
         `model.best_checkpoint`. Higher is better, but for ``'own'`` and ``'ratio'``.
