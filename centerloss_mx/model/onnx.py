@@ -108,9 +108,10 @@ def _export(
             dynamic=True,
             dynamic_input_shapes=[(None, *data_shape)],
         )
-    except AttributeError as error:  # raised for an operator that MXNet cannot export
+    except (AttributeError, onnx.checker.ValidationError) as error:  # an operator that it cannot export
         layer = symbol.list_outputs()[0]
-        raise ValueError(f'{layer}: MXNet cannot export this network: {error}') from None
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f'{layer}: MXNet cannot export this network: {reason}') from None
     model = onnx.load(path)
     reshape_slopes(model.graph)
     remove_parameter_inputs(model.graph)

@@ -123,6 +123,23 @@ def test_an_onnx_file_that_does_not_run_is_not_written(exporter, module, tmp_pat
     assert not list(tmp_path.glob('*.onnx'))
 
 
+def test_a_network_that_becomes_no_valid_onnx_is_refused(onnx, tmp_path):
+    net = mx.sym.mean(mx.sym.Variable('data'), axis=1, keepdims=True, name='embedding')
+    weight = mx.sym.Variable('weight', shape=(1, 1))
+    module = Module(mx.sym.MakeLoss(mx.sym.broadcast_mul(net, weight)), label_names=[])
+    module.bind([('data', (N, 3))])
+    module.init_params(mx.init.One())
+    module.init_optimizer()
+    save_checkpoint(module, tmp_path / 'net', 1)
+    with pytest.raises(ValueError) as refused:
+        export_onnx(tmp_path / 'net', 1, tmp_path / 'net.onnx')
+    assert str(refused.value) == (
+        'embedding_output: MXNet cannot export this network: Unrecognized attribute: axes for operator '
+        'ReduceMean'
+    )
+    assert not (tmp_path / 'net.onnx').exists()
+
+
 def test_a_disk_too_small_for_the_onnx_file_is_named(onnx, module, tmp_path):
     save_checkpoint(module, tmp_path / 'net', 1)
     path = tmp_path / 'onnx' / 'net.onnx'
