@@ -22,6 +22,11 @@ def hooks(options: TrainOptions, num_batches: int) -> list[Hook]:
     found: list[Hook] = []
     if options.scale_warmup is not None:
         updates = round(options.scale_warmup * num_batches)
+        if not updates:
+            raise ValueError(
+                f'--scale-warmup {options.scale_warmup:g}: expected a batch or more; an epoch has '
+                f'{num_batches}'
+            )
         found.append(ScaleSchedule(scale_warmup(scale(options), updates)))
     if options.validate is not None:
         found.append(Validation(_validation_samples(options)))

@@ -53,6 +53,12 @@ def test_a_scale_that_warms_up_is_a_variable_of_its_value():
     assert [warmup.schedule(update) for update in (1, 10, 20, 30)] == [0.015, 0.15, 0.3, 0.3]
 
 
+def test_a_scale_that_warms_up_does_so_for_a_batch_or_more():
+    with pytest.raises(ValueError) as refused:
+        hooks(given('--scale-warmup', '0.1'), 4)
+    assert str(refused.value) == '--scale-warmup 0.1: expected a batch or more; an epoch has 4'
+
+
 def learning_rates(arguments, updates):
     scheduler = learning_rate_schedule(given('--lr', '1', *arguments), 10)['lr_scheduler']
     return [scheduler(update) for update in updates]
