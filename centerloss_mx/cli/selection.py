@@ -55,6 +55,6 @@ def check_selection(options: TrainOptions, test: Samples | None, class_names: li
 
 
 def _validation_samples(options: TrainOptions) -> Samples:
-    source = options.source
+    source = options.source._replace(test_column=None)  # all of them are to validate with
     samples = load_samples(str(options.validate), min_classes=2, **source.reading())
     return readable(samples, source.skip_bad, source.min_images)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mxnet import kvstore as mxkvstore
 from mxnet.kvstore import KVStore
 
+from .._checks import quantity
 from ..dataset import Samples
 from ..io import Augmentation
 from ..model import best_checkpoint, load_features
@@ -83,7 +84,7 @@ def _check_batch_size(options: TrainOptions, num_samples: int) -> None:
     if options.samples_per_class and size % whole:
         raise ValueError(
             f'--batch-size {size}: expected a multiple of {whole}, --samples-per-class for each of '
-            f'{workers * devices} devices'
+            f'{quantity(workers * devices, "device")}'
         )
 
 

@@ -139,7 +139,8 @@ def softmax_layer(
 
 
 def _batch_norm(embedding: Symbol) -> Symbol:
-    beta = mxsym.Variable(f'{NECK}_beta', lr_mult=0)  # MXNet's initializers set it to 0
+    # Without a gradient it stays at 0, where MXNet's initializers set it; AdaDelta knows no learning rate.
+    beta = mxsym.BlockGrad(mxsym.Variable(f'{NECK}_beta'))
     return mxsym.BatchNorm(embedding, beta=beta, fix_gamma=False, eps=1e-5, name=NECK)
 
 

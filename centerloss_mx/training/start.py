@@ -18,8 +18,8 @@ from ..evaluation.distances import unit
 from ..model import Features, noted, start_centers
 from ..model.centers import centers_dim, with_centers
 from ..module import Module
-from ..symbol import describe
-from ..symbol.names import NORMALIZED
+from ..symbol import CenterLossInfo, describe
+from ..symbol.names import EMBEDDING_OUTPUT, NORMALIZED
 from .batches import label_names
 from .history import read_history
 from .hooks import TrainingState
@@ -68,8 +68,8 @@ def _with_started_centers(training: TrainingState, start: Start, data_iter: Data
     Raises
     ------
     ValueError
-        The network has no center loss, or several; the features have another dimension or no labels, or none
-        of them is of a class that is trained on; or as `model.start_centers`.
+        The network has no center loss, or several; the features are of another layer, have another dimension
+        or no labels, or none of them is of a class that is trained on; or as `model.start_centers`.
     """
     module, features, losses = start.module, training.start_centers, describe(training.symbol)
     if len(losses) != 1:
@@ -83,6 +83,7 @@ def _with_started_centers(training: TrainingState, start: Start, data_iter: Data
     if isinstance(features, Features):
         if losses[0].feature == f'{NORMALIZED}_output':  # what the loss reads
             features = features._replace(features=unit(features.features))
+        _check_layer(features, losses[0])
         rows, means = _means_by_name(features, training.train.class_names)
         dim = centers_dim(arg_params, aux_params, losses[0])
         if means.shape[1] != dim:
@@ -141,6 +142,16 @@ def _check_network(prefix: str | os.PathLike, symbol: Symbol, training: Training
     if _structure(symbol) != _structure(training.symbol):
         training.logger.warning(
             '%s has another network than this training: that of the checkpoint goes on', prefix
+        )
+
+
+def _check_layer(features: Features, info: CenterLossInfo) -> None:
+    """Raise ValueError if features are recorded to be of another layer than the center loss reads."""
+    layer = EMBEDDING_OUTPUT if features.checkpoint is None else features.checkpoint['layer']
+    if layer not in (EMBEDDING_OUTPUT, info.feature):
+        raise ValueError(
+            f'start_centers: the features are of {layer}; expected those of {EMBEDDING_OUTPUT}, which '
+            f'{info.name} reads'
         )
 
 

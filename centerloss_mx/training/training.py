@@ -210,15 +210,15 @@ class Training:
             if begin_epoch:
                 start = resume(self, prefix, history, begin_epoch)
             else:
-                start = begin(self, self._batches)
+                start = begin(self, lambda: self._batches('local'))
             self.module, self.symbol, self.history = start.module, start.module.symbol, start.history
-            data_iter = self._batches()
+            data_iter = self._batches(self.kvstore)
             repeat_shuffles(data_iter, begin_epoch, self.seed, self.rand_mirror)
             hooks = standard_hooks(self, self.hooks, prefix, history, on_epoch, on_begin)
             fit_with_hooks(self, hooks, data_iter, start, begin_epoch)
         return start.module
 
-    def _batches(self) -> DataIter:
+    def _batches(self, kvstore: str | KVStore) -> DataIter:
         return training_iter(
             self.symbol,
             self.train,
@@ -226,7 +226,7 @@ class Training:
             self.image_size,
             self.rand_mirror,
             self.augmentation,
-            self.kvstore,
+            kvstore,
             self.samples_per_class,
         )
 

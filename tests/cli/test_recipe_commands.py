@@ -112,3 +112,16 @@ def test_a_batch_is_of_whole_classes_on_each_device(data, refused):
     )  # fmt: skip
     assert status == 1
     assert '--batch-size 12: expected a multiple of 8, --samples-per-class for each of 2 devices' in line
+
+
+def test_validation_samples_need_no_column_that_marks_what_to_test_with(data, call):
+    images, labels = (np.load(data / 'all.npz')[name] for name in ('images', 'labels'))
+    unseen = np.isin(labels, ['c3', 'c4'])
+    marks = np.arange(len(labels)) % 4 == 0
+    np.savez('seen.npz', images=images[~unseen], labels=labels[~unseen], held_out=marks[~unseen])
+    np.savez('unseen.npz', images=images[unseen], labels=labels[unseen])
+    call(
+        'train', 'seen.npz', '-o', 'net', *SMALL, '--num-epochs', 1, '--test-column', 'held_out',
+        '--validate', 'unseen.npz',
+    )  # fmt: skip
+    assert 'validation_map_at_r' in rows('net')[0]

@@ -381,6 +381,12 @@ def test_a_classifier_without_neck_trains_the_same_on_two_devices(options):
         np.testing.assert_allclose(two[name].asnumpy(), value.asnumpy(), 1e-3, 1e-4, err_msg=name)
 
 
+def test_the_neck_has_no_shift_under_an_optimizer_without_a_learning_rate():
+    net = classifier(mx.sym.Variable('data'), mx.sym.Variable('label'), NUM_CLASS, neck='bn')
+    (trained, _), _ = fitted(net, optimizer='adadelta', num_epoch=3)
+    assert not trained['neck_beta'].asnumpy().any()
+
+
 @pytest.mark.parametrize('optimizer, params', [
     ('sgd', {'momentum': 0.9, 'wd': 0.01}),
     ('adam', {'wd': 0.01}),

@@ -34,7 +34,7 @@ def training(loss='center_loss', num_epoch=1, classes=4, each=6, learning_rate=0
 def centers_at_the_start(one):
     """The centers that `Module.fit` is given."""
     seed_training(one.seed, one.rand_mirror)
-    start = begin(one, one._batches)
+    start = begin(one, lambda: one._batches('local'))
     return find_centers(one.symbol, start.arg_params, start.aux_params), start
 
 
@@ -106,6 +106,10 @@ def test_a_resumed_training_goes_on_with_its_own_centers(tmp_path, start):
         ),
         ({'start_centers': given('ab', dim=2)}, r'features of shape \(6, 2\); expected \(N, 3\)'),
         ({'start_centers': given('')}, 'the features have no labels; expected those of samples with labels'),
+        (
+            {'start_centers': given('ab')._replace(checkpoint={'layer': 'neck_output'})},
+            'the features are of neck_output; expected those of embedding_output, which center_loss reads',
+        ),
         ({'start_centers': True, 'loss': 'softmax'}, 'the network has 0 center losses; expected one'),
     ],
 )
