@@ -6,6 +6,7 @@ import re
 
 __all__ = [
     'CLASSIFIERS',
+    'ENDLESS_SCHEDULES',
     'FITS',
     'KV_STORES',
     'LAYOUTS',
@@ -37,7 +38,8 @@ LOSSES = (  # the names that `symbol.supervised` takes
     'large_margin_gaussian_mixture',
 )
 
-LR_SCHEDULES = ('cosine', 'step', 'constant')  # the kinds of `training.lr_schedule`
+ENDLESS_SCHEDULES = ('step', 'constant')  # they do not depend on the number of epochs
+LR_SCHEDULES = ('cosine', *ENDLESS_SCHEDULES)  # the kinds of `training.lr_schedule`
 
 METRICS = ('cosine', 'euclidean')
 

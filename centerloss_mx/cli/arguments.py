@@ -56,6 +56,11 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f'{self.prog}: {" ".join(message.split())} (see {self.prog} --help)\n')
 
 
+def flag(name: str) -> str:
+    """Return the option whose value has this name: '--batch-size' of 'batch_size'."""
+    return f'--{name.replace("_", "-")}'
+
+
 def whole_number(least: int, most: float = math.inf) -> Callable[[str], int]:
     """Make the type of an argument that is a whole number within bounds."""
 

@@ -6,6 +6,7 @@ from typing import Any, Mapping
 
 from ..symbol import loss_options, scale_variable
 from ..training import IGNORE_LABEL
+from .arguments import flag
 from .loss_arguments import LOSS_ARGUMENTS
 from .train_options import TrainOptions
 
@@ -14,6 +15,9 @@ _DEFAULT_SCALE = 0.01
 _OF_OPTIMIZER = ('alpha', 'update')  # with sync_center_loss, options of the optimizer `centers`
 
 _WITH_RUNNING_CENTERS = ('center_loss', 'sync_center_loss')
+
+# The options whose keyword has another name.
+_OPTION_OF = {'s': 'logit_scale', 'kind': 'classifier', 'smooth_alpha': 'label_smoothing'}
 
 _IGNORED = {'use_ignore': True, 'ignore_label': IGNORE_LABEL}  # the rows that pad a batch
 
@@ -32,8 +36,8 @@ def loss_arguments(options: TrainOptions) -> dict[str, Any]:
     offered = [name for name in LOSS_ARGUMENTS if name in (*accepted, *of_optimizer)]
     for name in given:
         if name not in offered:
-            flags = ', '.join(map(_flag, offered)) or 'no options of a center loss'
-            raise ValueError(f'{_flag(name)} has no effect with --loss {options.loss}, which has {flags}')
+            flags = ', '.join(map(flag, offered)) or 'no options of a center loss'
+            raise ValueError(f'{flag(name)} has no effect with --loss {options.loss}, which has {flags}')
     fixed = {'scale': _DEFAULT_SCALE, 'batchsize': options.batch_size, **_IGNORED}
     arguments = {name: value for name, value in {**fixed, **given}.items() if name in accepted}
     if options.scale_warmup is not None:
@@ -42,14 +46,14 @@ def loss_arguments(options: TrainOptions) -> dict[str, Any]:
     return arguments
 
 
-def scale(options: TrainOptions) -> float:
+def final_scale(options: TrainOptions) -> float:
     """Return the weight of the loss after its warm-up."""
     return _DEFAULT_SCALE if options.scale is None else options.scale
 
 
 def check_start(options: TrainOptions) -> None:
     """Raise ValueError for options that start centers, where they have no effect or exclude each other."""
-    given = [_flag(name) for name in ('start_centers', 'start_centers_from') if getattr(options, name)]
+    given = [flag(name) for name in ('start_centers', 'start_centers_from') if getattr(options, name)]
     if len(given) > 1:
         raise ValueError(f'{" and ".join(given)}: each says where centers start; expected one of them')
     if given and options.loss == 'softmax':
@@ -104,11 +108,7 @@ def _check_not_given(values: Mapping[str, Any], what: str) -> None:
     """Raise ValueError for an option that has no effect."""
     for name, value in values.items():
         if value is not None:
-            raise ValueError(f'{_FLAGS.get(name) or _flag(name)} has no effect with {what}')
-
-
-# The options whose keyword has another name.
-_FLAGS = {'s': '--logit-scale', 'kind': '--classifier', 'smooth_alpha': '--label-smoothing'}
+            raise ValueError(f'{flag(_OPTION_OF.get(name, name))} has no effect with {what}')
 
 
 def centers_arguments(options: TrainOptions) -> dict[str, Any]:
@@ -118,14 +118,10 @@ def centers_arguments(options: TrainOptions) -> dict[str, Any]:
     return {name: value for name, value in _given(options).items() if name in _OF_OPTIMIZER}
 
 
-def _check_running_centers(options: TrainOptions, flag: str) -> None:
+def _check_running_centers(options: TrainOptions, option: str) -> None:
     if options.loss not in _WITH_RUNNING_CENTERS:
         losses = ' and '.join(_WITH_RUNNING_CENTERS)
-        raise ValueError(f'{flag} has no effect with --loss {options.loss}; it is for {losses}')
-
-
-def _flag(name: str) -> str:
-    return f'--{name.replace("_", "-")}'
+        raise ValueError(f'{option} has no effect with --loss {options.loss}; it is for {losses}')
 
 
 def _given(options: TrainOptions) -> dict[str, Any]:

@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 from typing import Any, Mapping
 
+from .._choices import ENDLESS_SCHEDULES
 from ..model import latest_checkpoint, remove_checkpoints
 from ..training import OtherOption, check_workers, keep_options, read_history, read_options, resumable_epoch
+from .arguments import flag
 from .train_arguments import default_options
 from .train_options import TrainOptions, history_path, options_path, saved_options
 
@@ -102,18 +104,14 @@ def check_same_options(options: TrainOptions) -> None:
     except ValueError as error:
         raise ValueError(f'--resume: {error}') from None
     epochs = before.get('num_epochs')
-    if options.lr_schedule != 'cosine' and isinstance(epochs, int) and epochs < options.num_epochs:
+    if options.lr_schedule in ENDLESS_SCHEDULES and isinstance(epochs, int) and epochs < options.num_epochs:
         saved['num_epochs'] = epochs
     for name, default in saved_options(default_options()).items():
         if name not in before and saved[name] != default:  # a version without this option has begun it
             raise ValueError(
-                f'--resume: {_flag(name)} is {saved[name]}, but {path} says that it was begun without'
+                f'--resume: {flag(name)} is {saved[name]}, but {path} says that it was begun without'
             )
     save_options(path, saved, resume=True, leads=False)
-
-
-def _flag(name: str) -> str:
-    return f'--{name.replace("_", "-")}'
 
 
 def save_options(path: Path, options: Mapping[str, Any], resume: bool, leads: bool) -> None:
@@ -145,7 +143,7 @@ def save_options(path: Path, options: Mapping[str, Any], resume: bool, leads: bo
         keep_options(path, options, resume, leads)
     except OtherOption as error:
         raise ValueError(
-            f'--resume: {_flag(error.name)} is {error.value}, but {path} says that it was begun with '
+            f'--resume: {flag(error.name)} is {error.value}, but {path} says that it was begun with '
             f'{error.before}'
         ) from None
     except FileNotFoundError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..dataset import Samples, load_samples
 from ..training import EarlyStopping, Hook, ScaleSchedule, TensorBoard, Validation, scale_warmup
-from .losses import scale
+from .losses import final_scale
 from .samples import readable
 from .train_options import TrainOptions
 
@@ -15,10 +15,8 @@ def hooks(options: TrainOptions, num_batches: int) -> list[Hook]:
     Raises
     ------
     ValueError
-        An option that has no effect with the others.
+        A warm-up of less than a batch, or samples to validate with that cannot be.
     """
-    if options.patience is not None and options.select is None:
-        raise ValueError('--patience: expected --select, the column whose better values are waited for')
     found: list[Hook] = []
     if options.scale_warmup is not None:
         updates = round(options.scale_warmup * num_batches)
@@ -27,7 +25,7 @@ def hooks(options: TrainOptions, num_batches: int) -> list[Hook]:
                 f'--scale-warmup {options.scale_warmup:g}: expected a batch or more; an epoch has '
                 f'{num_batches}'
             )
-        found.append(ScaleSchedule(scale_warmup(scale(options), updates)))
+        found.append(ScaleSchedule(scale_warmup(final_scale(options), updates)))
     if options.validate is not None:
         found.append(Validation(_validation_samples(options)))
     if options.select is not None and options.patience is not None:
@@ -38,9 +36,11 @@ def hooks(options: TrainOptions, num_batches: int) -> list[Hook]:
 
 
 def check_selection(options: TrainOptions, test: Samples | None, class_names: list[str]) -> None:
-    """Raise ValueError for a column that the history will not have."""
+    """Raise ValueError for a column that the history will not have, or a patience for none."""
     column = options.select
     if column is None:
+        if options.patience is not None:
+            raise ValueError('--patience: expected --select, the column whose better values are waited for')
         return
     if column.startswith('validation_'):
         if options.validate is None:

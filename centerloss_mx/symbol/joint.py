@@ -61,7 +61,7 @@ def joint_supervision(
         The largest batch that one device runs; None: every batch must have the size of the first bound batch.
         With `centers='kvstore'` any batch runs.
     use_ignore : bool
-        Whether both losses ignore rows with the label `ignore_label`.
+        Whether the losses ignore rows with the label `ignore_label`.
     ignore_label : float
         A whole number.
     update : {'paper', 'moving_average'} or None

@@ -63,7 +63,7 @@ def supervised(
     normalize: bool = False,
     **options: Any,
 ) -> Symbol:
-    """An embedding under a classifier, one of the losses, chosen by its name, and a triplet loss if wanted.
+    """Put a classifier, a loss chosen by its name and, if wanted, a triplet loss on one embedding.
 
     L = L_S + L_loss + L_triplet: all sum over the batch, so that under Module's default `rescale_grad` =
     1/batch_size the `scale` of a loss is its weight lambda. `large_margin_gaussian_mixture` replaces class
@@ -134,8 +134,8 @@ def supervised(
     losses = []
     if form is not None:  # first, because its errors name the argument
         accepted = signature(form.factory).parameters
-        fixed = {'embedding_dim': embedding_dim, 'normalization': 'null'}
-        fixed = {name: value for name, value in fixed.items() if name in accepted}
+        offered = {'embedding_dim': embedding_dim, 'normalization': 'null'}
+        fixed = {name: value for name, value in offered.items() if name in accepted}
         losses.append(form.factory(features, labels[form.label], num_class, **fixed, **options))
     if form is None or not form.classifies:
         classify: Callable[..., Symbol] = softmax_layer

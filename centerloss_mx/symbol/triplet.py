@@ -34,8 +34,8 @@ def triplet_loss(
     `scale` is the weight lambda under Module's default `rescale_grad`: the gradient is that of the sum over
     the batch. The paper averages over the batch, which is the same step.
 
-    Each device looks for triplets in its own slice of the batch, so that two devices do not train the numbers
-    of one. Give each device whole classes.
+    Each device looks for triplets in its own slice of the batch: training on two devices gives other numbers
+    than on one. Give each device whole classes.
 
     Parameters
     ----------
@@ -119,5 +119,5 @@ def _hardest(rows: LabelledRows, feature: Symbol) -> tuple[Symbol, Symbol, Symbo
 
 
 def _distance(feature: Symbol, row: Symbol) -> Symbol:
-    """Return ||x_i - x_row(i)||, (N,), from 1e-12 on: its gradient is finite at distance 0."""
+    """Return ||x_i - x_row(i)||, (N,), at least 1e-12, so that its gradient is finite at distance 0."""
     return mxsym.sqrt(mxsym.maximum(squared_length(feature - mxsym.take(feature, row)), 1e-24))

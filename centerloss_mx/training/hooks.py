@@ -60,9 +60,9 @@ class TrainingState(Protocol):
 class Hook:
     """Something to do during a training; a subclass defines the methods that it needs.
 
-    `Training.fit` calls the hooks in the order of its list, in the process of rank 0 only, but those with
-    `every_worker` in all processes. An exception in a hook ends the training. To end it without an error, a
-    hook sets `training.stop` to a sentence that says why, in `begin` or `epoch_end`: the epoch's checkpoint
+    `Training.fit` calls the hooks in the order of its list. They run in the process of rank 0; those with
+    `every_worker` run in all processes. An exception in a hook ends the training. To end it without an error,
+    a hook sets `training.stop` to a sentence that says why, in `begin` or `epoch_end`: the epoch's checkpoint
     and history are written, and no other epoch begins.
 
     Examples
@@ -116,7 +116,7 @@ class AfterEpoch(Hook):
 
 
 class Log(Hook):
-    """Write a line to the training's logger after each epoch."""
+    """Write a line to the training's logger after each epoch; epochs count from 0, as in MXNet's lines."""
 
     def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Write the line."""

@@ -9,7 +9,7 @@ from mxnet.lr_scheduler import CosineScheduler, LRScheduler, MultiFactorSchedule
 from mxnet.model import BatchEndParam
 
 from .._checks import check_choice, check_number, check_size
-from .._choices import LR_SCHEDULES
+from .._choices import ENDLESS_SCHEDULES, LR_SCHEDULES
 from .hooks import Hook, TrainingState
 
 
@@ -84,11 +84,15 @@ def lr_schedule(
     check_number('', 'factor', factor, above=True)
     if factor > 1:
         raise ValueError(f'factor={factor!r} is not a number > 0 and <= 1')
-    scheduler: LRScheduler = (
-        CosineScheduler(batches * num_epoch, learning_rate, warmup_steps=warmup_steps)
-        if kind == 'cosine'
-        else MultiFactorScheduler(ends or [sys.maxsize], factor, learning_rate, warmup_steps)
-    )
+    if kind == 'cosine':
+        scheduler: LRScheduler = CosineScheduler(
+            batches * num_epoch, learning_rate, warmup_steps=warmup_steps
+        )
+    elif kind == 'step':
+        scheduler = MultiFactorScheduler(ends, factor, learning_rate, warmup_steps)
+    else:  # constant: a step that never comes
+        assert kind == 'constant'
+        scheduler = MultiFactorScheduler([sys.maxsize], 1, learning_rate, warmup_steps)
     options = {'learning_rate': learning_rate, 'lr_scheduler': scheduler}
     return {**options, 'begin_num_update': batches * begin_epoch} if begin_epoch else options
 
@@ -99,7 +103,7 @@ def _warmup_steps(kind: str, warmup: float | None, batches: int, num_epoch: int)
         return min(batches, batches * num_epoch // 4) if kind == 'cosine' else 0
     check_number('', 'warmup', warmup)
     steps = round(batches * warmup)
-    if kind == 'cosine' and steps >= batches * num_epoch:
+    if kind not in ENDLESS_SCHEDULES and steps >= batches * num_epoch:
         raise ValueError(f"warmup={warmup!r}: expected less than num_epoch={num_epoch} for kind='cosine'")
     return steps
 

@@ -150,8 +150,8 @@ def _check_layer(features: Features, info: CenterLossInfo) -> None:
     layer = EMBEDDING_OUTPUT if features.checkpoint is None else features.checkpoint['layer']
     if layer not in (EMBEDDING_OUTPUT, info.feature):
         raise ValueError(
-            f'start_centers: the features are of {layer}; expected those of {EMBEDDING_OUTPUT}, which '
-            f'{info.name} reads'
+            f'start_centers: the features are of {layer}; expected those of {info.feature}, which '
+            f'{info.name} reads, or of {EMBEDDING_OUTPUT}'
         )
 
 

@@ -182,8 +182,8 @@ class Training:
         Parameters
         ----------
         prefix, history : path-like or None
-            Prefix of the checkpoints, of which only the last is kept, and the .csv file of the history. None:
-            nothing is written.
+            Prefix of the checkpoints, of which the last is kept, and the best one with `select`; and the .csv
+            file of the history. None: nothing is written.
         begin_epoch : int
             Epoch of the checkpoint to go on from; 0: train from the beginning.
         on_epoch : callable or None

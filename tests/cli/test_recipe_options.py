@@ -98,7 +98,7 @@ def test_schedules_by_their_names(arguments, expected):
      '--lr-schedule step: expected --lr-steps, the epochs after which it falls, as 40,70'),
     (lambda options: learning_rate_schedule(options, 1), ['--lr-steps', '3'],
      '--lr-steps has no effect with --lr-schedule cosine'),
-    (lambda options: hooks(options, 1), ['--patience', '3'],
+    (lambda options: check_selection(options, ARRAYS, []), ['--patience', '3'],
      '--patience: expected --select, the column whose better values are waited for'),
     (lambda options: check_selection(options, ARRAYS, ['0', '1']), ['--select', 'validation_map_at_r'],
      '--select validation_map_at_r: expected --validate, the samples to measure it with'),
