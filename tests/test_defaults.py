@@ -55,6 +55,7 @@ DEFAULTS = {
     'evaluation.score_queries': {
         'metric': 'cosine', 'references': None, 'reference_labels': None, 'progress': False,
     },
+    'evaluation.suspects': {'metric': 'cosine'},
     'evaluation.verification_pairs': {'num_folds': 10, 'num_pairs': 300, 'seed': 0},
     'evaluation.verify': {'metric': 'cosine', 'num_components': None},
     'gluon.CenterLoss': {

@@ -26,10 +26,10 @@ NAMES = {
         load_table numbered pack read_npz samples_iter split_by_names split_by_rows
     """,
     'evaluation': """
-        BetweenClasses ClusterRatio Identification Pairs QueryScores ReId Retrieval TarAtFar TpirAtFpir
-        Verification between_classes check_unseen class_accuracies class_means cluster_ratio clustering_nmi
-        confused_pairs identify knn_predict nearest_center nearest_identities reid reranked_distances
-        retrieval score_queries verification_pairs verify
+        BetweenClasses ClusterRatio Identification Pairs QueryScores ReId Retrieval Suspects TarAtFar
+        TpirAtFpir Verification between_classes check_unseen class_accuracies class_means cluster_ratio
+        clustering_nmi confused_pairs identify knn_predict nearest_center nearest_identities reid
+        reranked_distances retrieval score_queries suspects verification_pairs verify
     """,
     'gluon': """
         CenterLoss ClassBalancedSampler
@@ -78,7 +78,7 @@ NAMES = {
     """,
     'visualization': """
         Curve CurvePanel Panel class_accuracy_figure curve_figure embedding_figure pairs_figure
-        roc_figure save_animation save_figure
+        pictures_figure roc_figure save_animation save_figure
     """,
 }
 # Parts of the contract that no `__all__` had.

@@ -14,6 +14,8 @@ from .output import check_output, print_table
 from .protocols import cluster, knn, retrieve
 from .reid import reid
 from .reid_options import ReidOptions
+from .suspects import suspects
+from .suspects_options import SuspectsOptions
 from .verify import verify
 from .verify_options import VerifyOptions
 
@@ -24,6 +26,7 @@ _PROTOCOLS: dict[Any, Callable[[Any], dict[str, Any]]] = {
     VerifyOptions: verify,
     ReidOptions: reid,
     IdentifyRatesOptions: identify_rates,
+    SuspectsOptions: suspects,
 }
 _NOT_SAVED = ('output', 'force')
 
@@ -34,7 +37,8 @@ def evaluate(
     | ClusterOptions
     | VerifyOptions
     | ReidOptions
-    | IdentifyRatesOptions,
+    | IdentifyRatesOptions
+    | SuspectsOptions,
 ) -> None:
     """Measure by the protocol of the options; print the results, and write them as JSON with the options."""
     measure = _PROTOCOLS[type(options)]
@@ -42,13 +46,13 @@ def evaluate(
     output = options.output or f'{os.path.splitext(options.features)[0]}-{protocol}.json'
     check_output(output, options.force, '.json')
     results = measure(options)
-    classes = results.pop('classes', None)  # one line a class: in the file, and not in the table
+    # A line a class, or a sample: in the file, and not in the table.
+    listed: dict[str, Any] = {name: results.pop(name) for name in ('classes', 'suspects') if name in results}
     saved = {name: value for name, value in options._asdict().items() if name not in _NOT_SAVED}
     if isinstance(options, VerifyOptions):
         draw = options.draw()
         saved.update({} if draw is None else draw._asdict())
-    content = {'options': {'protocol': protocol, **saved}, 'results': results}
-    if classes is not None:
-        content['classes'] = classes
+    content: dict[str, Any] = {'options': {'protocol': protocol, **saved}, 'results': results}
+    content.update(listed)
     write_bytes(output, json.dumps(content, default=str, indent=2).encode())
     print_table(f'{protocol}, {options.features}', results)

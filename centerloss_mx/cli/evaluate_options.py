@@ -9,6 +9,7 @@ from .arguments import PROGRAM, random_seed, whole_number
 from .identify_options import add_identify_rates
 from .protocol_arguments import add_features, add_metric, add_protocol
 from .reid_options import add_reid
+from .suspects_options import add_suspects
 from .verify_options import add_verify
 
 
@@ -57,6 +58,7 @@ def add_evaluate(commands: Any) -> None:
     add_verify(protocols)
     add_reid(protocols)
     add_identify_rates(protocols)
+    add_suspects(protocols)
 
 
 def _add_knn(protocols: Any) -> None:

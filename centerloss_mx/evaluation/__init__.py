@@ -20,6 +20,7 @@ from .pairs import Pairs, check_unseen, verification_pairs
 from .reid import ReId, reid
 from .reranking import reranked_distances
 from .retrieval import QueryScores, Retrieval, retrieval, score_queries
+from .suspects import Suspects, suspects
 from .verification import TarAtFar, Verification, verify
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     'QueryScores',
     'ReId',
     'Retrieval',
+    'Suspects',
     'TarAtFar',
     'TpirAtFpir',
     'Verification',
@@ -51,6 +53,7 @@ __all__ = [
     'reranked_distances',
     'retrieval',
     'score_queries',
+    'suspects',
     'verification_pairs',
     'verify',
 ]

@@ -6,6 +6,7 @@ from .curves import Curve, CurvePanel, curve_figure
 from .embedding import embedding_figure
 from .files import save_animation, save_figure
 from .pairs import pairs_figure
+from .pictures import pictures_figure
 from .projection import Panel
 from .roc import roc_figure
 
@@ -17,6 +18,7 @@ __all__ = [
     'curve_figure',
     'embedding_figure',
     'pairs_figure',
+    'pictures_figure',
     'roc_figure',
     'save_animation',
     'save_figure',

@@ -11,6 +11,7 @@ from centerloss_mx.model import Features, save_features
 
 import numpy as np
 import pytest
+from PIL import Image
 
 
 def results(protocol, path='features'):
@@ -197,3 +198,34 @@ def test_what_cannot_be_evaluated_is_refused_and_nothing_is_written(
     status, line = refused('evaluate', *protocol)
     assert status == 1 and message in line
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_suspects_are_listed_with_their_names_and_the_class_that_they_are_nearer_to(call):
+    features = np.array([[0.0, 1], [0, 2], [1, 9], [5, 0], [6, 0], [7, 1], [8, 0]])
+    classes = ['cat', 'cat', 'cat', 'dog', 'dog', 'dog', 'cat']
+    np.savez('some.npz', features=features, labels=classes)
+    printed = call('evaluate', 'suspects', 'some.npz').splitlines()
+    assert printed[0].startswith('row 6\tcat\tnearer to dog\t') and printed[1] == 'suspects, some.npz'
+    assert printed[2].split() == ['num', 'suspects', '1'] and printed[3].split() == ['num', 'samples', '7']
+    (one,) = json.loads(Path('some-suspects.json').read_text())['suspects']
+    excess = one.pop('excess')
+    assert one == {'row': 6, 'name': None, 'label': 'cat', 'suggested': 'dog'}
+    assert excess == pytest.approx(evaluation.suspects(features, np.array(classes)).excess[0])
+
+
+def test_suspects_are_drawn_where_they_are_pictures_in_files(call, refused, data):
+    names = [str(data / 'all' / f'c{j}' / f'{9 * j + i:02}.png') for j in range(2) for i in range(4)]
+    features = np.repeat([[0.0, 1], [5, 0]], 4, axis=0) + np.arange(8)[:, np.newaxis] / 100
+    labels = np.array([0, 0, 0, 1, 1, 1, 1, 1])
+    save_features('some.npz', Features(features.astype(np.float32), labels, ['a', 'b'], names))
+    assert 'Look at page.png' in call('evaluate', 'suspects', 'some.npz', '--page', 'page.png')
+    with Image.open('page.png') as page:
+        assert page.size[0] > 90 and len(np.unique(np.asarray(page.convert('L')))) > 50
+    status, line = refused('evaluate', 'suspects', 'some.npz', '--page', 'page.png')
+    assert status == 1 and 'page.png already exists' in line
+    save_features('other.npz', Features(features.astype(np.float32), labels, ['a', 'b'], ['no.png'] * 8))
+    status, line = refused('evaluate', 'suspects', 'other.npz', '--page', 'other.png')
+    assert status == 1 and '--page: no.png does not exist; expected the pictures that were embedded' in line
+    save_features('bare.npz', Features(features.astype(np.float32), labels, ['a', 'b']))
+    status, line = refused('evaluate', 'suspects', 'bare.npz', '--page', 'bare.png')
+    assert status == 1 and '--page: bare.npz has no names; expected features of pictures in files' in line
