@@ -221,7 +221,7 @@ def test_suspects_are_drawn_where_they_are_pictures_in_files(call, refused, data
     assert 'Look at page.png' in call('evaluate', 'suspects', 'some.npz', '--page', 'page.png')
     with Image.open('page.png') as page:
         assert page.size[0] > 90 and len(np.unique(np.asarray(page.convert('L')))) > 50
-    status, line = refused('evaluate', 'suspects', 'some.npz', '--page', 'page.png')
+    status, line = refused('evaluate', 'suspects', 'some.npz', '--page', 'page.png', '-o', 'again.json')
     assert status == 1 and 'page.png already exists' in line
     save_features('other.npz', Features(features.astype(np.float32), labels, ['a', 'b'], ['no.png'] * 8))
     status, line = refused('evaluate', 'suspects', 'other.npz', '--page', 'other.png')
