@@ -96,13 +96,14 @@ def number(
     return number
 
 
+BEST = 'best'  # in place of the number of an epoch
+
+
 def _epoch(text: str) -> int | str:
     return text if text == BEST else whole_number(0, 9999)(text)
 
 
 _epoch.__name__ = 'epoch'
-
-BEST = 'best'  # for the number of an epoch
 
 random_seed = whole_number(0, 2**32 - 1)
 

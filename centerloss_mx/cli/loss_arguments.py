@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .._choices import CLASSIFIERS, LOSSES, NECKS
-from .arguments import number
+from .arguments import flag, number
 
 # Name of an option of the losses: how argparse reads it.
 LOSS_ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -51,7 +51,7 @@ def _add_loss(group: Any) -> None:
         help=f'softmax alone, or the loss beside it: {", ".join(LOSSES)}',
     )
     for name, options in LOSS_ARGUMENTS.items():
-        add(f'--{name.replace("_", "-")}', **options)
+        add(flag(name), **options)
     add(
         '--scale-warmup',
         type=number(0, above=True),

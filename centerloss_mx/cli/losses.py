@@ -41,7 +41,9 @@ def loss_arguments(options: TrainOptions) -> dict[str, Any]:
     fixed = {'scale': _DEFAULT_SCALE, 'batchsize': options.batch_size, **_IGNORED}
     arguments = {name: value for name, value in {**fixed, **given}.items() if name in accepted}
     if options.scale_warmup is not None:
-        _check_running_centers(options, '--scale-warmup')
+        if options.loss not in _WITH_RUNNING_CENTERS:
+            losses = ' and '.join(_WITH_RUNNING_CENTERS)
+            raise ValueError(f'--scale-warmup has no effect with --loss {options.loss}; it is for {losses}')
         arguments['scale'] = scale_variable(arguments['scale'])
     return arguments
 
@@ -116,12 +118,6 @@ def centers_arguments(options: TrainOptions) -> dict[str, Any]:
     if options.loss != 'sync_center_loss':
         return {}
     return {name: value for name, value in _given(options).items() if name in _OF_OPTIMIZER}
-
-
-def _check_running_centers(options: TrainOptions, option: str) -> None:
-    if options.loss not in _WITH_RUNNING_CENTERS:
-        losses = ' and '.join(_WITH_RUNNING_CENTERS)
-        raise ValueError(f'{option} has no effect with --loss {options.loss}; it is for {losses}')
 
 
 def _given(options: TrainOptions) -> dict[str, Any]:

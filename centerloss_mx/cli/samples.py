@@ -17,6 +17,7 @@ from ..dataset import (
 )
 from ..dataset.small_classes import without_small_classes
 from ..io import Images, readable_images
+from .arguments import flag
 from .train_options import TrainOptions
 
 
@@ -86,7 +87,7 @@ def _check_split(data: str, source: SourceOptions) -> None:
     """Raise ValueError for options of which one would be ignored."""
     given = [name for name in ('test', 'test_column') if getattr(source, name) is not None]
     given += ['split'] if source.split != 'samples' else []
-    flags = ' and '.join(f'--{name.replace("_", "-")}' for name in given)
+    flags = ' and '.join(map(flag, given))
     if len(given) > 1:
         raise ValueError(f'{flags}: each says what to test with; expected one of them')
     if source.split != 'samples' and has_parts(data):

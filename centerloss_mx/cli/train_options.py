@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._source_options import SourceOptions
+from .arguments import flag
 
 if TYPE_CHECKING:
     from mxnet.context import Context
@@ -107,8 +108,9 @@ def with_defaults(options: TrainOptions, samples: Samples) -> TrainOptions:
     for name, value in augmentation(options).items():
         if value and not isinstance(samples, Images):
             change = 'mirrored' if name == 'rand_mirror' else 'changed at random'
-            option = f'--{name.replace("_", "-")}'
-            raise ValueError(f'{option}: {options.data} holds arrays; only pictures in files can be {change}')
+            raise ValueError(
+                f'{flag(name)}: {options.data} holds arrays; only pictures in files can be {change}'
+            )
     if lr is None:
         lr = 0.05 if options.optimizer in MOMENTA else 0.001
     return options._replace(source=options.source._replace(image_size=size), lr=lr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .arguments import random_seed, whole_number
+from .arguments import flag, random_seed, whole_number
 from .protocol_arguments import add_features, add_metric, add_protocol
 
 
@@ -38,7 +38,7 @@ class VerifyOptions(NamedTuple):
         if self.pairs is None:
             return Draw(**asked)
         if asked:
-            option = f'--{next(iter(asked)).replace("_", "-")}'
+            option = flag(next(iter(asked)))
             raise ValueError(f'{option}: the pairs and folds are those of --pairs {self.pairs}; leave it out')
         return None
 
