@@ -20,6 +20,7 @@ __all__ = [
     'lengths',
     'only_gradient',
     'squared_length',
+    'unit_length',
 ]
 
 DTYPES = ('float32', 'float64')
@@ -142,6 +143,11 @@ def lengths(array: Symbol) -> Symbol:
     """
     square = squared_length(array)
     return mxsym.sqrt(square + (square < 1e-12))
+
+
+def unit_length(array: Symbol, name: str | None = None) -> Symbol:
+    """Return an array (N, D) whose rows are divided by their `lengths`."""
+    return mxsym.broadcast_div(array, mxsym.expand_dims(lengths(array), axis=1), name=name)
 
 
 def only_gradient(value: Symbol) -> Symbol:

@@ -7,7 +7,7 @@ import math
 from mxnet import symbol as mxsym
 from mxnet.symbol import Symbol
 
-from .blocks import LabelledRows, lengths
+from .blocks import LabelledRows, lengths, unit_length
 from .names import CLASS_LAYER
 
 __all__ = ['margin_logits', 'margin_softmax']
@@ -79,7 +79,7 @@ def margin_logits(
 
 def _cosines(features: Symbol, weight: Symbol, divisor: Symbol, num_class: int) -> Symbol:
     """Return the cosines (N, C) of features (N, D) and weights (C, D), which have the lengths (1, C)."""
-    unit = mxsym.broadcast_div(features, mxsym.expand_dims(lengths(features), axis=1))
+    unit = unit_length(features)
     products = mxsym.FullyConnected(unit, weight, num_hidden=num_class, no_bias=True, name=CLASS_LAYER)
     return mxsym.broadcast_div(products, divisor)
 

@@ -11,7 +11,7 @@ from mxnet.symbol import Symbol
 
 from .._checks import check_choice, check_flag
 from .._choices import LOSSES
-from .blocks import lengths
+from .blocks import unit_length
 from .center import center_loss
 from .classifier import classifier as make_classifier
 from .classifier import softmax_layer
@@ -130,7 +130,7 @@ def supervised(
         for name, label in {SOFTMAX_LABEL: softmax_label, CENTER_LABEL: center_label}.items()
     }
     ignored = {name: options[name] for name in _IGNORED if name in options}
-    features = _unit_length(embedding) if normalize else embedding
+    features = unit_length(embedding, NORMALIZED) if normalize else embedding
     losses = []
     if form is not None:  # first, because its errors name the argument
         accepted = signature(form.factory).parameters
@@ -197,11 +197,6 @@ def _check_beside(
         raise ValueError(
             'normalize=True: no loss reads the features; expected a center loss or a triplet loss'
         )
-
-
-def _unit_length(embedding: Symbol) -> Symbol:
-    length = mxsym.expand_dims(lengths(embedding), axis=1)
-    return mxsym.broadcast_div(embedding, length, name=NORMALIZED)
 
 
 def _keywords(factory: Callable[..., Symbol], fixed: Sequence[str] = ()) -> tuple[str, ...]:
