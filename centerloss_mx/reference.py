@@ -196,8 +196,8 @@ def large_margin_gaussian_mixture(
 def psi(cosine: float, m1: float, m2: float, m3: float) -> tuple[float, float]:
     """Return (-1)^k cos(m1 theta + m2) - 2 k - m3, k = floor((m1 theta + m2) / pi), and its slope.
 
-    SphereFace's psi with the margins of ArcFace, Eq. 4; the slope is that by the cosine. A cosine is at most
-    1 - 1e-7, with slope 0 there.
+    SphereFace's psi with the margins of ArcFace, Eq. 4; the slope is that by the cosine. The cosine
+    is clipped to -1 + 1e-7 and 1 - 1e-7; the slope of a clipped one is 0.
     """
     if m1 == 1 and m2 == 0:
         return cosine - m3, 1.0

@@ -52,7 +52,7 @@ class ClassBalancedIter(mxio.DataIter):
 
     References
     ----------
-    Hermans, Beyer, Leibe: *In Defense of the Triplet Loss for Person Re-Identification*, 2017, Sec. 2.
+    Hermans, Beyer and Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017: Section 2.
 
     Examples
     --------

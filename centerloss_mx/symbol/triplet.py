@@ -32,7 +32,7 @@ def triplet_loss(
     class, has the loss 0 and no gradient. Serve batches of P classes with K samples each.
 
     `scale` is the weight lambda under Module's default `rescale_grad`: the gradient is that of the sum over
-    the batch. The paper averages over the batch, which is the same step.
+    the batch, as in the paper. The authors' code averages over the batch, which is the same step.
 
     Each device looks for triplets in its own slice of the batch: training on two devices gives other numbers
     than on one. Give each device whole classes.
@@ -68,8 +68,8 @@ def triplet_loss(
 
     References
     ----------
-    Hermans, Beyer and Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017: Eq. 5, and
-    the soft margin of Section 3.
+    Hermans, Beyer and Leibe, In Defense of the Triplet Loss for Person Re-Identification, 2017: Eq. 5, also
+    with the soft margin.
 
     Examples
     --------
