@@ -104,7 +104,7 @@ def _warmup_steps(kind: str, warmup: float | None, batches: int, num_epoch: int)
     check_number('', 'warmup', warmup)
     steps = round(batches * warmup)
     if kind not in ENDLESS_SCHEDULES and steps >= batches * num_epoch:
-        raise ValueError(f"warmup={warmup!r}: expected less than num_epoch={num_epoch} for kind='cosine'")
+        raise ValueError(f'warmup={warmup!r}: expected less than num_epoch={num_epoch} for kind={kind!r}')
     return steps
 
 
@@ -143,6 +143,11 @@ def cosine(learning_rate: float, batches: int, num_epoch: int, begin_epoch: int 
     dict
         For `optimizer_params`.
 
+    Raises
+    ------
+    ValueError
+        An argument that is out of its range.
+
     Examples
     --------
     >>> sorted(cosine(0.05, batches=100, num_epoch=10))
@@ -168,6 +173,11 @@ def sgd(
     dict
         For `optimizer_params`.
 
+    Raises
+    ------
+    ValueError
+        As `cosine`.
+
     Examples
     --------
     >>> sgd(0.05, batches=100, num_epoch=10)['momentum']
@@ -189,6 +199,11 @@ class ScaleSchedule(Hook):
         `scale_warmup`, a scheduler of `mx.lr_scheduler` or any function.
     name : str or None
         Name of the loss; None: as for `Module.set_scale`.
+
+    Raises
+    ------
+    ValueError
+        In the training: as `Module.set_scale`.
 
     References
     ----------

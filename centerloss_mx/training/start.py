@@ -91,7 +91,7 @@ def _with_started_centers(training: TrainingState, start: Start, data_iter: Data
                 f'start_centers: features of shape {features.features.shape}; expected (N, {dim})'
             )
         arg_params, aux_params = with_centers(arg_params, aux_params, losses[0], rows, means)
-    return Start(_module(training), arg_params, aux_params, [])  # the one that has drawn them is bound
+    return Start(_module(training), arg_params, aux_params, [])  # `fit` would not bind the old one again
 
 
 def resume(
