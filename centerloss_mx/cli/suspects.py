@@ -14,7 +14,7 @@ from .output import check_output
 from .suspects_options import SuspectsOptions
 
 _PRINTED, _DRAWN = 10, 64
-# For the page: a picture as it is, padded to a square.
+# For the page: colors as they are in the file, padded to a square.
 _WHOLE = Preprocessing((96, 96), 'pad', (0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
 
 

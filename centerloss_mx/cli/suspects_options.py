@@ -28,5 +28,5 @@ def add_suspects(protocols: Any) -> None:
         '--page',
         type=Path,
         metavar='FILE',
-        help='draw the first 64 of them, where the samples are pictures in files, .png or .svg',
+        help='draw the first 64 of them to a .png or .svg file; for pictures in files',
     )

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from .style import SMALL, STYLE, plain_text, text_width
 
-_ACROSS = 8  # pictures a row
+_COLUMNS = 8
+_WIDTH = 0.95  # of a picture, in inches
 
 
 def pictures_figure(pictures: Sequence[np.ndarray], captions: Sequence[str]) -> Figure:
@@ -44,9 +45,9 @@ def pictures_figure(pictures: Sequence[np.ndarray], captions: Sequence[str]) -> 
     widest = max(text_width(text, SMALL) for text in texts)
     num_lines = max(text.count('\n') + 1 for text in texts)
     height, width = pictures[0].shape[1:]
-    across, gap = max(0.95, widest), 0.15  # inches
-    down, below = 0.95 * height / width, 0.17 * num_lines + 0.1
-    columns = min(_ACROSS, len(pictures))
+    across, gap = max(_WIDTH, widest), 0.15  # inches
+    down, below = _WIDTH * height / width, 0.17 * num_lines + 0.1
+    columns = min(_COLUMNS, len(pictures))
     rows = -(-len(pictures) // columns)
     size = columns * (across + gap) + gap, rows * (down + below + gap) + gap
     with rc_context(STYLE):
@@ -54,8 +55,8 @@ def pictures_figure(pictures: Sequence[np.ndarray], captions: Sequence[str]) -> 
         for k, (picture, text) in enumerate(zip(pictures, texts)):
             left = gap + k % columns * (across + gap)
             lower = size[1] - (k // columns + 1) * (down + below + gap) + below
-            box = left + (across - 0.95) / 2, lower, 0.95, down
-            axes = figure.add_axes((box[0] / size[0], box[1] / size[1], 0.95 / size[0], down / size[1]))
+            box = left + (across - _WIDTH) / 2, lower
+            axes = figure.add_axes((box[0] / size[0], box[1] / size[1], _WIDTH / size[0], down / size[1]))
             axes.axis('off')
             span = np.ptp(picture) or 1
             axes.imshow(((picture - picture.min()) / span).transpose(1, 2, 0).squeeze(), cmap='gray')
