@@ -35,11 +35,11 @@ class Checkpoint(Hook):
 
     def begin(self, training: TrainingState, begin_epoch: int) -> None:
         """Note the best epoch, and remove the other checkpoints: a training was killed before it did so."""
-        self.best = None
         if self.select is not None:
             check_history(training, self.select, begin_epoch)
+        self.best = self._best_saved(training)
         if begin_epoch:
-            self._note_best(training)
+            note_best(self.prefix, self.best)
         if begin_epoch == latest_checkpoint(self.prefix):
             remove_checkpoints(self.prefix, keep=(begin_epoch, self.best))
 
@@ -54,15 +54,17 @@ class Checkpoint(Hook):
         if self.select is not None:
             check_column(training, self.select)
         save_checkpoint(training.module, self.prefix, epoch, {**notes, 'best_epoch': self.best})
-        self._note_best(training)
+        noted, self.best = self.best, self._best_saved(training)
+        if self.best != noted:
+            note_best(self.prefix, self.best)
         remove_checkpoints(self.prefix, keep=(epoch, self.best))
 
-    def _note_best(self, training: TrainingState) -> None:
-        if self.select is not None:
-            saved = saved_epochs(self.prefix)
-            rows = [row for row in training.history if row['epoch'] in saved]
-            self.best = best_epoch(rows, self.select)
-        note_best(self.prefix, self.best)
+    def _best_saved(self, training: TrainingState) -> int | None:
+        """Return the best epoch of those that have a checkpoint."""
+        if self.select is None:
+            return None
+        saved = saved_epochs(self.prefix)
+        return best_epoch([row for row in training.history if row['epoch'] in saved], self.select)
 
 
 class NoEarlierCheckpoint(Hook):
