@@ -84,6 +84,9 @@ class Hook:
     def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
         """Act after each batch; `param` has epoch, batch number and metric, as in MXNet's callbacks."""
 
+    def first_batch_end(self, training: TrainingState) -> None:
+        """Act once, after the first batch: what cannot work is refused here, before files are replaced."""
+
     def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Act after each epoch, 1 for the first; `training.history[-1]` is its row."""
 
@@ -95,13 +98,11 @@ class AfterFirstBatch(Hook):
     """Call a function once, after the first batch has been trained: every check has passed then."""
 
     def __init__(self, function: Callable[[], None]) -> None:
-        self.function: Callable[[], None] | None = function
+        self.function = function
 
-    def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
-        """Call the function, the first time."""
-        function, self.function = self.function, None
-        if function is not None:
-            function()
+    def first_batch_end(self, training: TrainingState) -> None:
+        """Call the function."""
+        self.function()
 
 
 class AfterEpoch(Hook):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
 from typing import Any, Sequence
 
 from mxnet.io import DataIter
+from mxnet.model import BatchEndParam
 
 from .best import check_can_stop
 from .hooks import Hook, TrainingState
@@ -27,6 +27,11 @@ def fit_with_hooks(
         for hook in hooks:
             getattr(hook, event)(training, *arguments)
 
+    def batch_end(param: BatchEndParam) -> None:
+        call('batch_end', param)
+        if (param.epoch, param.nbatch) == (begin_epoch, 0):
+            call('first_batch_end')
+
     def epoch_end(epoch: int, *_: Any) -> None:
         seed_epoch(training.seed, epoch + 1, training.rand_mirror)  # before the iterator shuffles
         call('epoch_end', epoch + 1)
@@ -46,7 +51,7 @@ def fit_with_hooks(
         start.module.fit(
             data_iter,
             eval_metric=training.metric,
-            batch_end_callback=partial(call, 'batch_end'),
+            batch_end_callback=batch_end,
             epoch_end_callback=epoch_end,
             kvstore=training.kvstore,
             optimizer=training.optimizer,

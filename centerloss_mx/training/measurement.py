@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from mxnet.model import BatchEndParam
 
 from .._checks import quantity
 from ..dataset import Samples
 from ..evaluation import cluster_ratio
 from ..evaluation.retrieval import precision_at_1
-from .hooks import AfterFirstBatch, Hook, TrainingState
+from .hooks import Hook, TrainingState
 
 
 class Measurement(Hook):
@@ -25,7 +24,6 @@ class Measurement(Hook):
 
     def __init__(self) -> None:
         self.start = 0.0
-        self.try_out = AfterFirstBatch(lambda: None)
 
     def begin(self, training: TrainingState, begin_epoch: int) -> None:
         """Check the test samples.
@@ -43,15 +41,15 @@ class Measurement(Hook):
                     f'{quantity(len(classes), "class", "classes")}; expected two or more, between which to '
                     'measure the distance'
                 )
-            self.try_out = trying_out(training, training.test)
 
     def epoch_begin(self, training: TrainingState) -> None:
         """Start the clock."""
         self.start = time.perf_counter()
 
-    def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
-        """Refuse test samples that the network does not take, in the first batch."""
-        self.try_out.batch_end(training, param)
+    def first_batch_end(self, training: TrainingState) -> None:
+        """Refuse test samples that the network does not take."""
+        if training.test is not None:
+            try_out(training, training.test)
 
     def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Measure, and append the row.
@@ -79,14 +77,9 @@ class Measurement(Hook):
         training.history.append({**row, 'seconds': seconds})
 
 
-def trying_out(training: TrainingState, samples: Samples) -> AfterFirstBatch:
-    """Return a hook that measures one of the samples, so that an epoch is not lost to a wrong shape."""
-    one = samples.take(np.zeros(1, int))
-
-    def measure() -> None:
-        training.predict(one)
-
-    return AfterFirstBatch(measure)
+def try_out(training: TrainingState, samples: Samples) -> None:
+    """Measure one of the samples, so that an epoch is not lost to a wrong shape."""
+    training.predict(samples.take(np.zeros(1, int)))
 
 
 def _check_parameters(training: TrainingState, epoch: int) -> None:

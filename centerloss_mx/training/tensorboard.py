@@ -6,8 +6,6 @@ import os
 import time
 from typing import Any
 
-from mxnet.model import BatchEndParam
-
 from .._optional import require
 from .hooks import Hook, TrainingState
 
@@ -48,7 +46,7 @@ class TensorBoard(Hook):
         """Write a new file."""
         self.writer = None
 
-    def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
+    def first_batch_end(self, training: TrainingState) -> None:
         """Make the folder, so that an epoch is not lost where this fails."""
         if os.path.exists(self.folder) and not os.path.isdir(self.folder):
             raise NotADirectoryError(f'{self.folder} is not a folder; expected one for event files')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from mxnet.model import BatchEndParam
 
 from .._checks import quantity
 from ..dataset import Samples
@@ -12,8 +11,8 @@ from ..evaluation.distances import paired_distances
 from ..evaluation.inputs import sklearn
 from ..evaluation.pairs import drawn_pairs
 from ..evaluation.verification import tar_at_far
-from .hooks import AfterFirstBatch, Hook, TrainingState
-from .measurement import diverged, trying_out
+from .hooks import Hook, TrainingState
+from .measurement import diverged, try_out
 
 _NUM_PAIRS = 10000  # of one kind
 _FAR = 1e-3
@@ -58,7 +57,6 @@ class Validation(Hook):
 
     def __init__(self, samples: Samples, name: str = 'validation') -> None:
         self.samples, self.name = samples, name
-        self.try_out = AfterFirstBatch(lambda: None)
         if not samples.class_names:
             raise ValueError(f'{name}: the samples have no labels; expected those of samples with labels')
         self.classes = _classes(samples)
@@ -77,7 +75,6 @@ class Validation(Hook):
             check_unseen(np.unique(self.classes), np.unique(_classes(training.train)))
         except ValueError as error:
             raise ValueError(f'{self.name}: {error}') from None
-        self.try_out = trying_out(training, self.samples)
         num_impostor = int((~self.same).sum())
         if num_impostor * _FAR < 1:
             training.logger.warning(
@@ -85,9 +82,9 @@ class Validation(Hook):
                 self.name, _FAR, num_impostor, 1 / _FAR,
             )  # fmt: skip
 
-    def batch_end(self, training: TrainingState, param: BatchEndParam) -> None:
-        """Refuse samples that the network does not take, in the first batch."""
-        self.try_out.batch_end(training, param)
+    def first_batch_end(self, training: TrainingState) -> None:
+        """Refuse samples that the network does not take."""
+        try_out(training, self.samples)
 
     def epoch_end(self, training: TrainingState, epoch: int) -> None:
         """Measure, and add the columns."""
