@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from .pictures import WIDTH, add_picture
 from .style import SMALL, STYLE, TITLE, plain_text, text_width
 
 
@@ -31,7 +32,7 @@ def pairs_figure(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray, str]]
     """
     count = max(map(len, rows.values()))
     height, width = next(pair[0].shape[1:] for pairs in rows.values() for pair in pairs)
-    across, margin, top = 0.95, 0.2, 0.3  # inches of a picture, between pairs, and above a row
+    across, margin, top = WIDTH, 0.2, 0.3  # inches of a picture, between pairs, and above a row
     down = across * height / width
     row_height = top + down + 0.32
     titles = [plain_text(title) for title in rows]
@@ -48,11 +49,7 @@ def pairs_figure(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray, str]]
             for k, (*pictures, caption) in enumerate(pairs):
                 left = margin + k * (2 * across + margin)
                 for side, picture in enumerate(pictures):
-                    x, y = (left + side * across) / size[0], (upper - down) / size[1]
-                    axes = figure.add_axes((x, y, across / size[0], down / size[1]))
-                    axes.axis('off')
-                    span = np.ptp(picture) or 1
-                    axes.imshow(((picture - picture.min()) / span).transpose(1, 2, 0).squeeze(), cmap='gray')
+                    add_picture(figure, picture, left + side * across, upper - down)
                 where = ((left + across) / size[0], (upper - down - 0.17) / size[1])
                 figure.text(*where, plain_text(caption), ha='center', fontsize=SMALL)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from .style import SMALL, STYLE, plain_text, text_width
 
 _COLUMNS = 8
-_WIDTH = 0.95  # of a picture, in inches
+WIDTH = 0.95  # of a picture, in inches
 
 
 def pictures_figure(pictures: Sequence[np.ndarray], captions: Sequence[str]) -> Figure:
@@ -45,8 +45,8 @@ def pictures_figure(pictures: Sequence[np.ndarray], captions: Sequence[str]) -> 
     widest = max(text_width(text, SMALL) for text in texts)
     num_lines = max(text.count('\n') + 1 for text in texts)
     height, width = pictures[0].shape[1:]
-    across, gap = max(_WIDTH, widest), 0.15  # inches
-    down, below = _WIDTH * height / width, 0.17 * num_lines + 0.1
+    across, gap = max(WIDTH, widest), 0.15  # inches
+    down, below = WIDTH * height / width, 0.17 * num_lines + 0.1
     columns = min(_COLUMNS, len(pictures))
     rows = -(-len(pictures) // columns)
     size = columns * (across + gap) + gap, rows * (down + below + gap) + gap
@@ -55,11 +55,17 @@ def pictures_figure(pictures: Sequence[np.ndarray], captions: Sequence[str]) -> 
         for k, (picture, text) in enumerate(zip(pictures, texts)):
             left = gap + k % columns * (across + gap)
             lower = size[1] - (k // columns + 1) * (down + below + gap) + below
-            box = left + (across - _WIDTH) / 2, lower
-            axes = figure.add_axes((box[0] / size[0], box[1] / size[1], _WIDTH / size[0], down / size[1]))
-            axes.axis('off')
-            span = np.ptp(picture) or 1
-            axes.imshow(((picture - picture.min()) / span).transpose(1, 2, 0).squeeze(), cmap='gray')
+            add_picture(figure, picture, left + (across - WIDTH) / 2, lower)
             where = (left + across / 2) / size[0], (lower - 0.05) / size[1]
             figure.text(*where, text, ha='center', va='top', fontsize=SMALL)
     return figure
+
+
+def add_picture(figure: Figure, picture: np.ndarray, left: float, lower: float) -> None:
+    """Draw a picture (channels, height, width) of `WIDTH`; its lower left corner is given in inches."""
+    (across, down), (height, width) = figure.get_size_inches(), picture.shape[1:]
+    size = WIDTH / across, WIDTH * height / width / down
+    axes = figure.add_axes((left / across, lower / down, *size))
+    axes.axis('off')
+    span = np.ptp(picture) or 1
+    axes.imshow(((picture - picture.min()) / span).transpose(1, 2, 0).squeeze(), cmap='gray')
