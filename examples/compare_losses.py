@@ -10,7 +10,6 @@ Every loss is trained from the same seeds with the same optimizer. Prints a tabl
 from __future__ import annotations
 
 import argparse
-import csv
 import math
 import os
 import time
@@ -22,16 +21,24 @@ os.environ.setdefault('OMP_NUM_THREADS', str(os.cpu_count()))
 
 from centerloss_mx import cli
 from centerloss_mx.dataset import as_arrays
-from centerloss_mx.evaluation import ClusterRatio, cluster_ratio, knn_predict
 from centerloss_mx.model import write_whole
 from centerloss_mx.model_zoo import lenet
 from centerloss_mx.symbol import supervised
-from centerloss_mx.training import Training, num_batches, sgd
 from centerloss_mx.visualization import Curve, CurvePanel, Panel, curve_figure, embedding_figure, save_figure
 
 import mxnet as mx
 import numpy as np
-from common import NUM_CLASS, Digits, load_digits
+from common import (
+    NUM_CLASS,
+    Digits,
+    add_training_arguments,
+    deviation,
+    load_digits,
+    measure,
+    spread,
+    train,
+    write_results,
+)
 
 DIM = 2  # an embedding that can be drawn as it is
 SCALES = [0.0, 0.001, 0.01, 0.05, 0.1]
@@ -99,70 +106,34 @@ def parse_args() -> argparse.Namespace:
         description='Train LeNet on MNIST with every form of center loss, and compare.',
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument('--data-dir', help="folder of MNIST's idx files; without it, the package's digits")
-    add = parser.add_argument
-    some = cli.whole_number(1)
-    add('--num-epochs', type=some, default=6, help='epochs of each training')
-    add('--batch-size', type=some, default=50, help='samples a batch')
-    add(
-        '--lr', type=cli.number(0, above=True), default=0.05, help='learning rate after a warm-up of an epoch'
-    )
-    add('--seeds', type=some, default=3, help='trainings of each loss, with seeds 1, 2, ...')
-    add('--output', type=Path, default=Path('runs/compare_losses'), help='folder of results')
+    add_training_arguments(parser, num_epochs=6, lr=0.05)
+    parser.add_argument('--output', type=Path, default=Path('runs/compare_losses'), help='folder of results')
     return parser.parse_args()
-
-
-def train(loss: Loss, digits: Digits, args: argparse.Namespace, seed: int) -> tuple[Training, float]:
-    """Fit one network; seconds an epoch beside it."""
-    samples = as_arrays(digits.train_images, digits.train_labels)
-    batches = num_batches(samples, args.batch_size)
-    training = Training(
-        loss.build(lenet(DIM), args.batch_size),
-        samples,
-        title=f'{loss.title} {loss.settings}, seed {seed}',
-        batch_size=args.batch_size,
-        num_epoch=args.num_epochs,
-        optimizer_params=sgd(args.lr * loss.lr_share, batches, args.num_epochs),
-        seed=seed,
-    )
-    start = time.perf_counter()
-    training.fit()
-    return training, (time.perf_counter() - start) / args.num_epochs
-
-
-def evaluate(loss: Loss, training: Training, digits: Digits) -> tuple[float, float, Panel | None]:
-    """Accuracy of the network and of the nearest neighbour, and the test features if they are finite."""
-    test = as_arrays(digits.test_images, digits.test_labels)
-    train_features, _ = training.predict(training.train)
-    features, predicted = training.predict(test)
-    accuracy = float((predicted == test.labels).mean())
-    if not np.isfinite(train_features).all() or not np.isfinite(features).all():
-        return accuracy, math.nan, None
-    nearest = knn_predict(train_features, training.train.labels, features, 1, 'euclidean')
-    knn_accuracy = float((nearest == test.labels).mean())
-    return accuracy, knn_accuracy, Panel(loss.title, features, test.labels, training.centers)
 
 
 def run(
     loss: Loss, digits: Digits, args: argparse.Namespace, seed: int, scale: str = '', alpha: str = ''
 ) -> tuple[Result, Panel | None]:
     """Train and measure once; no panel where the features have collapsed to one point or are not finite."""
-    training, seconds = train(loss, digits, args, seed)
-    accuracy, knn_accuracy, panel = evaluate(loss, training, digits)
-    clusters = ClusterRatio(math.nan, math.nan, math.nan)
-    if panel is not None and np.ptp(panel.features, axis=0).any():
-        clusters = cluster_ratio(panel.features, panel.labels)
+    net = loss.build(lenet(DIM), args.batch_size)
+    samples = as_arrays(digits.train_images, digits.train_labels)
+    start = time.perf_counter()
+    name = f'{loss.title} {loss.settings}'
+    training = train(net, samples, f'{name}, seed {seed}', args, seed, loss.lr_share)
+    seconds = (time.perf_counter() - start) / args.num_epochs
+    test = as_arrays(digits.test_images, digits.test_labels)
+    accuracy, knn_accuracy, clusters, features = measure(training, test)
     result = Result(loss.title, scale, alpha, seed, accuracy, knn_accuracy, *clusters, seconds)
     print(
-        f'{loss.title} {loss.settings}, seed {seed}: accuracy {accuracy:.2%}, 1-NN {knn_accuracy:.2%}, '
+        f'{name}, seed {seed}: accuracy {accuracy:.2%}, 1-NN {knn_accuracy:.2%}, '
         f'ratio {clusters.ratio:.3f}, {seconds:.1f} s/epoch',
         flush=True,
     )
     if math.isnan(clusters.ratio):
         print(f'    the features have collapsed, and count as they are; a lower --lr ({args.lr:g}) may help')
         return result, None
-    title = f'{loss.title} {loss.settings}\naccuracy {accuracy:.2%}, ratio {clusters.ratio:.3f}'
-    return result, panel._replace(title=title)
+    title = f'{name}\naccuracy {accuracy:.2%}, ratio {clusters.ratio:.3f}'
+    return result, Panel(title, features, test.labels, training.centers)
 
 
 def table(results: list[Result]) -> str:
@@ -191,20 +162,6 @@ def table(results: list[Result]) -> str:
         verdict = '' if loss is LOSSES[0] else ', '.join(f'{name} {count}' for name, count in wins.items())
         lines.append(f'| {loss.title} | {loss.settings} | {" | ".join(cells)} | {verdict} |')
     return '\n'.join(lines)
-
-
-def spread(values: list[float], digits: int) -> str:
-    finite = [value for value in values if math.isfinite(value)]
-    if not finite:
-        return 'collapsed'
-    lost = len(values) - len(finite)
-    return f'{np.mean(finite):.{digits}f} ± {deviation(finite):.{digits}f}' + f' ({lost} collapsed)' * (
-        lost > 0
-    )
-
-
-def deviation(values: list[float]) -> float:
-    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
 
 
 def sweep(digits: Digits, args: argparse.Namespace, results: list[Result]) -> list[CurvePanel]:
@@ -237,16 +194,6 @@ def sweep(digits: Digits, args: argparse.Namespace, results: list[Result]) -> li
             curve = Curve('paper', range(len(settings)), means, deviations)
             panels.append(CurvePanel('', x_label, y_label, [curve], [f'{tick:g}' for tick in ticks]))
     return panels
-
-
-def write_results(results: list[Result], path: Path) -> None:
-    def write(name: str) -> None:
-        with open(name, 'w', newline='') as file:
-            writer = csv.writer(file)
-            writer.writerow(Result._fields)
-            writer.writerows(results)
-
-    write_whole(path, write)
 
 
 def main() -> None:
