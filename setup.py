@@ -9,6 +9,7 @@ here = Path(__file__).resolve().parent
 project = runpy.run_path(str(here / 'centerloss_mx' / '_compat.py'))
 examples = ['matplotlib>=3.5,<4', 'pillow>=10.4,<14', 'scikit-learn>=1.3,<2', 'tqdm>=4.60,<5']
 tensorboard = ['tensorboardX>=2.6,<3']
+html = ['bokeh>=3.1,<4']
 onnx = ['onnx>=1.16,<1.17', 'onnxruntime>=1.18,<1.19']
 
 kernel = Extension(
@@ -57,6 +58,7 @@ setup(
     ],
     extras_require={
         'examples': examples,
+        'html': [*examples, *html],
         'onnx': onnx,
         'tensorboard': tensorboard,
         'bench': ['torch>=2.13,<3'],  # rivals of the operator; benchmarks run without them, too
@@ -66,6 +68,8 @@ setup(
             'pytest>=7.4,<10',
             'pytest-xdist>=3.3,<4',
             *examples,
+            *html,
+            'selenium>=4.27,<5',  # opens pages in Chromium, if that is installed
             *tensorboard,
             'tensorboard>=2.14,<3',  # reads event files back
             *(f'{one}; python_version >= "3.9"' for one in onnx),
@@ -78,6 +82,7 @@ setup(
             'myst-parser>=5.2,<6',
             'pydata-sphinx-theme>=0.24,<0.25',
             *examples,
+            *html,
         ],
     },
     classifiers=[

@@ -77,8 +77,8 @@ NAMES = {
         scale_warmup sgd
     """,
     'visualization': """
-        Curve CurvePanel Panel class_accuracy_figure curve_figure embedding_figure pairs_figure
-        pictures_figure roc_figure save_animation save_figure
+        Curve CurvePanel Panel class_accuracy_figure curve_figure embedding_figure embedding_page
+        pairs_figure pictures_figure roc_figure save_animation save_figure save_page thumbnails
     """,
 }
 # Parts of the contract that no `__all__` had.

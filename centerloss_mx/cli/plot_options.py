@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .arguments import add_command, add_output, random_seed, whole_number
+from .arguments import add_command, add_output, output_path, random_seed, whole_number
 
 
 class PlotOptions(NamedTuple):
@@ -13,6 +13,9 @@ class PlotOptions(NamedTuple):
 
     features: list[str]
     output: list[Path]
+    html: Path | None
+    pictures: str | None
+    part: str | None
     force: bool
     projection: str
     titles: list[str] | None
@@ -31,7 +34,21 @@ def add_plot(commands: Any) -> None:
     command = add_command(commands, 'plot', PlotOptions, summary, example)
     add = command.add_argument
     add('features', nargs='+', metavar='FEATURES', help='.npz files, drawn side by side on one scale')
-    add_output(command, 'a picture to write, .png or .svg; several may be given', action='append')
+    summary = 'a picture to write, .png or .svg; several may be given'
+    add_output(command, summary, action='append', required=False, default=[])
+    add(
+        '--html',
+        type=output_path,
+        metavar='FILE',
+        help='a page to write, .html: class and picture of the sample under the pointer; several files '
+        'of the same samples, such as one for each epoch, are the steps of a slider',
+    )
+    add(
+        '--pictures',
+        metavar='DATA',
+        help='for --html: what was embedded (default: the files that FEATURES names)',
+    )
+    add('--part', choices=('train', 'test'), help='of --pictures, as for `embed` (default: test)')
     add(
         '--projection',
         choices=('pca', 'tsne'),

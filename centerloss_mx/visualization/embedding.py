@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from .._checks import check_choice, check_number, check_size
+from .._checks import check_number, check_size
 from .key import Key, class_key
 from .placement import NEAR, gap, place_boxes
-from .projection import PROJECTIONS, Panel, axis_label, in_plane
+from .projection import Panel, away, axis_label, checked_panels, extent, in_plane
 from .style import COLORS, NAME, SMALL, STYLE, TEXT, axes_grid, fitted_title, legend_width, text_width
 
 SIZE = 4.48  # inches of a panel's side
@@ -76,23 +76,16 @@ def embedding_figure(
     --------
     >>> figure = embedding_figure([Panel('test', features, labels)], highlight=[3, 7])  # doctest: +SKIP
     """
-    check_choice('', 'projection', projection, PROJECTIONS)
-    if not panels:
-        raise ValueError('no panels to draw; expected at least one')
+    panels = checked_panels(panels, class_names, projection)
     if columns is not None:
         check_size('', 'columns', columns)
     if limit is not None:
         check_number('', 'limit', limit, above=True)
-    panels = [
-        panel._replace(features=np.asarray(panel.features), labels=np.asarray(panel.labels))
-        for panel in panels
-    ]
-    _check_labels(panels, class_names)
-    planes = [in_plane(panel, projection) for panel in panels]
+    planes = [in_plane([panel], projection)[0] for panel in panels]
     classes = np.unique(np.concatenate([panel.labels for panel in panels])).tolist()
     key = class_key(classes, class_names, highlight, max(len(panel.labels) for panel in panels))
     drawn = [_in_color(plane, key) for plane in planes]
-    limit = max(map(_extent, drawn)) if limit is None else limit
+    limit = max(map(extent, drawn)) if limit is None else limit
     with rc_context(STYLE):
         figure, grid = _panels(
             panels, projection, key, any(panel.centers is not None for panel in drawn), columns
@@ -103,19 +96,6 @@ def embedding_figure(
     return figure
 
 
-def _check_labels(panels: Sequence[Panel], class_names: Sequence[str] | None) -> None:
-    if class_names is None:
-        return
-    for panel in panels:
-        unnamed = (panel.labels < 0) | (panel.labels >= len(class_names))
-        if unnamed.any():
-            row, last = int(unnamed.argmax()), len(class_names) - 1
-            raise ValueError(
-                f'panel {panel.title!r}: label {panel.labels[row]} at row {row} is outside 0..{last}, '
-                'the classes in class_names'
-            )
-
-
 def _in_color(panel: Panel, key: Key) -> Panel:
     """Leave out the centers of classes that are drawn in grey."""
     if panel.centers is None or panel.center_labels is None:
@@ -124,17 +104,6 @@ def _in_color(panel: Panel, key: Key) -> Panel:
     if not shown.any():
         return panel._replace(centers=None, center_labels=None)
     return panel._replace(centers=panel.centers[shown], center_labels=panel.center_labels[shown])
-
-
-def _extent(panel: Panel) -> float:
-    """Half the width in which a panel fits, but for outliers: one of them would make all clusters tiny."""
-    away = _away(panel.features)
-    farthest = max(away.max(), 0 if panel.centers is None else _away(panel.centers).max())
-    return 1.05 * float(min(farthest, 2 * np.quantile(away, 0.99)))
-
-
-def _away(points: np.ndarray) -> np.ndarray:
-    return np.abs(points).max(axis=1)
 
 
 def _panels(
@@ -166,7 +135,7 @@ def _panels(
 
 def _draw(axes: Axes, panel: Panel, key: Key, limit: float) -> None:
     """Draw the samples, centers and names that lie within the limit, and say what does not."""
-    inside = _away(panel.features) <= limit
+    inside = away(panel.features) <= limit
     if key.num_grey:
         _draw_samples(axes, panel.features[inside & ~np.isin(panel.labels, [*key.styles])], key.grey_style)
     for j, style in key.styles.items():
@@ -175,7 +144,7 @@ def _draw(axes: Axes, panel: Panel, key: Key, limit: float) -> None:
     outside = [_share(inside, 'samples')]
     centers = np.zeros((0, 2))
     if panel.centers is not None:
-        within = _away(panel.centers) <= limit
+        within = away(panel.centers) <= limit
         outside.append(_share(within, 'centers'))
         centers = panel.centers[within]
         colors = None if panel.center_labels is None else key.center_colors(panel.center_labels[within])

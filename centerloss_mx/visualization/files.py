@@ -1,4 +1,4 @@
-"""Figures and animations as files."""
+"""Figures, pages and animations as files."""
 
 from __future__ import annotations
 
@@ -44,6 +44,32 @@ def save_figure(figure: Figure, path: str | os.PathLike) -> None:
     with rc_context(STYLE):  # ticks that matplotlib makes while it draws have the style, too
         figure.savefig(content, format=kind)
     write_bytes(path, content.getvalue())
+
+
+def save_page(page: str, path: str | os.PathLike) -> None:
+    """Write a page, complete or not at all.
+
+    Parameters
+    ----------
+    page : str
+        What `embedding_page` made.
+    path : path-like
+        The file, which ends in .html.
+
+    Raises
+    ------
+    ValueError
+        The path has another ending.
+    OSError
+        The folder cannot be written to.
+
+    Examples
+    --------
+    >>> save_page(page, 'embedding.html')  # doctest: +SKIP
+    """
+    if os.path.splitext(path)[1].lower() != '.html':
+        raise ValueError(f'{path}: expected a file that ends in .html')
+    write_bytes(path, page.encode('utf-8', 'replace'))  # names of files may not be Unicode
 
 
 def save_animation(

@@ -43,11 +43,16 @@ class Key(NamedTuple):
     grey_style: Mapping[str, Any]
     center_style: Mapping[str, Any]
 
+    @property
+    def grey_label(self) -> str:
+        """What the legend says of the other classes."""
+        return f'{self.num_grey} other class{"es" if self.num_grey > 1 else ""}'
+
     def handles(self, centers: bool) -> list[Line2D]:
         """Return what the legend lists, with centers or without."""
         marks = [(label, self.styles[j]) for j, label in self.labels.items()]
         if self.num_grey:
-            marks.append((f'{self.num_grey} other class{"es" if self.num_grey > 1 else ""}', self.grey_style))
+            marks.append((self.grey_label, self.grey_style))
         handles = [legend_mark(mark['marker'], mark['color'], label) for label, mark in marks]
         if centers:
             handles.append(legend_mark('P', 'white', 'center', markeredgecolor='black', markersize=9))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Sequence
 
 import numpy as np
 
+from .._checks import check_choice
 from ..evaluation import class_means, cluster_ratio
 from ..evaluation.estimators import principal_components, tsne
 from ..evaluation.inputs import checked_features
@@ -37,20 +38,56 @@ class Panel(NamedTuple):
     center_labels: np.ndarray | None = None
 
 
-def in_plane(panel: Panel, projection: str) -> Panel:
-    """Return a panel of two dimensions, in its unit, with the centers of the classes in it only."""
+def checked_panels(
+    panels: Sequence[Panel], class_names: Sequence[str] | None, projection: str
+) -> list[Panel]:
+    """Return the panels with arrays; ValueError: there are none, or a label has no name."""
+    check_choice('', 'projection', projection, PROJECTIONS)
+    if not panels:
+        raise ValueError('no panels to draw; expected at least one')
+    panels = [
+        panel._replace(features=np.asarray(panel.features), labels=np.asarray(panel.labels))
+        for panel in panels
+    ]
+    for panel in panels:
+        if class_names is not None:
+            _check_named(panel, len(class_names))
+    return panels
+
+
+def in_plane(panels: Sequence[Panel], projection: str) -> list[Panel]:
+    """Return panels of two dimensions, each in its unit, with the centers of the classes in it only.
+
+    Features of more than two dimensions are projected together, so that a place is the same in all panels.
+    """
+    panels = [_prepared(panel) for panel in panels]
+    dims = [panel.features.shape[1] for panel in panels]
+    other = next((i for i, dim in enumerate(dims) if dim != dims[0]), None)
+    if other is not None:
+        raise ValueError(
+            f'panel {panels[other].title!r} has {dims[other]} dimensions and panel {panels[0].title!r} '
+            f'{dims[0]}; expected one number, to project them together'
+        )
+    if dims[0] == 2:
+        return panels
     try:
-        features = checked_features(panel.features)
-        if features.shape[1] < 2:
-            raise ValueError(f'features of shape {features.shape}; expected (N, D), D >= 2')
-        panel = _in_units(_with_shown_centers(panel._replace(features=features)))
-        if features.shape[1] == 2:
-            return panel
-        if projection == 'tsne':
-            return _in_units(_tsne(panel))
-        return _principal(panel)
+        return _tsne(panels) if projection == 'tsne' else _principal(panels)
     except ValueError as error:
-        raise ValueError(f'panel {panel.title!r}: {error}') from None
+        titles = ' and '.join(repr(panel.title) for panel in panels)
+        together = f'panel {titles}' if len(panels) == 1 else f'panels {titles}, one after the other'
+        raise ValueError(f'{together}: {error}') from None
+
+
+def extent(panel: Panel) -> float:
+    """Half the width in which a panel fits, but for outliers: one of them would make all clusters tiny."""
+    distances = away(panel.features)
+    farthest = max(distances.max(), 0 if panel.centers is None else away(panel.centers).max())
+    return 1.05 * float(min(farthest, 2 * np.quantile(distances, 0.99)))
+
+
+def away(points: np.ndarray) -> np.ndarray:
+    """How far points (N, 2) are from the origin along the axis where it is farther, (N,)."""
+    return np.abs(points).max(axis=1)
 
 
 def axis_label(panel: Panel, projection: str) -> str:
@@ -60,6 +97,26 @@ def axis_label(panel: Panel, projection: str) -> str:
     if projection == 'tsne':
         return 't-SNE {}'  # its distances have no unit
     return 'principal component {} / mean distance between class means'
+
+
+def _check_named(panel: Panel, num_class: int) -> None:
+    unnamed = (panel.labels < 0) | (panel.labels >= num_class)
+    if unnamed.any():
+        row = int(unnamed.argmax())
+        raise ValueError(
+            f'panel {panel.title!r}: label {panel.labels[row]} at row {row} is outside 0..{num_class - 1}, '
+            'the classes in class_names'
+        )
+
+
+def _prepared(panel: Panel) -> Panel:
+    try:
+        features = checked_features(panel.features)
+        if features.shape[1] < 2:
+            raise ValueError(f'features of shape {features.shape}; expected (N, D), D >= 2')
+        return _in_units(_with_shown_centers(panel._replace(features=features)))
+    except ValueError as error:
+        raise ValueError(f'panel {panel.title!r}: {error}') from None
 
 
 def _with_shown_centers(panel: Panel) -> Panel:
@@ -81,21 +138,36 @@ def _with_shown_centers(panel: Panel) -> Panel:
 
 def _in_units(panel: Panel) -> Panel:
     """Move the mean of the class means to 0, and divide by the mean distance between them."""
-    unit = cluster_ratio(panel.features, panel.labels).between
-    origin = class_means(panel.features, panel.labels)[1].mean(axis=0)
+    origin, unit = _frame(panel.features, panel.labels)
     centers = None if panel.centers is None else (panel.centers - origin) / unit
     return panel._replace(features=(panel.features - origin) / unit, centers=centers)
 
 
-def _principal(panel: Panel) -> Panel:
-    project = principal_components(panel.features, 2)
-    centers = None if panel.centers is None else project(panel.centers)
-    return panel._replace(features=project(panel.features), centers=centers)
+def _frame(features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the mean of the class means, and the mean distance between them."""
+    unit = cluster_ratio(features, labels).between
+    return class_means(features, labels)[1].mean(axis=0), unit
 
 
-def _tsne(panel: Panel) -> Panel:
+def _principal(panels: Sequence[Panel]) -> list[Panel]:
+    project = principal_components(np.concatenate([panel.features for panel in panels]), 2)
+    return [
+        panel._replace(
+            features=project(panel.features),
+            centers=None if panel.centers is None else project(panel.centers),
+        )
+        for panel in panels
+    ]
+
+
+def _tsne(panels: Sequence[Panel]) -> list[Panel]:
     """Embed features and centers together, as t-SNE has no mapping for points that come later."""
-    count = len(panel.features)
-    both = panel.features if panel.centers is None else np.concatenate([panel.features, panel.centers])
-    both = tsne(both)
-    return panel._replace(features=both[:count], centers=None if panel.centers is None else both[count:])
+    parts = [panel.features for panel in panels]
+    parts += [panel.centers for panel in panels if panel.centers is not None]
+    placed = tsne(np.concatenate(parts))
+    labels = np.concatenate([panel.labels for panel in panels])
+    origin, unit = _frame(placed[: len(labels)], labels)
+    ends = np.cumsum([len(part) for part in parts])
+    split = iter(np.split((placed - origin) / unit, ends[:-1]))
+    panels = [panel._replace(features=next(split)) for panel in panels]
+    return [panel._replace(centers=None if panel.centers is None else next(split)) for panel in panels]

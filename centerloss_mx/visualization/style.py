@@ -100,12 +100,17 @@ def text_width(text: str, size: float, weight: str = 'normal') -> float:
 
 
 def short_name(name: str, length: int) -> str:
+    """Return a short name, see `shortened`, as matplotlib draws it."""
+    return plain_text(shortened(name, length))
+
+
+def shortened(name: str, length: int) -> str:
     """Return a name on one line, its middle left out beyond a length: names often differ at their ends."""
     name = ' '.join(name.splitlines())
     if len(name) > length:
         tail = (length - 1) // 3
         name = f'{name[: length - 1 - tail]}…{name[-tail:]}'
-    return plain_text(name)
+    return name
 
 
 def fitted_title(title: str, width: float) -> str:
