@@ -199,8 +199,12 @@ DEFAULTS = {
         'limit': None, 'columns': None, 'projection': 'pca', 'class_names': None,
         'highlight': None,
     },
+    'visualization.embedding_page': {
+        'class_names': None, 'names': None, 'pictures': None, 'projection': 'pca', 'highlight': None,
+    },
     'visualization.roc_figure': {'least': 0.001, 'title': 'Verification of people that were not trained on'},
     'visualization.save_animation': {'seconds': 0.7},
+    'visualization.thumbnails': {'side': 64},
 }  # fmt: skip
 
 NO_CONTRACT = {'cli', 'reference', 'rows'}

@@ -17,6 +17,7 @@ FEATURES = {'several machines': 'DIST_KVSTORE', 'pictures in files': 'OPENCV'}
 
 EXTRAS = {
     'examples': ('scikit-learn', 'matplotlib', 'Pillow', 'tqdm'),
+    'html': ('bokeh',),
     'onnx': ('onnx', 'onnxruntime'),
     'tensorboard': ('tensorboardX',),
 }

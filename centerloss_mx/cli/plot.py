@@ -33,15 +33,15 @@ def plot(options: PlotOptions) -> None:
         'class_names': class_names,
         'highlight': options.highlight,
     }
-    if options.output:
-        figure = embedding_figure(panels, **drawn)
-        for path in options.output:
-            save_figure(figure, path)
     if options.html is not None:
         check_same_samples(options.features, sets)
         names = names_of(sets[0], rows[0])
         pictures = thumbnails_of(options, sets[0], rows[0])
         save_page(embedding_page(panels, names=names, pictures=pictures, **drawn), options.html)
+    if options.output:
+        figure = embedding_figure(panels, **drawn)
+        for path in options.output:
+            save_figure(figure, path)
     written = [*options.output, *([] if options.html is None else [options.html])]
     print(f'Look at {" and ".join(map(str, written))}')
 

@@ -66,6 +66,7 @@ def embedding_page(
     panels = checked_panels(panels, class_names, projection)
     labels = panels[0].labels
     _check_samples(panels, {'names': names, 'pictures': pictures})
+    steps = in_plane(panels, projection)
     classes = np.unique(labels).tolist()
     key = class_key(classes, class_names, highlight, len(labels))
     samples = Samples(
@@ -74,7 +75,7 @@ def embedding_page(
         [f'row {row}' for row in range(len(labels))] if names is None else names,
         pictures,
     )
-    return page_document(in_plane(panels, projection), samples, key, axis_label(panels[0], projection))
+    return page_document(steps, samples, key, axis_label(panels[0], projection))
 
 
 def _check_samples(panels: Sequence[Panel], described: Mapping[str, Sequence[str] | None]) -> None:
