@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from base64 import b64decode
 from io import BytesIO
 
 from centerloss_mx.dataset import as_arrays
+from centerloss_mx.io import list_images
 from centerloss_mx.visualization import Panel, embedding_page, save_page, thumbnails
+from centerloss_mx.visualization.projection import in_plane
 
 import numpy as np
 import pytest
@@ -64,7 +67,7 @@ def path(samples, tmp_path_factory):
     """A page of two steps: four classes of three samples in the corners; all move to the next corner."""
     labels = samples.labels
     near = CORNERS[labels] + 0.1 * np.repeat([(1, 0), (0, 1), (-1, -1)], 4, axis=0)
-    steps = [Panel(f'epoch {i}', near @ turn, labels, CORNERS @ turn) for i, turn in (
+    steps = [Panel(f'$$epoch$$ </script>{i}', near @ turn, labels, CORNERS @ turn) for i, turn in (
         (1, np.eye(2)), (2, np.array([(0, 1), (-1, 0)])),
     )]  # fmt: skip
     path = tmp_path_factory.mktemp('page') / 'page.html'
@@ -182,8 +185,80 @@ def test_the_slider_moves_samples_on_one_scale(page):
     ))  # fmt: skip
     turned = (np.array(first) - middle) @ np.array([(0, -1), (1, 0)])
     np.testing.assert_allclose(np.array(second) - middle, turned, atol=1.5)
-    assert page.execute_script(f'{PLOT} return plot.title.text.text') == 'epoch 2'
+    assert page.execute_script(f'{PLOT} return plot.title.text.text') == '$$epoch$$ </script>2'
     pointer(page, second[5])
     assert told(page)[0][0].endswith('5.png')
     handle.send_keys(Keys.ARROW_LEFT)
     assert places(page) == first
+
+
+def test_equal_features_have_one_place_in_all_steps():
+    rng = np.random.RandomState(20161008)
+    means = 10 * rng.randn(3, 5)
+    labels = np.arange(60) % 3
+    first = means[labels] + rng.randn(60, 5)
+    scaled = Panel('scaled', 7 * first + 3, labels, 7 * means + 3)
+    for projection in 'pca', 'tsne':
+        left, right = in_plane([Panel('first', first, labels, means), scaled], projection)
+        close = 1e-6 if projection == 'pca' else 0.5  # t-SNE keeps neighbors, but draws apart what is equal
+        np.testing.assert_allclose(left.features, right.features, atol=close)
+        np.testing.assert_allclose(left.centers, right.centers, atol=close)
+        middle = [left.features[labels == j].mean(axis=0) for j in range(3)]
+        assert min(np.linalg.norm(middle[i] - middle[j]) for i, j in ((0, 1), (0, 2), (1, 2))) > 0.5
+    moved = first.copy()
+    moved[0] += 40 * rng.randn(5)
+    left, right = in_plane([Panel('first', first, labels), Panel('moved', moved, labels)], 'pca')
+    assert np.abs(left.features - right.features)[0].max() > 0.5
+
+
+A, B = Panel('a', np.eye(4)[:, :3], np.array([0, 0, 1, 1])), Panel('b', np.eye(4), np.array([0, 0, 1, 1]))
+
+
+@pytest.mark.parametrize('panels, options, message', [
+    ([], {}, 'no panels to draw; expected at least one'),
+    ([A, B], {}, "panel 'b' has 4 dimensions and panel 'a' 3; expected one number, to project them together"),
+    ([A, A._replace(title='c', labels=1 - A.labels)], {},
+     "panel 'c' has other labels than panel 'a'; expected the same samples in the same order"),
+    ([A], {'names': ['x']}, '1 names; expected one for each of 4 samples'),
+    ([A], {'pictures': []}, '0 pictures; expected one for each of 4 samples'),
+    ([A._replace(labels=0 * A.labels)], {}, "panel 'a': labels hold one class, 0; expected at least two"),
+    ([A._replace(features=A.features * np.nan)], {}, "panel 'a': features at row 0 are not finite"),
+    ([A._replace(features=A.features[:0], labels=A.labels[:0])], {}, "panel 'a': "),
+    ([A], {'class_names': ['x']}, "panel 'a': label 1 at row 2 is outside 0..0, the classes in class_names"),
+    ([A], {'projection': 'umap'}, "projection='umap'"),
+])  # fmt: skip
+def test_what_cannot_be_shown_is_refused(panels, options, message):
+    with pytest.raises(ValueError) as refused:
+        embedding_page(panels, **options)
+    assert str(refused.value).startswith(message)
+
+
+def test_pages_are_html_and_names_need_not_be_unicode(tmp_path):
+    page = embedding_page([A._replace(title='\udc80')], ['\udc81', 'b'], names=['\udc82'] * 4)
+    save_page(page, tmp_path / 'a.html')
+    assert '<title>?</title>' in (tmp_path / 'a.html').read_text(encoding='utf-8')
+    with pytest.raises(ValueError, match=r'a\.htm: expected a file that ends in .html'):
+        save_page(page, tmp_path / 'a.htm')
+    assert [path.name for path in tmp_path.iterdir()] == ['a.html']
+
+
+def colors_of(uri):
+    with Image.open(BytesIO(b64decode(uri.split(',')[1]))) as picture:
+        return np.array(picture.convert('RGB')).astype(int)
+
+
+def test_thumbnails_are_small_pictures_of_the_samples(samples, tmp_path):
+    for i, size in enumerate([(100, 50), (30, 30), (50, 200)]):
+        Image.new('RGB', size, ('red', 'lime', 'blue')[i]).save(tmp_path / f'{i}.png')
+    files = list_images([tmp_path / f'{i}.png' for i in range(3)], labelled=False)
+    wide, square, high = map(colors_of, thumbnails(files, 40))
+    for picture, color in (wide, (255, 0, 0)), (square, (0, 255, 0)), (high, (0, 0, 255)):
+        assert picture.shape == (40, 40, 3)
+        np.testing.assert_allclose(picture[20, 20], color, atol=6)
+    assert wide[2].min() > 245 and high[:, 2].min() > 245  # white above a wide picture and beside a high one
+    greys = [colors_of(uri)[8, 8, 0] for uri in thumbnails(samples)]
+    np.testing.assert_allclose(greys, np.arange(12) * 255 / 11, atol=3)  # from the darkest to the brightest
+    large = as_arrays(np.zeros((1, 30, 60), np.float32), [0])
+    assert colors_of(thumbnails(large, 20)[0]).shape == (10, 20, 3)
+    with pytest.raises(ValueError, match=r'the samples are vectors of shape \(1, 3\); expected pictures'):
+        thumbnails(as_arrays(np.zeros((1, 3), np.float32), [0]))
