@@ -9,7 +9,7 @@ here = Path(__file__).resolve().parent
 project = runpy.run_path(str(here / 'centerloss_mx' / '_compat.py'))
 examples = ['matplotlib>=3.5,<4', 'pillow>=10.4,<14', 'scikit-learn>=1.3,<2', 'tqdm>=4.60,<5']
 tensorboard = ['tensorboardX>=2.6,<3']
-html = ['bokeh>=3.1,<4']
+html = ['bokeh>=3.8,<4']  # Python 3.10 or newer; before 3.8, tooltips took names for HTML
 onnx = ['onnx>=1.16,<1.17', 'onnxruntime>=1.18,<1.19']
 
 kernel = Extension(
@@ -68,8 +68,8 @@ setup(
             'pytest>=7.4,<10',
             'pytest-xdist>=3.3,<4',
             *examples,
-            *html,
-            'selenium>=4.27,<5',  # opens pages in Chromium, if that is installed
+            *(f'{one}; python_version >= "3.10"' for one in html),
+            'selenium>=4.27,<5; python_version >= "3.10"',  # opens pages in Chromium, if that is installed
             *tensorboard,
             'tensorboard>=2.14,<3',  # reads event files back
             *(f'{one}; python_version >= "3.9"' for one in onnx),

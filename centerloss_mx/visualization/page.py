@@ -6,8 +6,8 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
-from .._optional import require
 from .key import class_key
+from .page_document import Samples, page_document
 from .projection import Panel, axis_label, checked_panels, in_plane
 
 
@@ -60,9 +60,6 @@ def embedding_page(
     >>> panel = Panel('test', np.eye(4)[:, :2], np.array([0, 0, 1, 1]))
     >>> save_page(embedding_page([panel], ['cat', 'dog']), 'page.html')  # doctest: +SKIP
     """
-    require('bokeh', 'a page of an embedding', 'html')
-    from .page_document import Samples, page_document
-
     panels = checked_panels(panels, class_names, projection)
     labels = panels[0].labels
     _check_samples(panels, {'names': names, 'pictures': pictures})

@@ -1,35 +1,18 @@
-"""The document of a page in Bokeh: what it shows, and what it does. Imported once Bokeh is there."""
+"""The document of a page in Bokeh: what it shows, and what it does."""
 
 from __future__ import annotations
 
 from typing import Any, Mapping, NamedTuple, Sequence
 
 import numpy as np
-from bokeh.core.properties import value
-from bokeh.embed import file_html
-from bokeh.layouts import column
-from bokeh.models import (
-    ColumnDataSource,
-    CustomJS,
-    GlyphRenderer,
-    HoverTool,
-    Legend,
-    LegendItem,
-    PlainText,
-    Slider,
-    TextInput,
-    Title,
-)
-from bokeh.plotting import figure
-from bokeh.resources import INLINE
 
+from .._optional import require
 from .key import Key
 from .projection import Panel, extent
 from .style import shortened
 
 _SIDE = 640  # of the frame, in pixels
 _LEAST = 5  # pixels of a sample, to be found by a pointer
-_MANY = 5000  # samples that a canvas draws without delay
 _SEARCH = 'names or parts of them, separated by commas'
 _MARKERS = {'o': 'circle', '^': 'triangle', 's': 'square', 'D': 'diamond', 'P': 'plus'}
 
@@ -71,9 +54,10 @@ class Samples(NamedTuple):
 
 def page_document(steps: Sequence[Panel], samples: Samples, key: Key, axis: str) -> str:
     """Return the HTML of a page with panels in the plane; `axis` has '{}' for the axis's number."""
+    models = _bokeh('models')
     limit = max(map(extent, steps))
-    title = Title(text=PlainText(text=steps[0].title))
-    plot = figure(
+    title = models.Title(text=models.PlainText(text=steps[0].title))
+    plot = _bokeh('plotting').figure(
         frame_width=_SIDE,
         frame_height=_SIDE,
         x_range=(-limit, limit),
@@ -83,7 +67,6 @@ def page_document(steps: Sequence[Panel], samples: Samples, key: Key, axis: str)
         title=title,
         tools='pan,wheel_zoom,box_zoom,reset,save',
         active_scroll='wheel_zoom',
-        output_backend='webgl' if len(samples.labels) > _MANY else 'canvas',
     )
     plot.toolbar.logo = None
     sources = [_samples_source(steps, samples, key), _centers_source(steps, samples, key)]
@@ -94,9 +77,11 @@ def page_document(steps: Sequence[Panel], samples: Samples, key: Key, axis: str)
         drawn.append(_draw_centers(plot, sources[1], key))
         _add_tooltip(plot, drawn[1], '', 'vertical')  # not over that of a sample
     switches = _add_legend(plot, samples.class_names, key, drawn[1:])
-    search = TextInput(title=f'Show only these classes of {len(samples.class_names)}: {_SEARCH}', width=_SIDE)
-    slider = Slider(start=1, end=max(2, len(steps)), value=1, step=1, title='Step', width=_SIDE)
-    update = CustomJS(
+    search = models.TextInput(
+        title=f'Show only these classes of {len(samples.class_names)}: {_SEARCH}', width=_SIDE
+    )
+    slider = models.Slider(start=1, end=max(2, len(steps)), value=1, step=1, title='Step', width=_SIDE)
+    update = models.CustomJS(
         args={
             'sources': sources[: len(drawn)],
             'names': list(samples.class_names.values()),
@@ -104,7 +89,7 @@ def page_document(steps: Sequence[Panel], samples: Samples, key: Key, axis: str)
             'search': search,
             'slider': slider,
             'title': title,
-            'titles': [PlainText(text=panel.title) for panel in steps],
+            'titles': [models.PlainText(text=panel.title) for panel in steps],
         },
         code=_UPDATE,
     )
@@ -113,10 +98,11 @@ def page_document(steps: Sequence[Panel], samples: Samples, key: Key, axis: str)
     for switch in dict.fromkeys(switches.values()):
         switch.js_on_change('visible', update)
     controls = [search] if len(steps) == 1 else [search, slider]
-    return file_html(column(*controls, plot), INLINE, title=steps[0].title)
+    document = _bokeh('layouts').column(*controls, plot)
+    return _bokeh('embed').file_html(document, _bokeh('resources').INLINE, title=steps[0].title)
 
 
-def _samples_source(steps: Sequence[Panel], samples: Samples, key: Key) -> ColumnDataSource:
+def _samples_source(steps: Sequence[Panel], samples: Samples, key: Key) -> Any:
     """The samples in the order in which they are drawn: grey ones are below the others."""
     order = np.argsort(np.isin(samples.labels, list(key.styles)), kind='stable')
     labels = samples.labels[order].tolist()
@@ -133,7 +119,7 @@ def _samples_source(steps: Sequence[Panel], samples: Samples, key: Key) -> Colum
     return _source([panel.features[order] for panel in steps], labels, samples, columns)
 
 
-def _centers_source(steps: Sequence[Panel], samples: Samples, key: Key) -> ColumnDataSource:
+def _centers_source(steps: Sequence[Panel], samples: Samples, key: Key) -> Any:
     """The centers of classes in color; a step without a center of a class has it nowhere."""
     row_of = [
         {} if panel.center_labels is None else {j: row for row, j in enumerate(panel.center_labels.tolist())}
@@ -155,16 +141,16 @@ def _centers_source(steps: Sequence[Panel], samples: Samples, key: Key) -> Colum
 
 def _source(
     places: Sequence[np.ndarray], labels: Sequence[int], samples: Samples, columns: dict[str, Any]
-) -> ColumnDataSource:
+) -> Any:
     """Points with their places in each step; their classes are numbered as in `samples.class_names`."""
     number_of = {j: number for number, j in enumerate(samples.class_names)}
     columns['label'] = np.array([number_of[j] for j in labels], np.int32)
     for step, place in enumerate(places):
         columns[f'x{step}'], columns[f'y{step}'] = place.astype(np.float32).T.copy()
-    return ColumnDataSource({**columns, 'x': columns['x0'], 'y': columns['y0']})
+    return _bokeh('models').ColumnDataSource({**columns, 'x': columns['x0'], 'y': columns['y0']})
 
 
-def _draw_centers(plot: figure, source: ColumnDataSource, key: Key) -> GlyphRenderer:
+def _draw_centers(plot: Any, source: Any, key: Key) -> Any:
     style = key.center_style
     return plot.scatter(
         'x', 'y', source=source, marker=_MARKERS[style['marker']], size=1.2 * _pixels(style['s']),
@@ -172,24 +158,25 @@ def _draw_centers(plot: figure, source: ColumnDataSource, key: Key) -> GlyphRend
     )  # fmt: skip
 
 
-def _add_tooltip(plot: figure, renderer: GlyphRenderer, picture: str, attachment: str) -> None:
+def _add_tooltip(plot: Any, renderer: Any, picture: str, attachment: str) -> None:
     html = _TOOLTIP.replace('PICTURE', picture)
-    plot.add_tools(HoverTool(renderers=[renderer], tooltips=html, attachment=attachment))
+    plot.add_tools(_bokeh('models').HoverTool(renderers=[renderer], tooltips=html, attachment=attachment))
 
 
 def _add_legend(
-    plot: figure, class_names: Mapping[int, str], key: Key, centers: Sequence[GlyphRenderer]
-) -> dict[int, GlyphRenderer]:
+    plot: Any, class_names: Mapping[int, str], key: Key, centers: Sequence[Any]
+) -> dict[int, Any]:
     """Add the legend; return the renderer that it switches on and off for each class that it lists.
 
     All samples are drawn by one renderer. So each entry has one of its own, which draws nothing.
     """
 
-    def nothing(style: Mapping[str, Any]) -> GlyphRenderer:
+    def nothing(style: Mapping[str, Any]) -> Any:
         return plot.scatter(
             [np.nan], [np.nan], marker=_MARKERS[style['marker']], color=style['color'], size=8
         )
 
+    models = _bokeh('models')
     switches = {j: nothing(key.styles[j]) for j in key.labels}
     entries = [(shortened(class_names[j], 24), switch) for j, switch in switches.items()]
     if key.num_grey:
@@ -197,13 +184,17 @@ def _add_legend(
         switches.update({j: others for j in class_names if j not in key.styles})
         entries.append((key.grey_label, others))
     entries += [('center', renderer) for renderer in centers]
-    items = [LegendItem(label=value(text), renderers=[renderer]) for text, renderer in entries]
-    legend = Legend(
+    items = [models.LegendItem(label={'value': text}, renderers=[renderer]) for text, renderer in entries]
+    legend = models.Legend(
         items=items, title=key.title, click_policy='hide', border_line_color=None, spacing=0, padding=4,
         glyph_height=15, label_height=15, label_text_font_size='12px', label_text_line_height=1,
     )  # fmt: skip
     plot.add_layout(legend, 'right')
     return switches
+
+
+def _bokeh(module: str) -> Any:
+    return require(f'bokeh.{module}', 'a page of an embedding', 'html')
 
 
 def _pixels(area: float) -> float:

@@ -16,6 +16,11 @@ from cli_data import CLASSES, EACH
 COUNT = CLASSES * EACH
 
 
+@pytest.fixture(autouse=True, scope='module')
+def bokeh():
+    pytest.importorskip('bokeh', reason='the extra html is not installed')
+
+
 @pytest.fixture
 def history(features, tmp_path):
     """The features after two epochs."""

@@ -35,6 +35,11 @@ DEEP = """
 """
 
 
+@pytest.fixture(autouse=True, scope='module')
+def bokeh():
+    pytest.importorskip('bokeh', reason='the extra html is not installed')
+
+
 @pytest.fixture(scope='module')
 def browser():
     webdriver = pytest.importorskip('selenium.webdriver', reason='selenium is not installed')
