@@ -113,6 +113,7 @@ def test_names_of_other_pictures_are_refused(refused, features, data, tmp_path):
 
 
 def test_without_bokeh_it_says_what_to_install(refused, features, monkeypatch):
-    monkeypatch.setitem(sys.modules, 'bokeh', None)
+    for module in {'bokeh.models', *(name for name in sys.modules if name.split('.')[0] == 'bokeh')}:
+        monkeypatch.setitem(sys.modules, module, None)
     line = refused('plot', features, '--html', 'x.html')[1]
     assert "a page of an embedding needs bokeh: pip install 'centerloss_mx[html]'" in line
