@@ -13,7 +13,6 @@ from .style import shortened
 
 _SIDE = 640  # of the frame, in pixels
 _LEAST = 5  # pixels of a sample, to be found by a pointer
-_SEARCH = 'names or parts of them, separated by commas'
 _MARKERS = {'o': 'circle', '^': 'triangle', 's': 'square', 'D': 'diamond', 'P': 'plus'}
 
 # Of several samples under the pointer, only the last one is shown, which is drawn above the others.
@@ -69,6 +68,8 @@ def page_document(steps: Sequence[Panel], samples: Samples, key: Key, axis: str)
         active_scroll='wheel_zoom',
     )
     plot.toolbar.logo = None
+    if axis.startswith('t-SNE'):
+        plot.axis.ticker = []  # its distances have no unit
     sources = [_samples_source(steps, samples, key), _centers_source(steps, samples, key)]
     drawn = [plot.scatter('x', 'y', size='size', marker='marker', color='color', source=sources[0])]
     picture = '' if samples.pictures is None else _PICTURE
@@ -77,15 +78,28 @@ def page_document(steps: Sequence[Panel], samples: Samples, key: Key, axis: str)
         drawn.append(_draw_centers(plot, sources[1], key))
         _add_tooltip(plot, drawn[1], '', 'vertical')  # not over that of a sample
     switches = _add_legend(plot, samples.class_names, key, drawn[1:])
-    search = models.TextInput(
-        title=f'Show only these classes of {len(samples.class_names)}: {_SEARCH}', width=_SIDE
-    )
+    controls = _controls(steps, samples.class_names, sources[: len(drawn)], switches, title)
+    document = _bokeh('layouts').column(*controls, plot)
+    return _bokeh('embed').file_html(document, _bokeh('resources').INLINE, title=steps[0].title)
+
+
+def _controls(
+    steps: Sequence[Panel],
+    class_names: Mapping[int, str],
+    sources: Sequence[Any],
+    switches: Mapping[int, Any],
+    title: Any,
+) -> list[Any]:
+    """Make the field and, for several steps, the slider; they and the legend move what is in the sources."""
+    models = _bokeh('models')
+    label = f'Show only these classes of {len(class_names)}: names or parts of them, separated by commas'
+    search = models.TextInput(title=label, width=_SIDE)
     slider = models.Slider(start=1, end=max(2, len(steps)), value=1, step=1, title='Step', width=_SIDE)
     update = models.CustomJS(
         args={
-            'sources': sources[: len(drawn)],
-            'names': list(samples.class_names.values()),
-            'switches': [switches.get(j) for j in samples.class_names],
+            'sources': sources,
+            'names': list(class_names.values()),
+            'switches': [switches.get(j) for j in class_names],
             'search': search,
             'slider': slider,
             'title': title,
@@ -97,9 +111,7 @@ def page_document(steps: Sequence[Panel], samples: Samples, key: Key, axis: str)
     slider.js_on_change('value', update)
     for switch in dict.fromkeys(switches.values()):
         switch.js_on_change('visible', update)
-    controls = [search] if len(steps) == 1 else [search, slider]
-    document = _bokeh('layouts').column(*controls, plot)
-    return _bokeh('embed').file_html(document, _bokeh('resources').INLINE, title=steps[0].title)
+    return [search] if len(steps) == 1 else [search, slider]
 
 
 def _samples_source(steps: Sequence[Panel], samples: Samples, key: Key) -> Any:
