@@ -239,9 +239,10 @@ def test_what_cannot_be_shown_is_refused(panels, options, message):
 
 
 def test_pages_are_html_and_names_need_not_be_unicode(tmp_path):
-    page = embedding_page([A._replace(title='\udc80')], ['\udc81', 'b'], names=['\udc82'] * 4)
+    page = embedding_page([A._replace(title='$$\udc80$$')], ['\udc81', 'b'], names=['\udc82'] * 4)
+    assert 'BEGIN bokeh.min.js' in page and 'mathjax.min.js' not in page  # a title is no formula
     save_page(page, tmp_path / 'a.html')
-    assert '<title>?</title>' in (tmp_path / 'a.html').read_text(encoding='utf-8')
+    assert '<title>$$?$$</title>' in (tmp_path / 'a.html').read_text(encoding='utf-8')
     with pytest.raises(ValueError, match=r'a\.htm: expected a file that ends in .html'):
         save_page(page, tmp_path / 'a.htm')
     assert [path.name for path in tmp_path.iterdir()] == ['a.html']
