@@ -97,6 +97,7 @@ DEFAULTS = {
     },
     'model.Features': {
         'names': None, 'centers': None, 'trained_on': None, 'network': None, 'checkpoint': None,
+        'training_settings': None,
     },
     'model.centers_to_aux': {'name': 'center_loss'},
     'model.centers_to_kvstore': {'name': 'center_loss'},

@@ -27,6 +27,7 @@ from .embed_options import EmbedOptions
 from .embed_samples import samples_to_embed
 from .output import check_output
 from .source_arguments import PREPROCESSING
+from .training_settings import training_settings
 
 
 def embed(options: EmbedOptions) -> None:
@@ -58,7 +59,10 @@ def embed(options: EmbedOptions) -> None:
         'flip': options.flip,
         'preprocessing': {name: getattr(options.source, name) for name in PREPROCESSING},
     }
-    features = Features(found, samples.labels, samples.class_names, names, centers, trained_on, network, made)
+    settings = training_settings(options, prefix, epoch, layer, samples)
+    features = Features(
+        found, samples.labels, samples.class_names, names, centers, trained_on, network, made, settings
+    )
     save_features(options.output, features)
     count = len(np.unique(samples.labels)) if samples.class_names else 0
     size, dim = quantity(len(found), 'feature'), quantity(found.shape[1], 'dimension')

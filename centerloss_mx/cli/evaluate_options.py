@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 from .arguments import PROGRAM, random_seed, whole_number
 from .identify_options import add_identify_rates
-from .protocol_arguments import add_features, add_metric, add_protocol
+from .protocol_arguments import add_features, add_metric, add_more, add_protocol
 from .reid_options import add_reid
 from .suspects_options import add_suspects
 from .verify_options import add_verify
@@ -22,6 +22,7 @@ class KnnOptions(NamedTuple):
     force: bool
     metric: str
     num_neighbors: int
+    more: Sequence[str] = ()
 
 
 class RetrieveOptions(NamedTuple):
@@ -32,6 +33,7 @@ class RetrieveOptions(NamedTuple):
     output: Path | None
     force: bool
     metric: str
+    more: Sequence[str] = ()
 
 
 class ClusterOptions(NamedTuple):
@@ -41,6 +43,7 @@ class ClusterOptions(NamedTuple):
     output: Path | None
     force: bool
     seed: int
+    more: Sequence[str] = ()
 
 
 def add_evaluate(commands: Any) -> None:
@@ -66,6 +69,7 @@ def _add_knn(protocols: Any) -> None:
     command = add_protocol(protocols, 'knn', KnnOptions, summary, 'train.npz test.npz')
     command.add_argument('train', metavar='TRAIN', help='.npz file of the features whose classes are known')
     add_features(command, 'knn')
+    add_more(command, 'TRAIN FEATURES')
     add_metric(command)
     command.add_argument(
         '--num-neighbors', type=whole_number(1), default=5, help='number of neighbors that vote'
@@ -76,6 +80,7 @@ def _add_retrieve(protocols: Any) -> None:
     summary = 'retrieve the samples of the same class: precision@1, R-precision, MAP@R, recall@K'
     command = add_protocol(protocols, 'retrieve', RetrieveOptions, summary, 'test.npz')
     add_features(command, 'retrieve')
+    add_more(command)
     command.add_argument(
         '--references',
         metavar='FILE',
@@ -88,4 +93,5 @@ def _add_cluster(protocols: Any) -> None:
     summary = 'measure how tight clusters are, and NMI of k-means'
     command = add_protocol(protocols, 'cluster', ClusterOptions, summary, 'test.npz')
     add_features(command, 'cluster')
+    add_more(command)
     command.add_argument('--seed', type=random_seed, default=0, help='seed of k-means')

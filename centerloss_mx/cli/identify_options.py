@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Sequence
 
 from .arguments import add_batches, add_command, add_output
-from .protocol_arguments import add_metric, add_protocol
+from .protocol_arguments import add_metric, add_more, add_protocol
 from .source_arguments import add_skip_bad
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class IdentifyRatesOptions(NamedTuple):
     output: Path | None
     force: bool
     metric: str
+    more: Sequence[str] = ()
 
 
 def add_identify(commands: Any) -> None:
@@ -68,5 +69,6 @@ def add_identify_rates(protocols: Any) -> None:
         'gallery', metavar='GALLERY', help='.npz file of the features of people who are known'
     )
     command.add_argument('features', metavar='PROBES', help='.npz file of the features of these and others')
+    add_more(command, 'GALLERY PROBES')
     add_output(command, 'the JSON file to write (default: PROBES-identify.json)', required=False)
     add_metric(command)

@@ -27,11 +27,14 @@ def print_table(title: str, rows: Mapping[str, Any]) -> None:
     """Print a title and names with their values."""
     print(title)
     for name, value in rows.items():
-        if value is None:
-            few = 'too few pairs' if name.startswith('tar_') else 'too few samples'
-            shown = 'unknown' if name == 'seen_in_training' else few
-        elif isinstance(value, bool):
-            shown = 'yes' if value else 'no'
-        else:
-            shown = f'{value:,}' if isinstance(value, int) else f'{value:.4f}'
-        print(f'    {name.replace("_", " "):28} {shown:>13}')
+        print(f'    {name.replace("_", " "):28} {shown(name, value):>13}')
+
+
+def shown(name: str, value: bool | int | float | None) -> str:
+    """Return a value as tables show it; None: there are too few samples or pairs for it."""
+    if value is None:
+        few = 'too few pairs' if name.startswith('tar_') else 'too few samples'
+        return 'unknown' if name == 'seen_in_training' else few
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    return f'{value:,}' if isinstance(value, int) else f'{value:.4f}'

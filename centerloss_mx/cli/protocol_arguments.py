@@ -25,6 +25,17 @@ def add_features(command: Any, name: str) -> None:
     add_output(command, f'the JSON file to write (default: FEATURES-{name}.json)', required=False)
 
 
+def add_more(command: Any, metavar: str = 'FEATURES') -> None:
+    """Add further files, to measure several in one table."""
+    command.add_argument(
+        'more',
+        nargs='*',
+        metavar=metavar,
+        help='more of them, measured alike: one table, with the mean over trainings that differ in the seed '
+        'only. Nothing is written then without --output',
+    )
+
+
 def add_metric(command: Any) -> None:
     """Add `--metric`."""
     command.add_argument(

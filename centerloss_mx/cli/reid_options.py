@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 from .arguments import add_output
-from .protocol_arguments import add_metric, add_protocol
+from .protocol_arguments import add_metric, add_more, add_protocol
 
 
 class ReidOptions(NamedTuple):
@@ -23,6 +23,7 @@ class ReidOptions(NamedTuple):
     camera_column: str | None
     identity: re.Pattern | None
     rerank: bool
+    more: Sequence[str] = ()
 
     @property
     def features(self) -> str:
@@ -37,6 +38,7 @@ def add_reid(protocols: Any) -> None:
     add = command.add_argument
     add('query', metavar='QUERY', help='.npz file of the features to find')
     add('gallery', metavar='GALLERY', help='.npz file of the features to find them among')
+    add_more(command, 'QUERY GALLERY')
     add_output(command, 'the JSON file to write (default: QUERY-reid.json)', required=False)
     add_metric(command)
     cameras = command.add_mutually_exclusive_group()

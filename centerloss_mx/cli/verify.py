@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping, Sequence
 
 import numpy as np
 
 from .. import evaluation
 from ..dataset import load_pairs
 from ..model import Features, load_features
-from .output import check_output
 from .verify_options import VerifyOptions
 
 
 def verify(options: VerifyOptions) -> dict[str, Any]:
-    """Verify pairs, drawn or given, by the LFW protocol; given ones by InsightFace's, too."""
+    """Verify pairs, drawn or given, by the LFW protocol; given ones by InsightFace's, too.
+
+    'roc' among the results is the curve, to be drawn.
+    """
     draw = options.draw()
-    if options.roc is not None:
-        check_output(options.roc, options.force, '.png', '.svg')
     features = load_features(options.features, labelled=draw is not None)
     seen = _seen_in_training(options, features)
     if draw is not None:
@@ -28,13 +28,6 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
     else:
         pairs = load_pairs(str(options.pairs), features.names)
     found = evaluation.verify(features.features, pairs, options.metric, options.num_components)
-    if options.roc is not None:
-        from ..visualization import roc_figure, save_figure
-
-        title = 'Verification' + (' of classes that were not trained on' if seen is False else '')
-        curves = {Path(options.features).stem: [(found.far, found.tar)]}
-        least = 10.0 ** -max(1, int(math.log10(found.num_impostor)))  # one impostor pair at least
-        save_figure(roc_figure(curves, least, title), options.roc)
     # JSON has no NaN: null stands for a TAR that the impostor pairs are too few for.
     tars = {f'tar_at_far_{one.far:g}': None if math.isnan(one.tar) else one.tar for one in found.tar_at_far}
     published = {} if options.pairs is None else _as_insightface(features, pairs)
@@ -48,7 +41,23 @@ def verify(options: VerifyOptions) -> dict[str, Any]:
         'num_impostor': found.num_impostor,
         **published,
         'seen_in_training': seen,
+        'roc': (found.far, found.tar),
     }
+
+
+def draw_roc(
+    path: Path,
+    curves: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]],
+    results: Sequence[Mapping[str, Any]],
+) -> None:
+    """Draw the ROC curves of one file or several, of which `verify` has returned these results."""
+    from ..visualization import roc_figure, save_figure  # matplotlib is an extra
+
+    unseen = all(one['seen_in_training'] is False for one in results)
+    title = 'Verification' + (' of classes that were not trained on' if unseen else '')
+    num_impostor = min(one['num_impostor'] for one in results)
+    least = 10.0 ** -max(1, int(math.log10(num_impostor)))  # one impostor pair at least
+    save_figure(roc_figure(curves, least, title), path)
 
 
 def _as_insightface(features: Features, pairs: evaluation.Pairs) -> dict[str, float]:

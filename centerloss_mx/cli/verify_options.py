@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 from .arguments import flag, random_seed, whole_number
-from .protocol_arguments import add_features, add_metric, add_protocol
+from .protocol_arguments import add_features, add_metric, add_more, add_protocol
 
 
 class Draw(NamedTuple):
@@ -31,6 +31,7 @@ class VerifyOptions(NamedTuple):
     seed: int | None
     allow_trained: bool
     roc: Path | None
+    more: Sequence[str] = ()
 
     def draw(self) -> Draw | None:
         """Return how pairs are drawn; None: they are given. ValueError if both are asked for."""
@@ -48,6 +49,7 @@ def add_verify(protocols: Any) -> None:
     summary = "verify pairs by LFW's protocol"
     command = add_protocol(protocols, 'verify', VerifyOptions, summary, 'faces.npz --roc faces-roc.png')
     add_features(command, 'verify')
+    add_more(command)
     add_metric(command)
     add = command.add_argument
     add(

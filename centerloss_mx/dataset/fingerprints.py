@@ -13,7 +13,7 @@ from ..io import Images
 from ..io.records import record_sizes
 from .arrays import Arrays, Samples
 
-__all__ = ['difference', 'fingerprints', 'rows_of', 'sample_names']
+__all__ = ['difference', 'digest', 'fingerprints', 'rows_of', 'sample_names']
 
 
 def fingerprints(samples: Samples) -> np.ndarray:
@@ -93,6 +93,11 @@ def difference(before: np.ndarray, now: np.ndarray, names: Sequence[str]) -> str
         verb = 'is missing or has' if missing == 1 else 'are missing or have'
         parts.append(f'{missing} of the {len(before)} before {verb} changed')
     return ', '.join(parts) or None
+
+
+def digest(found: np.ndarray) -> str:
+    """Compute one hash of fingerprints, in their order: BLAKE2b, 32 hexadecimal digits."""
+    return blake2b(found.astype('<u8').tobytes(), digest_size=16).hexdigest()
 
 
 def rows_of(some: np.ndarray, now: np.ndarray) -> np.ndarray:

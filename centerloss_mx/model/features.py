@@ -22,6 +22,7 @@ _CHECKPOINT: dict[str, Any] = {
     'flip': (str, bool, type(None)),
     'preprocessing': dict,
 }
+_MOST_SETTINGS = 2**16  # characters: some ten times those of `train`
 _NO_LABELS = 'the features have no labels; expected those of samples with labels'
 
 
@@ -47,6 +48,10 @@ class Features(NamedTuple):
     checkpoint : dict or None
         The checkpoint: 'prefix', 'epoch', 'layer'; 'flip', as given to `FeatureExtractor.predict`; and
         'preprocessing', as given to `dataset.load_samples`. None: unknown.
+    training_settings : dict or None
+        What the training was done with, and what was embedded: JSON values by name, 65,536 characters at
+        most. If it has a 'seed', an int, then files that are equal but for it are of trainings that differ in
+        the seed only: `evaluate` averages them. None: unknown.
     """
 
     features: np.ndarray
@@ -57,6 +62,7 @@ class Features(NamedTuple):
     trained_on: list[str] | None = None
     network: str | None = None
     checkpoint: dict[str, Any] | None = None
+    training_settings: dict[str, Any] | None = None
 
     @property
     def classes(self) -> np.ndarray:
@@ -91,8 +97,8 @@ def save_features(path: str | os.PathLike, features: Features) -> None:
         raise ValueError(f'{path}: expected a file that ends in .npz')
     try:
         values = features._asdict()
-        if features.checkpoint is not None:
-            values['checkpoint'] = json.dumps(features.checkpoint)
+        for name in (name for name in ('checkpoint', 'training_settings') if values[name] is not None):
+            values[name] = json.dumps(values[name])
         arrays = {name: np.array(value) for name, value in values.items() if value is not None}
         read = _from_arrays(arrays)
         for name in (name for name in _NAMES if name in arrays):
@@ -164,20 +170,38 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> Features:
         centers=centers,
         network=network,
         checkpoint=_checkpoint(str(arrays['checkpoint'])) if 'checkpoint' in arrays else None,
+        training_settings=(
+            _settings(str(arrays['training_settings'])) if 'training_settings' in arrays else None
+        ),
         **names,
     )
 
 
 def _checkpoint(text: str) -> dict[str, Any]:
+    found = _object(text)
+    if found is None or not all(isinstance(found.get(name, ...), kind) for name, kind in _CHECKPOINT.items()):
+        raise ValueError(f'checkpoint is {text[:100]!r}; expected JSON with {", ".join(_CHECKPOINT)}')
+    return found
+
+
+def _settings(text: str) -> dict[str, Any]:
+    if len(text) > _MOST_SETTINGS:
+        raise ValueError(f'training_settings are {len(text)} characters; expected {_MOST_SETTINGS} at most')
+    found = _object(text)
+    if found is None or type(found.get('seed', 0)) is not int:
+        raise ValueError(
+            f'training_settings are {text[:100]!r}; expected an object in JSON, whose seed is an integer'
+        )
+    return found
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """Read an object in JSON; None: the text is something else."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or not all(
-        isinstance(found.get(name, ...), kind) for name, kind in _CHECKPOINT.items()
-    ):
-        raise ValueError(f'checkpoint is {text[:100]!r}; expected JSON with {", ".join(_CHECKPOINT)}')
-    return found
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _check_finite(features: np.ndarray, names: Sequence[str] | None) -> None:

@@ -110,7 +110,15 @@ ARRAYS = st.builds(
 @settings(max_examples=100)
 @given(
     features=st.builds(
-        Features, ARRAYS, ARRAYS, LISTS, LISTS, st.none() | ARRAYS, LISTS, checkpoint=CHECKPOINTS
+        Features,
+        ARRAYS,
+        ARRAYS,
+        LISTS,
+        LISTS,
+        st.none() | ARRAYS,
+        LISTS,
+        checkpoint=CHECKPOINTS,
+        training_settings=st.none(),
     )
 )
 def test_what_is_saved_can_be_loaded_and_what_cannot_is_not_saved(tmp_path_factory, features):
