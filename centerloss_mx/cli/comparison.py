@@ -51,7 +51,7 @@ class Row(NamedTuple):
     files : dict of str to str
         The files, by the names of their options.
     settings : dict or None
-        The training's settings without its seed.
+        The training's settings that were given, without its seed.
     seed : int or None
         The training's seed.
     samples : list of (str or None, str)
@@ -108,7 +108,7 @@ def row_of(options: Any, protocol: str, labelled: bool) -> Row:
     settings = features.training_settings
     seed = None if settings is None else settings.get('seed')
     if settings is not None:
-        settings = {name: value for name, value in settings.items() if name != 'seed'}
+        settings = {name: value for name, value in settings.items() if name != 'seed' and value is not None}
     return Row(options.features, files, settings, seed, [_samples(one) for one in read.values()])
 
 
