@@ -51,7 +51,7 @@ class Row(NamedTuple):
     files : dict of str to str
         The files, by the names of their options.
     settings : dict or None
-        The training's settings that were given, without its seed.
+        The training's settings without its seed; None: not given.
     seed : int or None
         The training's seed.
     samples : list of (str or None, str)
@@ -108,7 +108,7 @@ def row_of(options: Any, protocol: str, labelled: bool) -> Row:
     settings = features.training_settings
     seed = None if settings is None else settings.get('seed')
     if settings is not None:
-        settings = {name: value for name, value in settings.items() if name != 'seed' and value is not None}
+        settings = {name: value for name, value in settings.items() if name != 'seed'}
     return Row(options.features, files, settings, seed, [_samples(one) for one in read.values()])
 
 
@@ -116,6 +116,13 @@ def _samples(features: Features) -> tuple[str | None, str]:
     recorded = (features.training_settings or {}).get('samples')
     text = json.dumps([features.class_names, features.labels.tolist(), features.names])
     return recorded, blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _same_training(one: Row, other: Row) -> bool:
+    if one.settings is None or other.settings is None:
+        return False
+    names = {*one.settings, *other.settings}
+    return all(one.settings.get(name) == other.settings.get(name) for name in names)
 
 
 def _same_samples(one: Row, other: Row) -> bool:
@@ -132,7 +139,7 @@ def groups_of(rows: Sequence[Row]) -> list[list[int]]:
     for i, row in enumerate(rows):
         for group in groups:
             first = rows[group[0]]
-            if row.settings is not None and row.settings == first.settings and _same_samples(row, first):
+            if _same_training(row, first) and _same_samples(row, first):
                 group.append(i)
                 break
         else:

@@ -104,6 +104,12 @@ def test_what_does_not_differ_in_the_seed_only_is_not_averaged_and_the_table_say
     assert json.loads(Path('x.json').read_text())['means'] == []
 
 
+def test_a_setting_that_is_not_given_is_as_one_that_an_earlier_version_did_not_know(call, make):
+    make('new.npz', 1, loss='a', wd=None)
+    make('old.npz', 2, loss='a')
+    assert 'mean of 2 seeds' in call('evaluate', 'cluster', 'new.npz', 'old.npz')
+
+
 def test_digests_of_samples_count_more_than_names_where_both_files_have_them(call, make):
     made = [make(f's{seed}.npz', seed, samples='ab') for seed in (1, 2)]
     save_features('s2.npz', made[1]._replace(names=[f'elsewhere/{i}.png' for i in range(48)]))
@@ -178,7 +184,6 @@ def test_every_file_is_read_before_one_is_measured(refused, make, monkeypatch):
     assert status == 1 and 'none.npz does not exist' in line
 
 
-@pytest.mark.slow  # it trains four times
 def test_what_embed_records_groups_trainings_that_differ_in_the_seed_only(data, call):
     for name, options in {
         'a1': ['--seed', 1],
@@ -190,7 +195,7 @@ def test_what_embed_records_groups_trainings_that_differ_in_the_seed_only(data, 
     call('embed', 'runs/a2', data / 'all.npz', '-o', 'fc1.npz', '--layer', 'fc1_output')
     printed = call('evaluate', 'retrieve', 'a1.npz', 'a2.npz', 'b.npz', 'fc1.npz').splitlines()
     layer = 'embed layer embedding_output'
-    assert [line.split('  0.')[0].strip() for line in printed[2:]] == [
+    assert [line.strip().split('   ')[0].split('  ')[0] for line in printed[2:]] == [
         layer, 'a1.npz', 'a2.npz', 'mean of 2 seeds', f'scale 0.5, {layer}', 'b.npz',
         'embed layer fc1_output', 'fc1.npz',
     ]  # fmt: skip

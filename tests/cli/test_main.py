@@ -69,8 +69,8 @@ def test_every_command_has_help_with_an_example_that_can_be_parsed(command, caps
     (['train', 'digits', '-o', 'x', '--lossy'],
      'centerloss-mx train: unrecognized arguments: --lossy (see centerloss-mx train --help)'),
     (['train', 'digits', '-o', 'x', 'a\nb'], 'unrecognized arguments: a b (see'),
-    (['evaluate', 'cluster', 'x.npz', 'y.npz'],
-     'centerloss-mx evaluate cluster: unrecognized arguments: y.npz (see centerloss-mx evaluate cluster'),
+    (['evaluate', 'suspects', 'x.npz', 'y.npz'],
+     'centerloss-mx evaluate suspects: unrecognized arguments: y.npz (see centerloss-mx evaluate suspects'),
     (['export', 'x', '-o', 'x.onnx', '--data-shape', '1,0'], '1,0: expected numbers > 0, separated'),
     (['evaluate', 'verify', 'x.npz', '--num-folds', '1'], '--num-folds: 1: expected 2 or more'),
 ])  # fmt: skip

@@ -32,6 +32,9 @@ def test_saved_features_come_back(tmp_path):
         some_features(),
         some_features(names=None, centers=None, trained_on=None),
         some_features(centers=None),
+        some_features(
+            training_settings={'seed': 1, 'loss': 'softmax', 'margins': [1, 0.5, 0], 'scale': None}
+        ),
     ):
         save_features(tmp_path / 'features.npz', expected)
         found = load_features(tmp_path / 'features.npz')
@@ -61,6 +64,12 @@ def test_saved_features_come_back(tmp_path):
     ({'features': np.eye(3), 'labels': [0, 0, 1], 'names': ['a']}, '3 features, but 1 name$'),
     ({'features': np.eye(3), 'labels': [0, np.nan, 1]}, 'label nan at row 1 is not finite'),
     ({'features': 1e200 * np.eye(3), 'labels': [0, 0, 1]}, 'features at row 0 are not finite'),
+    ({'features': np.eye(3), 'labels': [0, 0, 1], 'training_settings': '[1]'},
+     r"training_settings are '\[1\]'; expected an object in JSON, whose seed is an integer"),
+    ({'features': np.eye(3), 'labels': [0, 0, 1], 'training_settings': '{"seed": true}'},
+     'training_settings are .*; expected an object in JSON, whose seed is an integer'),
+    ({'features': np.eye(3), 'labels': [0, 0, 1], 'training_settings': f'{{"a": "{"b" * 65536}"}}'},
+     'training_settings are 65545 characters; expected 65536 at most'),
     ({'features': np.eye(3), 'labels': [0, 0, 1], 'centers': [['a'] * 3], 'trained_on': ['a']},
      'centers are <U1; expected float'),
     ({'features': np.eye(3), 'labels': [0, 0, 1], 'centers': [[np.nan] * 3], 'trained_on': ['a']},
