@@ -179,9 +179,15 @@ def test_a_file_of_several_that_cannot_be_measured_is_named_and_nothing_is_writt
 
 def test_every_file_is_read_before_one_is_measured(refused, make, monkeypatch):
     make('good.npz', 1)
-    monkeypatch.setattr(evaluation, 'score_queries', lambda *_, **__: pytest.fail('measured'))
+    for name in 'score_queries', 'knn_predict':
+        monkeypatch.setattr(evaluation, name, lambda *_, **__: pytest.fail('measured'))
     status, line = refused('evaluate', 'retrieve', 'good.npz', 'none.npz')
     assert status == 1 and 'none.npz does not exist' in line
+    made = make('train.npz', 1)
+    for name in 'a', 'b':
+        save_features(f'{name}.npz', made._replace(network=name))
+    status, line = refused('evaluate', 'knn', 'train.npz', 'good.npz', 'a.npz', 'b.npz')
+    assert status == 1 and 'b.npz and a.npz are features of different networks' in line
 
 
 def test_what_embed_records_groups_trainings_that_differ_in_the_seed_only(data, call):
@@ -190,9 +196,9 @@ def test_what_embed_records_groups_trainings_that_differ_in_the_seed_only(data, 
         'a2': ['--seed', 2],
         'b': ['--seed', 3, '--scale', 0.5],
     }.items():
-        call('train', data / 'all.npz', '-o', f'runs/{name}', *options, *TRAIN)
-        call('embed', f'runs/{name}', data / 'all.npz', '-o', f'{name}.npz')
-    call('embed', 'runs/a2', data / 'all.npz', '-o', 'fc1.npz', '--layer', 'fc1_output')
+        call('train', data / 'all.npz', '-o', f'runs/{name}', *options, *TRAIN, '--select', 'ratio')
+        call('embed', f'runs/{name}', data / 'all.npz', '-o', f'{name}.npz', '--epoch', 'best')
+    call('embed', 'runs/a2', data / 'all.npz', '-o', 'fc1.npz', '--layer', 'fc1_output', '--epoch', 'best')
     printed = call('evaluate', 'retrieve', 'a1.npz', 'a2.npz', 'b.npz', 'fc1.npz').splitlines()
     layer = 'embed layer embedding_output'
     assert [line.strip().split('   ')[0].split('  ')[0] for line in printed[2:]] == [
@@ -200,14 +206,20 @@ def test_what_embed_records_groups_trainings_that_differ_in_the_seed_only(data, 
         'embed layer fc1_output', 'fc1.npz',
     ]  # fmt: skip
     settings = load_features('a1.npz').training_settings
-    assert settings['seed'] == 1 and settings['embed_epoch'] == 2 and settings['ctx'] == ['cpu']
+    assert settings['seed'] == 1 and settings['embed_epoch'] == 'best' and settings['ctx'] == ['cpu']
     assert str(data) not in json.dumps(settings) and 'data' not in settings
     # each seed has held out other samples
     for name in 'a1', 'a2':
         call('embed', f'runs/{name}', data / 'all.npz', '-o', f'{name}-test.npz', '--part', 'test')
     printed = call('evaluate', 'cluster', 'a1-test.npz', 'a2-test.npz')
     assert 'other samples than a1-test.npz' in printed and 'mean of' not in printed
-    # a checkpoint of which no options are known
-    Path('runs/b-options.json').unlink()
+    # other pictures of the same classes in the same order
+    with np.load(data / 'all.npz') as arrays:
+        np.savez('dark.npz', images=arrays['images'] // 2, labels=arrays['labels'])
+    call('embed', 'runs/a2', 'dark.npz', '-o', 'a2-dark.npz', '--epoch', 'best')
+    printed = call('evaluate', 'cluster', 'a1.npz', 'a2-dark.npz')
+    assert 'other samples than a1.npz' in printed and 'mean of' not in printed
+    # a checkpoint of which the seed is not known
+    Path('runs/b-options.json').write_text('{"loss": "softmax"}')
     call('embed', 'runs/b', data / 'all.npz', '-o', 'unknown.npz')
     assert load_features('unknown.npz').training_settings is None
