@@ -1,0 +1,234 @@
+"""Does center loss help? Every loss with several weights, measured on classes that were not trained.
+
+    python examples/study.py faces --image-size 48      # a folder of class folders, .rec or .npz file
+    python examples/glyphs.py                           # the same study on characters that it draws
+
+A quarter of the classes, the validation classes, chooses the weights of each loss by MAP@R. Then, for each
+seed, another quarter is held out for the test, and each loss is trained with its weights on all other
+classes. No test class chooses a weight. All trainings have as many batches of the same size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import os
+import time
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Sequence
+
+# Each training has a process of its own, on one processor.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+from centerloss_mx import cli
+from centerloss_mx.dataset import Arrays, Samples, hold_out, load_samples, split_by_rows
+from centerloss_mx.evaluation import cluster_ratio
+from centerloss_mx.model import Features, save_features, write_whole
+from centerloss_mx.model_zoo import NETWORKS, get_model
+from centerloss_mx.symbol import supervised
+from centerloss_mx.training import Training, Validation, num_batches, sgd
+
+import mxnet as mx
+import numpy as np
+from study_methods import METHODS, PADDING, TEST, VALIDATION, Result, Trial
+from study_report import report
+from tqdm import tqdm
+
+
+def parser(description: str, output: str, num_epochs: int) -> argparse.ArgumentParser:
+    """The options of a study."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=cli.Help)
+    add, some = parser.add_argument, cli.whole_number(1)
+    add('--network', choices=sorted(NETWORKS), default='lenet', help='the network up to the embedding')
+    add('--embedding-dim', type=some, default=64, help='length of a feature')
+    add('--num-epochs', type=some, default=num_epochs, help='epochs of each training')
+    add('--batch-size', type=some, default=64, help='samples a batch')
+    add('--lr', type=cli.number(0, above=True), default=0.05, help='learning rate after a warm-up')
+    add(
+        '--methods', nargs='+', choices=METHODS, default=list(METHODS), metavar='METHOD', help='what to train'
+    )
+    add('--num-seeds', type=some, default=3, help='seeds, each with test classes of its own')
+    add('--search-seeds', type=some, default=1, help='trainings of each weight on the validation classes')
+    add('--jobs', type=some, default=os.cpu_count(), help='trainings at a time')
+    add('--output', type=Path, default=Path(output), help='folder of results; a study goes on where it was')
+    return parser
+
+
+def study(data: str, args: argparse.Namespace, image_size: int | None = None) -> None:
+    """Search, train and report; what `results.csv` of the same options has is not trained again."""
+    args.output.mkdir(parents=True, exist_ok=True)
+    results = Results(data, args, image_size)
+    chosen = results.search()
+    trials = []
+    for name in args.methods:
+        method = METHODS[name]
+        base = chosen.get(method.base or '', {})
+        of_method = [{**base, **trial} for trial in method.trials] if method.shows_all else [chosen[name]]
+        trials += [
+            Trial(name, options, TEST, seed) for seed in range(1, args.num_seeds + 1) for options in of_method
+        ]
+    found = results.of(trials, 'table')
+    print(report(found, args.output))
+
+
+class Results:
+    """The results of trials, trained by several processes, and kept in `results.csv`."""
+
+    def __init__(self, data: str, args: argparse.Namespace, image_size: int | None) -> None:
+        self.args, self.path = args, args.output / 'results.csv'
+        self.run = partial(run, data, args, image_size)
+        self.found: dict[tuple, Result] = {}
+        settings = {**vars(args), 'data': os.path.abspath(data), 'image_size': image_size}
+        for free in ('output', 'jobs', 'methods', 'num_seeds', 'search_seeds'):
+            settings.pop(free)
+        self._go_on(json.dumps(settings, indent=2))
+
+    def _go_on(self, settings: str) -> None:
+        """Read the results of the same settings; ValueError: the folder has those of others."""
+        path = self.args.output / 'settings.json'
+        if path.exists() and path.read_text(encoding='utf-8') != settings:
+            raise ValueError(f'{path} has other settings; expected a new --output, or the same options')
+        write_whole(path, lambda name: Path(name).write_text(settings, encoding='utf-8'))
+        if self.path.exists():
+            with open(self.path, newline='', encoding='utf-8') as file:
+                for row in csv.reader(file):
+                    if row != list(Result._fields):
+                        method, weights, part, seed, *numbers = row
+                        result = Result(method, weights, part, int(seed), *map(float, numbers))
+                        self.found[result.key] = result
+
+    def search(self) -> dict[str, dict]:
+        """The weights of each method with the highest MAP@R on the validation classes."""
+        chosen: dict[str, dict] = {}
+        wanted = {*self.args.methods, *(METHODS[name].base for name in self.args.methods)} - {None}
+        for of_stage in (False, True):  # methods without a base, and then those with one
+            trials = []
+            for name in METHODS:
+                method = METHODS[name]
+                if name in wanted and (method.base is not None) == of_stage:
+                    base = chosen.get(method.base or '', {})
+                    trials += [
+                        Trial(name, {**base, **options}, VALIDATION, seed)
+                        for options in method.trials
+                        for seed in range(1, self.args.search_seeds + 1)
+                    ]
+            scores: dict[str, dict[str, list[float]]] = {}
+            options_of = {}
+            for trial, result in zip(trials, self.of(trials, 'search')):
+                score = -1 if math.isnan(result.map_at_r) else result.map_at_r
+                scores.setdefault(trial.method, {}).setdefault(trial.weights, []).append(score)
+                options_of[trial.method, trial.weights] = trial.options
+            for name, of_weights in scores.items():
+                best = max(of_weights, key=lambda weights: np.mean(of_weights[weights]))
+                chosen[name] = options_of[name, best]
+        return chosen
+
+    def of(self, trials: Sequence[Trial], title: str) -> list[Result]:
+        """Train what is missing; each result is written as soon as it is there."""
+        missing = [trial for trial in trials if trial.key not in self.found]
+        with get_context('spawn').Pool(self.args.jobs, maxtasksperchild=1) as pool:
+            for result in tqdm(pool.imap_unordered(self.run, missing), title, len(missing), unit='training'):
+                self.found[result.key] = result
+                write_whole(self.path, self._write)
+                tqdm.write(
+                    f'{result.method} {result.weights}, {result.part}, seed {result.seed}: '
+                    f'accuracy {result.accuracy:.1%}, MAP@R {result.map_at_r:.1%}, ratio {result.ratio:.3f}, '
+                    f'{result.seconds:.0f} s'
+                )
+        return [self.found[trial.key] for trial in trials]
+
+    def _write(self, name: str) -> None:
+        with open(name, 'w', newline='', encoding='utf-8') as file:
+            writer = csv.writer(file)
+            writer.writerow(Result._fields)
+            writer.writerows(self.found.values())
+
+
+def divide(samples: Samples, part: str, seed: int) -> tuple[Samples, Samples]:
+    """Samples to train with, and those of the classes held out: a quarter, for validation or for the test."""
+    classes = np.random.RandomState(0).permutation(len(samples.class_names))
+    quarter = len(classes) // 4
+    validation, others = classes[:quarter], classes[quarter:]
+    held_out = validation if part == VALIDATION else np.random.RandomState(seed).permutation(others)[:quarter]
+    return split_by_rows(samples, np.isin(samples.labels, held_out))
+
+
+@lru_cache(maxsize=1)
+def load(data: str, image_size: int | None) -> Samples:
+    return load_samples(data, min_classes=12, image_size=image_size)
+
+
+def run(data: str, args: argparse.Namespace, image_size: int | None, trial: Trial) -> Result:
+    """Train and measure; all is NaN where the training diverges."""
+    samples, start = load(data, image_size), time.perf_counter()
+    others, unseen = divide(samples, trial.part, trial.seed)
+    train, test = hold_out(others, 0.2, trial.seed)
+    training = make(args, image_size, trial, train)
+    try:
+        training.fit()
+        _, predicted = training.predict(test)
+        features, _ = training.predict(unseen)
+        Validation(unseen, 'unseen').epoch_end(training, args.num_epochs)
+        ratio = cluster_ratio(features, unseen.labels).ratio
+    except (ValueError, mx.MXNetError) as error:
+        # The operator's own sentence is on stderr; MXNet says only which callback has failed.
+        if not any(words in str(error) for words in ('diverged', 'not finite', 'collapsed', 'kCustomOp')):
+            raise
+        return Result.diverged(trial, time.perf_counter() - start)
+    if trial.part == TEST and trial.seed == 1:
+        path = args.output / f'{trial.method} {trial.weights}'.strip().replace('/', '-')
+        save_features(f'{path}.npz', Features(features, unseen.labels, unseen.class_names))
+    last = training.history[-1]
+    return Result(
+        trial.method,
+        trial.weights,
+        trial.part,
+        trial.seed,
+        float((predicted == test.labels).mean()),
+        last['unseen_precision_at_1'],
+        last['unseen_map_at_r'],
+        last['unseen_tar_at_far_0.001'],
+        ratio,
+        time.perf_counter() - start,
+    )
+
+
+def make(args: argparse.Namespace, image_size: int | None, trial: Trial, train: Samples) -> Training:
+    """The training of a trial."""
+    method, num_class = METHODS[trial.method], len(train.class_names)
+    shape = train.images.shape[1:] if isinstance(train, Arrays) else (3, image_size, image_size)
+    embedding = get_model(args.network, args.embedding_dim, shape)
+    options = {} if method.loss == 'softmax' else {**PADDING}
+    if method.loss == 'center_loss':
+        options['batchsize'] = args.batch_size
+    net = supervised(embedding, num_class, method.loss, args.embedding_dim, **options, **trial.options)
+    return Training(
+        net,
+        train,
+        title=f'{trial.method} {trial.weights}, seed {trial.seed}',
+        batch_size=args.batch_size,
+        num_epoch=args.num_epochs,
+        optimizer_params=sgd(args.lr, num_batches(train, args.batch_size), args.num_epochs),
+        seed=trial.seed,
+        samples_per_class=method.samples_per_class,
+    )
+
+
+def main() -> None:
+    options = parser(__doc__.splitlines()[0], 'runs/study', num_epochs=20)
+    options.add_argument('data', help='folder of class folders, .rec or .npz file with 12 classes or more')
+    options.add_argument(
+        '--image-size', type=cli.whole_number(1), help='height and width of pictures in files'
+    )
+    args = options.parse_args()
+    data, image_size = args.data, args.image_size
+    del args.data, args.image_size
+    study(data, args, image_size)
+
+
+if __name__ == '__main__':
+    cli.run(main)
