@@ -45,16 +45,20 @@ def wait_for_readers(array: NDArray) -> None:
 
 
 def finish() -> None:
-    """Wait for pending custom operators before the process ends; registered with `atexit`.
+    """Wait for all pending operations, and drop the errors of results that nobody will read.
 
-    At exit, MXNet stops the threads of custom operators before it waits for the engine. An operator whose
-    input is ready later starts a new thread, which is never joined, and the process aborts or hangs. This
-    function waits for all operations first.
+    - At exit, MXNet stops the threads of custom operators before it waits for the engine. An operator whose
+      input is ready later starts a new thread, which is never joined, and the process aborts or hangs. This
+      function waits first; it is registered with `atexit`.
+    - MXNet keeps the error of an operation until its result is read, or until the next wait for all
+      operations. When the error of a batch is raised, the next batch has begun, and fails too: the first wait
+      of another network raises that error. `Module.fit` calls this function after an error.
 
     | https://github.com/apache/mxnet/blob/1.9.1/src/c_api/c_api.cc#L1579
     | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/base.py#L595
+    | https://github.com/apache/mxnet/blob/1.9.1/src/engine/threaded_engine.cc#L421 (the kept errors)
     """
-    with suppress(MXNetError):  # the error of a batch whose result nobody reads
+    with suppress(MXNetError):
         nd.waitall()
 
 

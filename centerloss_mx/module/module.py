@@ -12,7 +12,7 @@ from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from .._mxnet.arrays import check_legacy_arrays, with_all_rows
-from .._mxnet.engine import wait_for_centers
+from .._mxnet.engine import finish, wait_for_centers
 from .._mxnet.files import naming_states
 from .._mxnet.kvstore import wait_for_workers_at_exit
 from ..model import latest_checkpoint, load_checkpoint
@@ -161,7 +161,8 @@ class Module(SavingModule, ScaleModule):
     def fit(self, train_data: DataIter, *args: Any, **kwargs: Any) -> None:
         """Train as `mx.mod.Module.fit` does; metrics do not count the rows that pad the last batch.
 
-        After an error this process does not wait for other workers.
+        After an error this process does not wait for other workers. Without other workers it waits for the
+        batches that have begun, so that their errors do not reach the next network.
 
         Parameters
         ----------
@@ -172,6 +173,8 @@ class Module(SavingModule, ScaleModule):
             super().fit(train_data, *args, **kwargs)
         except BaseException:
             self._wait_at_exit(False)
+            if not self._is_distributed:  # a pull waits for other workers, which may have ended
+                finish()
             raise
 
     def init_params(

@@ -9,7 +9,7 @@ from centerloss_mx.evaluation import cluster_ratio
 from centerloss_mx.model import FeatureExtractor, feature_extractor, latest_checkpoint
 from centerloss_mx.model_zoo import lenet
 from centerloss_mx.symbol import LOSSES, supervised
-from centerloss_mx.training import IGNORE_LABEL, Training, contexts, num_batches
+from centerloss_mx.training import IGNORE_LABEL, Hook, Training, contexts, num_batches
 
 import mxnet as mx
 import numpy as np
@@ -250,6 +250,28 @@ def test_divergence_says_what_to_lower(samples):
     lower = r'lower learning_rate \(1e\+30\) or scale$'
     with pytest.raises(ValueError, match=rf'softmax, epoch 1: training diverged \(.*\); {lower}'):
         training(samples, samples, 'softmax', optimizer_params={'learning_rate': 1e30}).fit()
+
+
+class InterruptAtTheSecondBatch(Hook):
+    """The metrics have not read the losses of this batch yet."""
+
+    def batch_end(self, training, param):
+        if param.nbatch == 1:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    'hooks, error', [([], mx.MXNetError), ([InterruptAtTheSecondBatch()], KeyboardInterrupt)]
+)
+def test_after_a_training_that_failed_another_one_has_the_same_numbers(samples, hooks, error, capfd):
+    """A batch whose error nobody has read has failed: MXNet would raise this error in the next training."""
+    expected = parameters(training(samples, samples, num_epoch=1).fit())
+    with pytest.raises(error):
+        training(samples, hooks=hooks, optimizer_params={'learning_rate': 1e30}).fit()
+    assert 'ValueError: centerloss: the loss of this batch, ' in capfd.readouterr().out
+    after = parameters(training(samples, samples, num_epoch=1).fit())
+    for name, value in expected.items():
+        np.testing.assert_array_equal(after[name], value, name)
 
 
 def test_test_samples_of_one_class_are_refused_before_anything_is_trained_or_written(samples, tmp_path):
