@@ -13,13 +13,13 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import math
 import os
 import time
-from functools import lru_cache, partial
+from collections import defaultdict
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Sequence
+from typing import Mapping, Sequence
 
 # Each training has a process of its own, on one processor.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -62,17 +62,43 @@ def study(data: str, args: argparse.Namespace, image_size: int | None = None) ->
     """Search, train and report; what `results.csv` of the same options has is not trained again."""
     args.output.mkdir(parents=True, exist_ok=True)
     results = Results(data, args, image_size)
-    chosen = results.search()
+    chosen = search(results, args)
     trials = []
     for name in args.methods:
-        method = METHODS[name]
-        base = chosen.get(method.base or '', {})
-        of_method = [{**base, **trial} for trial in method.trials] if method.shows_all else [chosen[name]]
-        trials += [
-            Trial(name, options, TEST, seed) for seed in range(1, args.num_seeds + 1) for options in of_method
-        ]
-    found = results.of(trials, 'table')
-    print(report(found, args.output))
+        if METHODS[name].shows_all:
+            trials += trials_of(name, chosen, TEST, args.num_seeds)
+        else:
+            trials += [Trial(name, chosen[name], TEST, seed) for seed in range(1, args.num_seeds + 1)]
+    print(report(results.of(trials, 'table'), args.output))
+
+
+def search(results: Results, args: argparse.Namespace) -> dict[str, dict]:
+    """The weights of each method and of its base with the highest MAP@R on the validation classes."""
+    wanted = {*args.methods, *(METHODS[name].base for name in args.methods)}
+    chosen: dict[str, dict] = {}
+    for is_based in (False, True):
+        names = [name for name in METHODS if name in wanted and (METHODS[name].base is not None) == is_based]
+        trials = [trial for name in names for trial in trials_of(name, chosen, VALIDATION, args.search_seeds)]
+        chosen.update(best_options(trials, results.of(trials, 'search')))
+    return chosen
+
+
+def trials_of(name: str, chosen: Mapping[str, dict], part: str, num_seeds: int) -> list[Trial]:
+    """All weights of a method, added to those chosen for its base."""
+    method, seeds = METHODS[name], range(1, num_seeds + 1)
+    base = chosen.get(method.base or '', {})
+    return [Trial(name, {**base, **options}, part, seed) for seed in seeds for options in method.trials]
+
+
+def best_options(trials: Sequence[Trial], results: Sequence[Result]) -> dict[str, dict]:
+    """The options of each method with the highest mean MAP@R; one that diverged counts as 0."""
+    scores: dict[tuple[str, str], list[float]] = defaultdict(list)
+    options = {}
+    for trial, result in zip(trials, results):
+        scores[trial.method, trial.weights].append(float(np.nan_to_num(result.map_at_r)))
+        options[trial.method, trial.weights] = trial.options
+    ascending = sorted(scores, key=lambda key: np.mean(scores[key]))
+    return {key[0]: options[key] for key in ascending}  # the last one of a method stays
 
 
 class Results:
@@ -100,32 +126,6 @@ class Results:
                         method, weights, part, seed, *numbers = row
                         result = Result(method, weights, part, int(seed), *map(float, numbers))
                         self.found[result.key] = result
-
-    def search(self) -> dict[str, dict]:
-        """The weights of each method with the highest MAP@R on the validation classes."""
-        chosen: dict[str, dict] = {}
-        wanted = {*self.args.methods, *(METHODS[name].base for name in self.args.methods)} - {None}
-        for of_stage in (False, True):  # methods without a base, and then those with one
-            trials = []
-            for name in METHODS:
-                method = METHODS[name]
-                if name in wanted and (method.base is not None) == of_stage:
-                    base = chosen.get(method.base or '', {})
-                    trials += [
-                        Trial(name, {**base, **options}, VALIDATION, seed)
-                        for options in method.trials
-                        for seed in range(1, self.args.search_seeds + 1)
-                    ]
-            scores: dict[str, dict[str, list[float]]] = {}
-            options_of = {}
-            for trial, result in zip(trials, self.of(trials, 'search')):
-                score = -1 if math.isnan(result.map_at_r) else result.map_at_r
-                scores.setdefault(trial.method, {}).setdefault(trial.weights, []).append(score)
-                options_of[trial.method, trial.weights] = trial.options
-            for name, of_weights in scores.items():
-                best = max(of_weights, key=lambda weights: np.mean(of_weights[weights]))
-                chosen[name] = options_of[name, best]
-        return chosen
 
     def of(self, trials: Sequence[Trial], title: str) -> list[Result]:
         """Train what is missing; each result is written as soon as it is there."""
@@ -157,14 +157,9 @@ def divide(samples: Samples, part: str, seed: int) -> tuple[Samples, Samples]:
     return split_by_rows(samples, np.isin(samples.labels, held_out))
 
 
-@lru_cache(maxsize=1)
-def load(data: str, image_size: int | None) -> Samples:
-    return load_samples(data, min_classes=12, image_size=image_size)
-
-
 def run(data: str, args: argparse.Namespace, image_size: int | None, trial: Trial) -> Result:
     """Train and measure; all is NaN where the training diverges."""
-    samples, start = load(data, image_size), time.perf_counter()
+    samples, start = load_samples(data, min_classes=12, image_size=image_size), time.perf_counter()
     others, unseen = divide(samples, trial.part, trial.seed)
     train, test = hold_out(others, 0.2, trial.seed)
     training = make(args, image_size, trial, train)

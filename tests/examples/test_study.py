@@ -148,6 +148,17 @@ def test_the_table_has_means_deviations_and_the_difference_to_softmax_of_each_se
     assert (tmp_path / 'scale.png').stat().st_size > 10_000 < (tmp_path / 'classes.png').stat().st_size
 
 
+def test_the_weights_with_the_highest_mean_are_chosen():
+    trials = [Trial('margin', {'scale': scale}, VALIDATION, seed) for scale in (1, 2, 3) for seed in (1, 2)]
+    maps = [0.3, 0.5, 0.45, 0.45, 0.8, math.nan]
+    found = [Result(*trial.key, *4 * [0.0], 0.0, 1.0)._replace(map_at_r=m) for trial, m in zip(trials, maps)]
+    assert study.best_options(trials, found) == {'margin': {'scale': 2}}
+    based = study.trials_of('center loss over α', {CENTER_LOSS: {'scale': 0.5}}, TEST, 2)
+    assert [(trial.options['scale'], trial.options['alpha'], trial.seed) for trial in based] == [
+        (0.5, 0.1, 1), (0.5, 0.9, 1), (0.5, 0.1, 2), (0.5, 0.9, 2)
+    ]  # fmt: skip
+
+
 def test_a_training_that_diverges_is_a_result_without_numbers():
     trial = Trial(CENTER_LOSS, {'scale': 0.1}, TEST, 1)
     found = Result.diverged(trial, 2.0)
