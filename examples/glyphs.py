@@ -1,7 +1,8 @@
 """Does center loss help? The study of `study.py` on characters of many scripts in the fonts of the machine.
 
     python examples/glyphs.py                     # 600 characters in 20 fonts each
-    python examples/glyphs.py --num-classes 2400 --num-seeds 1 --output runs/glyphs2400
+    python examples/glyphs.py --num-classes 2000 --num-epochs 8 --num-seeds 1 \\
+        --methods softmax "center loss" --output runs/glyphs2000
 
 The fonts are those of `glyphs-packages.txt`, on Debian:
 

@@ -73,8 +73,9 @@ def study(data: str, args: argparse.Namespace, image_size: int | None = None) ->
 
 
 def search(results: Results, args: argparse.Namespace) -> dict[str, dict]:
-    """The weights of each method and of its base with the highest MAP@R on the validation classes."""
-    wanted = {*args.methods, *(METHODS[name].base for name in args.methods)}
+    """The weights with the highest MAP@R on the validation classes, of each method that needs a choice."""
+    wanted = {name for name in args.methods if not METHODS[name].shows_all}
+    wanted |= {METHODS[name].base for name in args.methods}
     chosen: dict[str, dict] = {}
     for is_based in (False, True):
         names = [name for name in METHODS if name in wanted and (METHODS[name].base is not None) == is_based]

@@ -33,7 +33,7 @@ def _triplet(scale: float) -> dict[str, Any]:
 
 # A method stands behind its base.
 METHODS: dict[str, Method] = {
-    SOFTMAX: Method('softmax', [{}]),
+    SOFTMAX: Method('softmax', [{}], shows_all=True),
     CENTER_LOSS: Method('center_loss', [{'scale': scale} for scale in SCALES], shows_all=True),
     'center loss over α': Method(
         'center_loss', [{'alpha': alpha} for alpha in (0.1, 0.9)], CENTER_LOSS, shows_all=True

@@ -169,7 +169,16 @@ def test_a_training_that_diverges_is_a_result_without_numbers():
 def test_a_study_goes_on_where_it_was_and_refuses_other_options(tmp_path):
     images, labels = patterned_pictures(16, 6, size=8, seed=0)
     np.savez(tmp_path / 'data.npz', images=images, labels=labels)
-    command = [sys.executable, 'study.py', tmp_path / 'data.npz', '--methods', SOFTMAX, '--num-seeds', '1']
+    command = [
+        sys.executable,
+        'study.py',
+        tmp_path / 'data.npz',
+        '--methods',
+        SOFTMAX,
+        'learned centers',
+        '--num-seeds',
+        '1',
+    ]
     command += ['--network', 'mlp', '--batch-size', '8', '--num-epochs', '2', '--output', tmp_path / 'out']
 
     def ran(*more):
