@@ -173,7 +173,7 @@ def test_a_handler_of_the_callers_does_not_hide_that_the_job_was_stopped(nobody_
 
 @pytest.mark.slow
 def test_a_launcher_that_is_interrupted_at_any_moment_leaves_nobody(nobody_left):
-    for milliseconds in range(0, 3000, 100):
+    for milliseconds in range(0, 3000, 200):
         job = subprocess.Popen(
             [*LAUNCH, '-n', '2', '--', *PYTHON, 'import time; time.sleep(60)'],
             env={**os.environ, **nobody_left},

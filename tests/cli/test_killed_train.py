@@ -148,7 +148,7 @@ def test_killed_at_random_moments_and_resumed_it_ends_as_if_nothing_had_happened
     data, uninterrupted, tmp_path
 ):
     """Killed again and again while it goes on; whenever it has come to its end, another one begins."""
-    number, killed = 25 if uninterrupted.options is OPTIONS else 10, 0
+    number, killed = 12 if uninterrupted.options is OPTIONS else 6, 0
     every = moments(2, uninterrupted.seconds)
     while killed < number:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))
@@ -181,7 +181,7 @@ def start_job(data, folder, environment):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir('/proc/self'), reason='there is no /proc to look for processes in')
-@pytest.mark.parametrize('victim, number', [('worker', 10), ('server', 10)])
+@pytest.mark.parametrize('victim, number', [('worker', 5), ('server', 5)])
 def test_a_job_of_which_a_process_is_killed_ends_and_resumed_it_ends_as_if_nothing_had_happened(
     victim, number, data, nobody_left, tmp_path
 ):
