@@ -124,9 +124,10 @@ def test_divergence_ends_in_one_sentence_that_says_what_to_lower(data_dir, tmp_p
 
 @pytest.mark.slow
 def test_several_devices_more_dimensions_and_another_network_run(data_dir, tmp_path):
-    run(data_dir, tmp_path, '--ctx', 'cpu:0,cpu:1', '--kv-store', 'device', '--embedding-dim', 3)
+    devices = ['--ctx', 'cpu:0,cpu:1', '--kv-store', 'device']
+    run(data_dir, tmp_path, *devices, '--embedding-dim', 3, '--num-epochs', 1)
     assert json.loads((tmp_path / 'options.json').read_text())['ctx'] == 'cpu:0,cpu:1'
-    parameters = mx.nd.load(str(tmp_path / 'center_loss' / 'lenet-0003.params'))
+    parameters = mx.nd.load(str(tmp_path / 'center_loss' / 'lenet-0001.params'))
     assert parameters['aux:center_loss__center_bias'].shape == (10, 3)
     run(data_dir, tmp_path, '--network', 'lenet++', '--num-epochs', 1, '--lr', 0.01)
     assert (tmp_path / 'center_loss' / 'lenet++-0001.params').exists()
