@@ -41,13 +41,19 @@ def table(groups: dict[tuple[str, str], list[Result]]) -> str:
     lines = [f'| loss | weights | {" | ".join(columns)} |', '| --- ' * (2 + len(columns)) + '|']
     plain = {result.seed: result for result in groups.get((SOFTMAX, ''), [])}
     for (method, weights), of_group in groups.items():
-        cells = [spread([100 * getattr(result, name) for result in of_group], 1) for name in _PERCENT]
-        cells.append(spread([result.ratio for result in of_group], 3))
+        cells = [_cell([100 * getattr(result, name) for result in of_group], 1) for name in _PERCENT]
+        cells.append(_cell([result.ratio for result in of_group], 3))
         above = [100 * (result.map_at_r - plain[result.seed].map_at_r) for result in of_group if plain]
-        cells.append(spread(above, 1) if method != SOFTMAX and above else '')
+        cells.append(_cell(above, 1) if method != SOFTMAX and above else '')
         cells.append(f'{np.median([result.seconds for result in of_group]):.0f}')
         lines.append(f'| {method} | {weights} | {" | ".join(cells)} |')
     return '\n'.join(lines)
+
+
+def _cell(values: list[float], digits: int) -> str:
+    """Mean ± deviation; of one seed, its value."""
+    text = spread(values, digits)
+    return text.split(' ± ')[0] if len(values) == 1 else text
 
 
 def _over_scale(groups: dict[tuple[str, str], list[Result]]) -> list[list[Result]]:

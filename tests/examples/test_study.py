@@ -22,7 +22,7 @@ sys.path.insert(0, str(EXAMPLES))  # as when they run
 import study  # noqa: E402
 from glyph_images import draw_characters, find_fonts, is_copy, save_samples  # noqa: E402
 from study_methods import CENTER_LOSS, METHODS, SCALES, SOFTMAX, TEST, VALIDATION, Result, Trial  # noqa: E402
-from study_report import report  # noqa: E402
+from study_report import report, table  # noqa: E402
 
 FONTS = Path(matplotlib.get_data_path()) / 'fonts' / 'ttf'
 
@@ -146,6 +146,13 @@ def test_the_table_has_means_deviations_and_the_difference_to_softmax_of_each_se
     assert '| 65.0 ± 0.0 (1 collapsed) |' in lines[2 + len(SCALES)]
     assert (tmp_path / 'table.md').read_text(encoding='utf-8') == text.rsplit('\n', 1)[0] + '\n'
     assert (tmp_path / 'scale.png').stat().st_size > 10_000 < (tmp_path / 'classes.png').stat().st_size
+
+
+def test_one_seed_has_no_deviation():
+    one = [result(SOFTMAX, {}, 1, 0.5), result('margin', METHODS['margin'].trials[0], 1, 0.75)]
+    lines = table({(each.method, each.weights): [each] for each in one}).splitlines()
+    assert lines[2] == '| softmax |  | 90.0 | 80.0 | 50.0 | 25.0 | 0.500 |  | 30 |'
+    assert lines[3] == '| margin | s = 8, m = 0.2 | 90.0 | 80.0 | 75.0 | 25.0 | 0.500 | 25.0 | 30 |'
 
 
 def test_the_weights_with_the_highest_mean_are_chosen():
