@@ -13,12 +13,7 @@ from common import deviation, spread
 from study_methods import CENTER_LOSS, SCALES, SOFTMAX, Result, Trial
 
 NUM_DRAWN = 20  # unseen classes in a picture
-_PERCENT = {
-    'accuracy': 'accuracy',
-    'precision_at_1': 'precision@1',
-    'map_at_r': 'MAP@R',
-    'tar_at_far': 'TAR@FAR=0.001',
-}
+_PERCENT = {'precision_at_1': 'precision@1', 'tar_at_far': 'TAR@FAR=0.001', 'accuracy': 'accuracy'}
 
 
 def report(results: Sequence[Result], output: Path) -> str:
@@ -37,15 +32,17 @@ def report(results: Sequence[Result], output: Path) -> str:
 
 def table(groups: dict[tuple[str, str], list[Result]]) -> str:
     """Markdown: mean ± standard deviation over the seeds; the difference to softmax is that of each seed."""
-    columns = [f'{title}, %' for title in _PERCENT.values()] + ['ratio', 'MAP@R above softmax', 's']
-    lines = [f'| loss | weights | {" | ".join(columns)} |', '| --- ' * (2 + len(columns)) + '|']
-    plain = {result.seed: result for result in groups.get((SOFTMAX, ''), [])}
+    titles = ['MAP@R, %', 'above softmax', *(f'{title}, %' for title in _PERCENT.values()), 'ratio']
+    lines = [f'| loss | weights | {" | ".join(titles)} |', '| --- ' * (2 + len(titles)) + '|']
+    plain = {result.seed: result.map_at_r for result in groups.get((SOFTMAX, ''), [])}
     for (method, weights), of_group in groups.items():
-        cells = [_cell([100 * getattr(result, name) for result in of_group], 1) for name in _PERCENT]
-        cells.append(_cell([result.ratio for result in of_group], 3))
-        above = [100 * (result.map_at_r - plain[result.seed].map_at_r) for result in of_group if plain]
-        cells.append(_cell(above, 1) if method != SOFTMAX and above else '')
-        cells.append(f'{np.median([result.seconds for result in of_group]):.0f}')
+        above = [100 * (result.map_at_r - plain[result.seed]) for result in of_group if plain]
+        cells = [
+            _cell([100 * result.map_at_r for result in of_group], 1),
+            _cell(above, 1) if above and method != SOFTMAX else '',
+            *(_cell([100 * getattr(result, name) for result in of_group], 1) for name in _PERCENT),
+            _cell([result.ratio for result in of_group], 3),
+        ]
         lines.append(f'| {method} | {weights} | {" | ".join(cells)} |')
     return '\n'.join(lines)
 
