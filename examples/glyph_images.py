@@ -5,7 +5,6 @@ A class is a character, a picture is that character in one font. `glyphs.py` has
 
 from __future__ import annotations
 
-import hashlib
 import unicodedata
 from collections import Counter
 from itertools import islice
@@ -37,14 +36,9 @@ class Font(NamedTuple):
 
 
 def find_fonts(folders: Sequence[str] = FOLDERS) -> list[Font]:
-    """One file for each family of fonts, no file twice; the plain style where there is one."""
+    """One file for each family of fonts, so none twice; the plain style where there is one."""
     found: dict[str, tuple[bool, Font]] = {}
-    contents = set()
     for path in _font_files(folders):
-        content = hashlib.sha256(path.read_bytes()).digest()
-        if content in contents:
-            continue
-        contents.add(content)
         try:
             with open(path, 'rb') as file, TTFont(file, fontNumber=0, lazy=True) as font:
                 names = font['name']
