@@ -132,7 +132,7 @@ def write_results(results: Sequence[NamedTuple], path: Path) -> None:
     """Write one line for each training to a .csv file."""
 
     def write(name: str) -> None:
-        with open(name, 'w', newline='') as file:
+        with open(name, 'w', newline='', encoding='utf-8') as file:
             writer = csv.writer(file)
             writer.writerow(results[0]._fields)
             writer.writerows(results)
