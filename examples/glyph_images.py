@@ -9,7 +9,7 @@ import unicodedata
 from collections import Counter
 from itertools import islice
 from pathlib import Path
-from typing import Iterator, Mapping, NamedTuple, Sequence
+from typing import Iterable, Iterator, NamedTuple, Sequence, TypeVar
 
 from centerloss_mx.dataset import Arrays
 from centerloss_mx.model import write_whole
@@ -25,6 +25,8 @@ _PLAIN = {'Regular', 'Book', 'Medium', 'Roman', ''}
 # Two drawings of a character are copies if they differ by less than this share of their ink: fonts of
 # different names often hold the same glyphs.
 _COPY = 0.15
+
+Source = TypeVar('Source')  # what tells the drawings of a class apart: a font, a theme
 
 
 class Font(NamedTuple):
@@ -99,8 +101,8 @@ def draw_characters(
     with tqdm(total=num_classes, desc='drawing', unit='class', leave=False) as progress:
         for character in characters_of(fonts, num_fonts, seed):
             order = [i for i in random.permutation(len(fonts)) if ord(character) in fonts[i].characters]
-            different = _different(character, {i: faces[i] for i in order}, image_size, taken)
-            drawn = dict(islice(different, num_fonts))
+            drawings = ((i, draw(character, faces[i], image_size)) for i in order)
+            drawn = dict(islice(different(drawings, taken), num_fonts))
             if len(drawn) < num_fonts:
                 continue
             taken.update(picture.tobytes() for picture in drawn.values())
@@ -120,16 +122,15 @@ def draw_characters(
     return Arrays(pixels, labels, names), families
 
 
-def _different(
-    character: str, faces: Mapping[int, ImageFont.FreeTypeFont], image_size: int, taken: set[bytes]
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Drawings by the number of the font, but for those that are taken or copies of one before."""
+def different(
+    drawings: Iterable[tuple[Source, np.ndarray | None]], taken: set[bytes]
+) -> Iterator[tuple[Source, np.ndarray]]:
+    """Drawings of a class by their source, but for those that are taken or copies of one before."""
     pictures: list[np.ndarray] = []
-    for i, face in faces.items():
-        picture = draw(character, face, image_size)
+    for source, picture in drawings:
         if picture is not None and picture.tobytes() not in taken and not is_copy(picture, pictures):
             pictures.append(picture)
-            yield i, picture
+            yield source, picture
 
 
 def draw(character: str, font: ImageFont.FreeTypeFont, image_size: int) -> np.ndarray | None:

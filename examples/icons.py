@@ -19,7 +19,7 @@ from centerloss_mx import cli
 from centerloss_mx.dataset import Arrays
 
 import numpy as np
-from glyph_images import is_copy, save_samples
+from glyph_images import different, save_samples
 from PIL import Image
 from study import parser, study
 from tqdm import tqdm
@@ -92,12 +92,7 @@ def draw_icons(min_themes: int, size: int) -> tuple[Arrays, list[str]]:
     images, labels, names, themes, drawn = [], [], [], [], set()
     common = [name for name in sorted(files) if len(files[name]) >= min_themes]
     for name in tqdm(common, 'drawing', unit='class', leave=False):
-        pictures: dict[str, np.ndarray] = {}
-        for theme, path in files[name].items():
-            picture = read(path, size)
-            if picture is None or picture.tobytes() in drawn or is_copy(picture, list(pictures.values())):
-                continue
-            pictures[theme] = picture
+        pictures = dict(different(((theme, read(path, size)) for theme, path in files[name].items()), drawn))
         if len(pictures) < min_themes:
             continue
         drawn.update(picture.tobytes() for picture in pictures.values())

@@ -34,7 +34,8 @@ from centerloss_mx.training import Training, Validation, num_batches, sgd
 
 import mxnet as mx
 import numpy as np
-from study_methods import METHODS, PADDING, TEST, VALIDATION, Result, Trial
+from common import write_results
+from study_methods import METHODS, PADDING, TEST, VALIDATION, Result, Trial, features_path
 from study_report import report
 from tqdm import tqdm
 
@@ -134,19 +135,13 @@ class Results:
         with get_context('spawn').Pool(self.args.jobs, maxtasksperchild=1) as pool:
             for result in tqdm(pool.imap_unordered(self.run, missing), title, len(missing), unit='training'):
                 self.found[result.key] = result
-                write_whole(self.path, self._write)
+                write_results(list(self.found.values()), self.path)
                 tqdm.write(
                     f'{result.method} {result.weights}, {result.part}, seed {result.seed}: '
                     f'accuracy {result.accuracy:.1%}, MAP@R {result.map_at_r:.1%}, ratio {result.ratio:.3f}, '
                     f'{result.seconds:.0f} s'
                 )
         return [self.found[trial.key] for trial in trials]
-
-    def _write(self, name: str) -> None:
-        with open(name, 'w', newline='', encoding='utf-8') as file:
-            writer = csv.writer(file)
-            writer.writerow(Result._fields)
-            writer.writerows(self.found.values())
 
 
 def divide(samples: Samples, part: str, seed: int) -> tuple[Samples, Samples]:
@@ -176,8 +171,8 @@ def run(data: str, args: argparse.Namespace, image_size: int | None, trial: Tria
             raise
         return Result.diverged(trial, time.perf_counter() - start)
     if trial.part == TEST and trial.seed == 1:
-        path = args.output / f'{trial.method} {trial.weights}'.strip().replace('/', '-')
-        save_features(f'{path}.npz', Features(features, unseen.labels, unseen.class_names))
+        path = features_path(args.output, trial.method, trial.weights)
+        save_features(path, Features(features, unseen.labels, unseen.class_names))
     last = training.history[-1]
     return Result(
         trial.method,

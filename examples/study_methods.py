@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any, Mapping, NamedTuple, Sequence
 
 from centerloss_mx.training import IGNORE_LABEL
@@ -101,3 +102,8 @@ class Result(NamedTuple):
     @property
     def key(self) -> tuple[str, str, str, int]:
         return self.method, self.weights, self.part, self.seed
+
+
+def features_path(output: Path, method: str, weights: str) -> Path:
+    """Where the features of the unseen classes are, of the first seed."""
+    return output / f'{f"{method} {weights}".strip()}.npz'

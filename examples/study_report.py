@@ -10,7 +10,7 @@ from centerloss_mx.visualization import Curve, CurvePanel, Panel, curve_figure, 
 
 import numpy as np
 from common import deviation, spread
-from study_methods import CENTER_LOSS, SCALES, SOFTMAX, Result, Trial
+from study_methods import CENTER_LOSS, SCALES, SOFTMAX, Result, Trial, features_path
 
 NUM_DRAWN = 20  # unseen classes in a picture
 _PERCENT = {'precision_at_1': 'precision@1', 'tar_at_far': 'TAR@FAR=0.001', 'accuracy': 'accuracy'}
@@ -89,10 +89,10 @@ def classes_figure(groups: dict[tuple[str, str], list[Result]], output: Path) ->
     panels, names = [], None
     for results in dict.fromkeys(map(tuple, (plain, best, with_center[-1]))):
         first = results[0]
-        path = output / f'{first.method} {first.weights}'.strip()
-        if not Path(f'{path}.npz').exists():  # it has diverged
+        path = features_path(output, first.method, first.weights)
+        if not path.exists():  # it has diverged
             continue
-        features = load_features(f'{path}.npz')
+        features = load_features(path)
         rows = features.labels < NUM_DRAWN
         title = f'{first.method} {first.weights}\nMAP@R {first.map_at_r:.1%}, ratio {first.ratio:.3f}'
         panels.append(Panel(title, features.features[rows], features.labels[rows]))
