@@ -17,6 +17,7 @@ from ._mxnet.engine import wait_for_centers
 from .operator.parameters import NORMALIZATIONS
 from .symbol.description import describe
 from .symbol.names import SOFTMAX_OUTPUT
+from .symbol.tables import row_tables
 
 __all__ = ['Accuracy', 'CenterLossMetric', 'for_network']
 
@@ -285,7 +286,7 @@ def for_network(symbol: Symbol) -> mxmetric.CompositeEvalMetric:
     Returns
     -------
     mxnet.metric.CompositeEvalMetric
-        In the order of the outputs: `Accuracy` of `softmax_output`, `CenterLossMetric` of a center loss whose
+        In the order of the outputs: `Accuracy` of `softmax_output`, if it has all classes, `CenterLossMetric` of a center loss whose
         output is (1,), and `mxnet.metric.Loss`, the mean, of any other. Each has the name of its loss.
 
     Examples
@@ -296,9 +297,12 @@ def for_network(symbol: Symbol) -> mxmetric.CompositeEvalMetric:
     ['accuracy', 'center_loss']
     """
     losses = {info.output: info for info in describe(symbol)}
+    sampled = [table.output for table in row_tables(symbol) if table.num_sampled]
     metrics: list[mxmetric.EvalMetric] = []
     for output in symbol.list_outputs():
         info = losses.get(output)
+        if output in sampled:  # an accuracy among the classes that were drawn is none
+            continue
         if output == SOFTMAX_OUTPUT:
             metrics.append(Accuracy())
         elif info is None or info.normalization is None or info.label not in symbol.list_arguments():

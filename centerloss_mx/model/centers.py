@@ -52,7 +52,7 @@ def find_centers(
         return None
     if len(centers.shape) != 2 or len(centers) != info.num_class:
         raise ValueError(f'{info.centers} of shape {centers.shape}; expected ({info.num_class}, D)')
-    return centers.asnumpy()[:, info.columns]
+    return (centers if isinstance(centers, np.ndarray) else centers.asnumpy())[:, info.columns]
 
 
 def centers_dim(arg_params: dict[str, NDArray], aux_params: dict[str, NDArray], info: CenterLossInfo) -> int:
@@ -155,6 +155,10 @@ def centers_to_aux(
     key = f'{name}_center_weight'
     if key not in arg_params:
         raise ValueError(f'there is no parameter {key}; there are {", ".join(arg_params) or "none"}')
-    centers = arg_params[key].tostype('default')[:, :-1]  # tostype copies
+    weight = arg_params[key]
+    if isinstance(weight, np.ndarray):  # of a row table
+        centers = nd.array(weight[:, :-1], dtype=weight.dtype)
+    else:
+        centers = weight.tostype('default')[:, :-1]  # tostype copies
     rest = {param: value for param, value in arg_params.items() if param != key}
     return rest, {**aux_params, f'{name}__center_bias': centers}

@@ -8,16 +8,18 @@ import warnings
 from pathlib import Path
 from typing import Any, Collection, Iterator, Mapping
 
+import numpy as np
 from mxnet import ndarray as nd
 from mxnet.module import Module
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-from .._files import check_file, remove_partial_files, write_bytes
+from .._files import check_file, read_npy, remove_partial_files, write_bytes, write_npy
 from .._mxnet.engine import wait_for_centers
 from .._mxnet.files import read_params
 from .._mxnet.writers import save_whole
 from ..symbol.description import describe, with_batchsize
+from ..symbol.tables import RowTableInfo, row_tables
 from .network import load_symbol
 from .notes import noted, with_note, with_notes
 
@@ -89,9 +91,15 @@ def write_checkpoint(
 ) -> None:
     """Write the files of a checkpoint, each whole, the parameters last; `network` is JSON."""
     _write_network(prefix, network)
+    for name, table in getattr(module, 'row_tables', {}).items():
+        write_npy(_table_path(prefix, epoch, name), table.shape, table.dtype, table.pieces())
     if with_states:
         save_whole(f'{prefix}-{epoch:04d}.states', module.save_optimizer_states)
     save_whole(f'{prefix}-{epoch:04d}.params', module.save_params)
+
+
+def _table_path(prefix: str | os.PathLike, epoch: int, name: str) -> Path:
+    return Path(f'{prefix}-{epoch:04d}.{name}.npy')
 
 
 def _write_network(prefix: str | os.PathLike, network: str) -> None:
@@ -155,6 +163,8 @@ def load_checkpoint(
     found = 'there is no checkpoint' if last is None else f'the last checkpoint is of epoch {last}'
     check_file(path, found)
     arg_params, aux_params = _read_parameters(path)
+    for table in row_tables(symbol):
+        arg_params[table.name] = _read_table(_table_path(prefix, epoch, table.name), table)
     if batchsize is not None:
         symbol = with_batchsize(symbol, batchsize)
         aux_params = _with_differences(symbol, aux_params, batchsize)
@@ -171,6 +181,17 @@ def _read_parameters(path: Path) -> tuple[dict[str, NDArray], dict[str, NDArray]
         for kind in ('arg:', 'aux:')
     )
     return arg_params, aux_params
+
+
+def _read_table(path: Path, table: RowTableInfo) -> np.ndarray:
+    check_file(path, f'expected the row table {table.name}; `model.save_checkpoint` writes it')
+    rows = read_npy(path)
+    if rows.shape != table.shape or rows.dtype != table.dtype:
+        raise ValueError(
+            f'{path}: {rows.dtype} of shape {rows.shape}; the network has {table.num_class} classes, expected '
+            f'{table.dtype} of shape {table.shape}'
+        )
+    return rows
 
 
 def _with_differences(symbol: Symbol, aux_params: dict[str, NDArray], batchsize: int) -> dict[str, NDArray]:
@@ -267,17 +288,17 @@ def remove_checkpoints(prefix: str | os.PathLike, keep: int | Collection[int | N
     >>> remove_checkpoints('runs/lenet', keep=12)  # doctest: +SKIP
     """
     kept = keep if isinstance(keep, Collection) else (keep,)
-    # The parameters go before their states, the latest at the end: the rest can be loaded at each moment.
-    for epoch, path in sorted(_files(prefix), key=lambda file: (file[0], file[1].suffix)):
+    # The parameters go before the other files, the latest at the end: the rest can be loaded at each moment.
+    for epoch, path in sorted(_files(prefix), key=lambda file: (file[0], file[1].suffix != '.params')):
         if epoch not in kept:
             path.unlink()
     remove_partial_files(f'{prefix}-')
 
 
 def _files(prefix: str | os.PathLike) -> Iterator[tuple[int, Path]]:
-    """Yield the epoch and the path of each file of parameters or states."""
+    """Yield the epoch and the path of each file of parameters, states or rows."""
     folder, name = os.path.split(prefix)  # not of Path, which drops a slash at the end
-    pattern = re.compile(re.escape(name) + r'-(\d{4})\.(?:params|states)')
+    pattern = re.compile(re.escape(name) + r'-(\d{4})\.(?:params|states|.+\.npy)')
     for path in Path(folder).glob('*'):
         match = pattern.fullmatch(path.name)
         if match and path.is_file():

@@ -71,8 +71,13 @@ def start_centers(
     >>> mod.fit(train, num_epoch=10)  # doctest: +SKIP
     """
     check_size('', 'num_batches', num_batches)
-    _check_bound(module, data_iter)
     info = find_center_loss(module.symbol, name)
+    if info.storage == 'table':
+        raise ValueError(
+            f'{info.centers} is a row table, which start_centers does not write; give its rows, '
+            f'(num_class, D + 1), to init_params in arg_params'
+        )
+    _check_bound(module, data_iter)
     info = info._replace(
         label=label_name or info.label,
         ignored=info.ignored if ignore_label is None else ignore_label,

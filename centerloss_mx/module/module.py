@@ -14,9 +14,9 @@ from mxnet.symbol import Symbol
 from .._mxnet.arrays import check_legacy_arrays, with_all_rows
 from .._mxnet.engine import finish, wait_for_centers
 from .._mxnet.files import naming_states
-from .._mxnet.kvstore import wait_for_workers_at_exit
 from ..model import latest_checkpoint, load_checkpoint
 from ..operator.labels import check_labels
+from ..symbol import CenterLossInfo
 from .checks import (
     check_batch_fits,
     check_batch_has_labels,
@@ -92,13 +92,15 @@ class Module(SavingModule, ScaleModule):
     def __init__(self, symbol: Symbol, *args: Any, **kwargs: Any) -> None:
         super().__init__(symbol, *args, **kwargs)
         self._on_kvstore = [info for info in self._center_losses if info.storage == 'kvstore']
-        check_outputs_and_labels(self._on_kvstore, self.output_names, self._label_names)
+        self._label_readers = [*self._center_losses, *self._tables]
+        # The losses whose centers the optimizer moves: a parameter, or the rows of a table.
+        self._sync_losses = [info for info in self._center_losses if info.storage in ('kvstore', 'table')]
+        check_outputs_and_labels(self._sync_losses, self.output_names, self._label_names)
         # The labels of the last training batch, by the name of the centers on the KVStore that they belong
         # to.
         self._batch_classes: dict[str, np.ndarray] = {}
         self._labels_fed: set[str] = set()  # those of the last batch that center losses read
         self._must_check_servers = False
-        self._waits_at_exit = True
 
     @staticmethod
     def load(
@@ -130,7 +132,8 @@ class Module(SavingModule, ScaleModule):
         epoch = latest_checkpoint(prefix) if epoch is None else epoch
         symbol, arg_params, aux_params = load_checkpoint(prefix, epoch, batchsize)
         module = Module(symbol, **kwargs)
-        module._arg_params, module._aux_params, module.params_initialized = arg_params, aux_params, True
+        module._arg_params, module._aux_params = module._without_tables(arg_params), aux_params
+        module.params_initialized = True
         if load_optimizer_states:
             module._preload_opt_states = f'{prefix}-{epoch:04d}.states'
         return module
@@ -153,8 +156,9 @@ class Module(SavingModule, ScaleModule):
         check_legacy_arrays('Module')
         if for_training:
             served = [desc[0] for desc in (*data_shapes, *(label_shapes or ()))]
-            names = [*self._data_names, *self._label_names]
-            check_labels_are_served(self._center_losses, self._symbol.list_arguments(), names, served)
+            inputs = [*self._data_names, *self._label_names]
+            names = [name for name in inputs if name not in self._table_inputs]
+            check_labels_are_served(self._label_readers, self._symbol.list_arguments(), names, served)
         check_batch_fits(self._center_losses, self._symbol, data_shapes, len(self._context))
         super().bind(data_shapes, label_shapes, for_training, *args, **kwargs)
 
@@ -238,7 +242,7 @@ class Module(SavingModule, ScaleModule):
         ValueError
             See `Module`. After this error the module has no optimizer.
         """
-        check_optimizer(self._on_kvstore, optimizer)
+        check_optimizer(self._sync_losses, optimizer)
         if self.binded:
             check_gradients(self._on_kvstore, self._exec_group.grad_req, self._compression_params)
         self._complete_rows()
@@ -259,7 +263,7 @@ class Module(SavingModule, ScaleModule):
                 f'unset MXNET_UPDATE_ON_KVSTORE: KVStore {self._kvstore.type!r} would only sum gradients, '
                 f'and MXNet drops the row_sparse gradient of {self._on_kvstore[0].centers}'
             )
-        self._must_check_servers = self._kvstore_updates_centers
+        self._must_check_servers = self._kvstore_updates_centers or bool(self._sync_losses and self._tables)
 
     def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
         """Run forward as `mx.mod.Module` does; in training, the labels are validated first.
@@ -276,7 +280,7 @@ class Module(SavingModule, ScaleModule):
         ValueError
             An invalid label: outside 0..num_class-1, and not the ignored one.
         """
-        labels = batch_labels(self, data_batch, self._center_losses)
+        labels = batch_labels(self, data_batch, self._label_readers)
         self._labels_fed = set(labels)
         if self.for_training if is_train is None else is_train:
             self._check_labels(labels)
@@ -298,7 +302,7 @@ class Module(SavingModule, ScaleModule):
             The batch had no label for a center loss; or a `sync_center_loss` that is not finite, and nothing
             has been pushed to the KVStore then.
         """
-        check_batch_has_labels(self._center_losses, self.label_shapes, self._labels_fed)
+        check_batch_has_labels(self._label_readers, self.label_shapes, self._labels_fed)
         super().backward(out_grads)
         self._check_losses()
 
@@ -314,8 +318,7 @@ class Module(SavingModule, ScaleModule):
         super().update()
         if before:
             self._check_servers(before)
-        if not self._waits_at_exit:
-            self._wait_at_exit(True)  # the caller has caught an error and goes on training
+        self._go_on()
 
     @property
     def _kvstore_updates_centers(self) -> bool:
@@ -333,18 +336,18 @@ class Module(SavingModule, ScaleModule):
             self._exec_group.set_params(self._arg_params, self._aux_params)
 
     def _check_labels(self, labels: dict[str, np.ndarray]) -> None:
-        for loss in self._center_losses:
-            if loss.label not in labels:
+        for reader in self._label_readers:
+            if reader.label not in labels:
                 continue
             try:
-                classes, kept = check_labels(labels[loss.label], loss.num_class, loss.ignored)
+                classes, kept = check_labels(labels[reader.label], reader.num_class, reader.ignored)
             except ValueError as error:
-                raise self._failure(ValueError, f'{loss.label}: {error}') from None
-            if loss.storage == 'kvstore' and self._exec_group.grad_req[loss.centers] != 'null':
-                self._batch_classes[loss.centers] = classes if kept is None else classes[kept]
+                raise self._failure(ValueError, f'{reader.label}: {error}') from None
+            if reader in self._sync_losses and self._moves(reader):
+                self._batch_classes[reader.centers] = classes if kept is None else classes[kept]
 
     def _check_losses(self) -> None:
-        for loss in self._on_kvstore:
+        for loss in self._sync_losses:
             outputs = self.get_outputs(merge_multi_context=False)[self.output_names.index(loss.output)]
             values = [output.asscalar() for output in outputs]
             if not np.isfinite(values).all():
@@ -357,10 +360,20 @@ class Module(SavingModule, ScaleModule):
     def _counted_samples(self) -> dict[str, np.ndarray]:
         """By the name of centers, how many samples of the batch's classes the optimizer has counted."""
         return {
-            name: counted_samples(self._kvstore, name, self._arg_params[name], np.unique(batch))
+            name: self._counts_of(name, np.unique(batch))
             for name, batch in self._batch_classes.items()
             if len(batch)
         }
+
+    def _counts_of(self, name: str, classes: np.ndarray) -> np.ndarray:
+        if name in self._row_tables:
+            return self._row_tables[name].pull(classes).asnumpy()[:, -1]
+        return counted_samples(self._kvstore, name, self._arg_params[name], classes)
+
+    def _moves(self, loss: CenterLossInfo) -> bool:
+        """Whether the centers of a loss get a gradient."""
+        inputs = {table.name: table.rows for table in self._tables}
+        return bool(self._exec_group.grad_req[inputs.get(loss.centers, loss.centers)] != 'null')
 
     def _check_servers(self, before: dict[str, np.ndarray]) -> None:
         """Compare what the servers have counted with what they had and this worker's batch."""
@@ -372,23 +385,6 @@ class Module(SavingModule, ScaleModule):
             except RuntimeError as error:
                 raise self._failure(RuntimeError, str(error)) from None
         self._must_check_servers = False
-
-    def _failure(self, kind: type[Exception], message: str) -> Exception:
-        """Return the error to raise, with the worker's rank, and do not wait for other workers at exit."""
-        self._wait_at_exit(False)
-        if self._is_distributed:
-            message = f'worker {self._kvstore.rank}: {message}'
-        return kind(message)
-
-    def _wait_at_exit(self, wait: bool) -> None:
-        """Choose whether this process waits for other workers when it ends."""
-        if self._is_distributed:
-            wait_for_workers_at_exit(self._kvstore, wait)
-        self._waits_at_exit = wait
-
-    @property
-    def _is_distributed(self) -> bool:
-        return bool(self._kvstore and 'dist' in self._kvstore.type)
 
     def _sync_params_from_devices(self) -> None:
         wait_for_centers()

@@ -24,11 +24,13 @@ class MarkedIter(DataIter):
     ----------
     data_iter : mxnet.io.DataIter
         Any iterator. All its attributes are to be had here.
+    begin : callable
+        Called before the first batch of each epoch.
     """
 
-    def __init__(self, data_iter: DataIter) -> None:
+    def __init__(self, data_iter: DataIter, begin: Callable[[], object] = lambda: None) -> None:
         super().__init__(getattr(data_iter, 'batch_size', 0))
-        self.data_iter = data_iter
+        self.data_iter, self._begin = data_iter, begin
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.data_iter, name)
@@ -38,6 +40,7 @@ class MarkedIter(DataIter):
         self.data_iter.reset()
 
     def __iter__(self) -> Iterator[DataBatch]:
+        self._begin()
         for batch in self.data_iter:
             padding = num_padding(self.data_iter, batch)
             yield self._marked(batch, padding) if padding else batch

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Sequence
 
 import numpy as np
 from mxnet import ndarray as nd
@@ -11,6 +11,7 @@ from mxnet.module import Module as MXModule
 from mxnet.ndarray import NDArray
 
 from ..symbol import CenterLossInfo, describe
+from ..symbol.tables import RowTableInfo
 
 __all__ = ['batch_labels', 'row_ids', 'sparse_row_id_fn']
 
@@ -43,11 +44,13 @@ def sparse_row_id_fn(module: MXModule) -> Callable[[DataBatch], dict[str, NDArra
 
 
 def batch_labels(
-    module: MXModule, data_batch: DataBatch | list[DataBatch], losses: list[CenterLossInfo]
+    module: MXModule,
+    data_batch: DataBatch | list[DataBatch],
+    readers: Sequence[CenterLossInfo | RowTableInfo],
 ) -> dict[str, np.ndarray]:
-    """Return the labels of a batch, or of a list of them, that some loss reads."""
+    """Return the labels of a batch, or of a list of them, that some loss or table reads."""
     batches = data_batch if isinstance(data_batch, list) else [data_batch]
-    read = {loss.label for loss in losses}
+    read = {reader.label for reader in readers}
     return {
         desc.name: np.concatenate([batch.label[i].asnumpy() for batch in batches])
         for i, desc in enumerate(module.label_shapes or ())

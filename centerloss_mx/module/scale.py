@@ -8,10 +8,10 @@ from mxnet.symbol import Symbol
 
 from .._checks import check_number
 from ..symbol.description import loss_named
-from .scoring import ScoringModule
+from .tables import TableModule
 
 
-class ScaleModule(ScoringModule):
+class ScaleModule(TableModule):
     """`mx.mod.Module` that sets weights of center losses without a rebind.
 
     Such a weight is a Variable of the network, see `symbol.scale_variable`. It is a fixed parameter: no

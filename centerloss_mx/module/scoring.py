@@ -69,7 +69,10 @@ class ScoringModule(MXModule):
 
     def fit(self, train_data: DataIter, *args: Any, **kwargs: Any) -> None:
         """Train as `mx.mod.Module.fit` does; metrics do not count padding."""
-        super().fit(MarkedIter(train_data), *args, **kwargs)
+        super().fit(MarkedIter(train_data, self._begin_epoch), *args, **kwargs)
+
+    def _begin_epoch(self) -> None:
+        """What a subclass does before the first batch of each epoch."""
 
     def score(self, eval_data: DataIter, *args: Any, **kwargs: Any) -> list[tuple[str, float]]:
         """Score as `mx.mod.Module.score` does, each sample once: rows of padding are not counted.

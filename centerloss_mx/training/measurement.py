@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 import numpy as np
@@ -19,7 +20,8 @@ class Measurement(Hook):
     The row has the epoch, the accuracies on training and test samples, the distances of
     `evaluation.cluster_ratio`, and the seconds of the epoch without those of the hooks after it. Where no
     class of the test samples was trained on, it has `evaluation.retrieval`'s precision at 1 in
-    place of their accuracy.
+    place of their accuracy. Under a sampled class layer there is no accuracy: that of the training samples is
+    NaN.
     """
 
     def __init__(self) -> None:
@@ -61,12 +63,14 @@ class Measurement(Hook):
             parameters are not finite.
         """
         seconds = time.perf_counter() - self.start
-        row = {'epoch': epoch, 'train_accuracy': dict(training.metric.get_global_name_value())['accuracy']}
+        measured = dict(training.metric.get_global_name_value())
+        row = {'epoch': epoch, 'train_accuracy': measured.get('accuracy', math.nan)}
         if training.test is None:
             _check_parameters(training, epoch)
         else:
             training.test_features, predicted = training.predict(training.test)
-            if {*training.test.class_names} & {*training.train.class_names}:
+            known = {*training.test.class_names} & {*training.train.class_names}
+            if known and 'accuracy' in measured:
                 row['test_accuracy'] = float((predicted == training.test.labels).mean())
             try:  # of two classes, only features that are not finite or all equal are refused
                 if 'test_accuracy' not in row and np.bincount(training.test.labels).max() > 1:

@@ -12,6 +12,7 @@ from ..dataset import Arrays, Samples
 from ..io import Preprocessing
 from ..model import FeatureExtractor, internal_output
 from ..symbol.names import EMBEDDING_OUTPUT, SOFTMAX_OUTPUT
+from ..symbol.tables import sampled_outputs
 
 
 def predict(
@@ -25,10 +26,13 @@ def predict(
     layer: str = EMBEDDING_OUTPUT,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the features of a layer, (N, D), and classes, int (N,), in one pass: see `Training.predict`."""
-    # What the softmax reads: logits, or a posterior. Unlike a SoftmaxOutput, it needs no label.
-    scores = internal_output(symbol, SOFTMAX_OUTPUT).get_children()[0]
-    predicted = mxsym.argmax(mxsym.cast(scores, dtype='float32'), axis=1, keepdims=True)
     features = mxsym.cast(internal_output(symbol, layer), dtype='float32')
+    if SOFTMAX_OUTPUT in sampled_outputs(symbol):
+        predicted = mxsym.slice_axis(mxsym.zeros_like(features), axis=1, begin=0, end=1) - 1
+    else:
+        # What the softmax reads: logits, or a posterior. Unlike a SoftmaxOutput, it needs no label.
+        scores = internal_output(symbol, SOFTMAX_OUTPUT).get_children()[0]
+        predicted = mxsym.argmax(mxsym.cast(scores, dtype='float32'), axis=1, keepdims=True)
     joined = mxsym.concat(features, predicted, dim=1, name='prediction')
     extractor = FeatureExtractor(joined, arg_params, aux_params, 'prediction_output', context)
     extractor.preprocessing = Preprocessing()  # the symbol may have that of an earlier training

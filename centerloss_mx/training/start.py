@@ -20,6 +20,7 @@ from ..model.centers import centers_dim, with_centers
 from ..module import Module
 from ..symbol import CenterLossInfo, describe
 from ..symbol.names import EMBEDDING_OUTPUT, NORMALIZED
+from ..symbol.tables import row_tables
 from .batches import label_names
 from .history import read_history
 from .hooks import TrainingState
@@ -44,7 +45,8 @@ def begin(training: TrainingState, batches: Callable[[], DataIter]) -> Start:
     ValueError
         The centers cannot start as wanted, see `_with_started_centers`.
     """
-    arg_params = _only(training.arg_params, training.symbol.list_arguments())
+    tables = [table.name for table in row_tables(training.symbol)]
+    arg_params = _only(training.arg_params, [*training.symbol.list_arguments(), *tables])
     aux_params = _only(training.aux_params, training.symbol.list_auxiliary_states())
     start = Start(_module(training), arg_params, aux_params, [])
     if training.start_centers:

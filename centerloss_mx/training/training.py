@@ -241,7 +241,7 @@ class Training:
         Returns
         -------
         features, predicted : numpy.ndarray
-            (N, D), and int (N,).
+            (N, D), and int (N,); -1 under a sampled class layer, which scores a sample of the classes only.
 
         Raises
         ------
