@@ -6,6 +6,8 @@ x has shape (N, D), y (N,), c (C, D). `ignored` is the label of ignored samples.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     'margin_softmax',
     'normalizer',
     'psi',
+    'sampled_softmax',
     'softmax_cross_entropy',
     'triplet_loss',
     'weighted_center_loss',
@@ -243,6 +246,33 @@ def margin_softmax(
         if not normalize_features:
             to_x[i] += long_x * s * ((p - q) * logits).sum() * u
     return values, posterior, to_x, to_w
+
+
+def sampled_softmax(
+    x: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
+    sampled: np.ndarray,
+    ignored: float | None = None,
+    smooth_alpha: float = 0.0,
+    **margin: Any,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return the summed cross-entropy of softmax over `sampled` alone, and gradients to x and w[sampled].
+
+    An et al., CVPR 2022: Partial FC. `sampled` has the classes of the batch. The logits are not corrected for
+    the classes that are left out. With `margin`, the options of `margin_softmax`, they are scaled cosines.
+    """
+    kept = [i for i in range(len(x)) if y[i] != ignored]
+    own, rows = np.array([list(sampled).index(y[i]) for i in kept], int), w[sampled]
+    to_x = np.zeros(x.shape)
+    if margin:
+        values, _, to_x[kept], to_rows = margin_softmax(
+            x[kept], own, rows, smooth_alpha=smooth_alpha, **margin
+        )
+        return float(values.sum()), to_x, to_rows
+    loss, to_logits = softmax_cross_entropy(x[kept], own, rows, np.zeros(len(rows)), smooth_alpha)
+    to_x[kept] = to_logits @ rows
+    return loss, to_x, to_logits.T @ x[kept]
 
 
 def batch_norm(

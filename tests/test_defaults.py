@@ -164,13 +164,18 @@ DEFAULTS = {
         'scale': 1.0, 'lr_mult': 1.0, 'dtype': 'float32', 'sparse_grad': True, 'use_ignore': False,
         'ignore_label': -1, 'name': 'learned_center_loss',
     },
+    'symbol.sampled_classifier': {
+        'num_sampled': None, 'sample_rate': None, 'kind': 'softmax', 's': 64.0, 'margins': (1.0, 0.5, 0.0),
+        'smooth_alpha': 0.0, 'neck': None, 'use_ignore': False, 'ignore_label': -1,
+        'normalize_features': True, 'seed': 0, 'dtype': 'float32', 'name': 'softmax',
+    },
     'symbol.scale_variable': {'name': 'center_loss_scale'},
     'symbol.supervised': {
         'softmax_label': None, 'center_label': None, 'classifier': None, 'triplet': None, 'normalize': False,
     },
     'symbol.sync_center_loss': {
         'scale': 1.0, 'normalization': 'null', 'use_ignore': False, 'ignore_label': -1, 'dtype':
-        'float32', 'name': 'center_loss',
+        'float32', 'name': 'center_loss', 'centers': 'kvstore',
     },
     'symbol.triplet_loss': {
         'scale': 1.0, 'margin': None, 'use_ignore': False, 'ignore_label': -1, 'name': 'triplet_loss',

@@ -69,7 +69,7 @@ NAMES = {
     'symbol': """
         LOSSES center_loss classifier contrastive_center_loss island_loss joint_supervision
         large_margin_gaussian_mixture learned_center_loss loss_options scale_variable supervised
-        sync_center_loss triplet_loss
+        sampled_classifier sync_center_loss triplet_loss
     """,
     'training': """
         EarlyStopping Hook IGNORE_LABEL KV_STORES LR_SCHEDULES ScaleSchedule TensorBoard Training Validation

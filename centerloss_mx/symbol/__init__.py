@@ -32,6 +32,7 @@ from .gaussian_mixture import large_margin_gaussian_mixture
 from .island import island_loss
 from .joint import joint_supervision
 from .learned import learned_center_loss
+from .sampled import sampled_classifier
 from .scale import scale_variable
 from .supervision import loss_options, supervised
 from .sync import sync_center_loss
@@ -49,6 +50,7 @@ __all__ = [
     'large_margin_gaussian_mixture',
     'learned_center_loss',
     'loss_options',
+    'sampled_classifier',
     'scale_variable',
     'supervised',
     'sync_center_loss',

@@ -94,6 +94,7 @@ class Rows(LabelledRows):
         self, name: str, data: Symbol, label: Symbol, num_class: int, use_ignore: bool, ignore_label: float
     ) -> None:
         self.num_class = num_class
+        self.centers = f'{name}_center_weight'
         self.data = mxsym.identity(data, attr=input_attribute(name, 'feature'))
         super().__init__(name, label, num_class, use_ignore, ignore_label, input_attribute(name, 'label'))
 
@@ -118,7 +119,7 @@ class Rows(LabelledRows):
         return center_loss_attribute(
             name=self.name,
             storage=storage,
-            centers=f'{self.name}_center_weight',
+            centers=self.centers,
             num_class=int(self.num_class),  # JSON knows no numbers of NumPy
             ignored=self.ignored,
             normalization=normalization,

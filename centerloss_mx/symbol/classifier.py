@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Mapping
 
 from mxnet import symbol as mxsym
 from mxnet.symbol import Symbol
 
 from .._checks import check_choice, check_flag, check_number, check_size, check_whole_number
 from .._choices import CLASSIFIERS, NECKS
+from .blocks import LabelledRows
 from .margin import margin_softmax
 from .names import CLASS_LAYER, NECK
 
-__all__ = ['classifier', 'softmax_layer']
+__all__ = ['behind_neck', 'check_classifier', 'classifier', 'softmax_layer']
 
 
 def classifier(
@@ -114,37 +115,50 @@ def classifier(
     >>> net.list_arguments(), net.list_outputs()
     (['embedding', 'fc2_weight', 'softmax_label'], ['softmax_output', 'margin_softmax_output'])
     """
-    _check(num_class, kind, s, margins, smooth_alpha, neck, use_ignore, ignore_label, normalize_features)
-    features = embedding if neck is None else _batch_norm(embedding)
+    where = 'classifier: '
+    check_classifier(
+        where, num_class, kind, s, margins, smooth_alpha, neck, use_ignore, ignore_label, normalize_features
+    )
+    features = behind_neck(embedding, neck)
     if kind == 'margin':
-        ignored = use_ignore, ignore_label
+        rows = LabelledRows(f'margin_{name}', label, num_class, use_ignore, ignore_label)
+        weight = mxsym.Variable(f'{CLASS_LAYER}_weight')
         return margin_softmax(
-            features, label, num_class, s, margins, smooth_alpha, *ignored, normalize_features, name
+            features, weight, rows, rows.label, num_class, s, margins, smooth_alpha, normalize_features, name
         )
     options: dict[str, Any] = {}  # what has its default is not written into the graph
     if smooth_alpha:
         options['smooth_alpha'] = smooth_alpha
     if use_ignore:
         options.update(use_ignore=True, ignore_label=ignore_label)
-    return softmax_layer(features, label, num_class, neck is None, name, **options)
+    layer = {} if neck is None else {'no_bias': True}
+    return softmax_layer(features, label, num_class, name, layer, **options)
 
 
 def softmax_layer(
-    features: Symbol, label: Symbol, num_class: int, bias: bool = True, name: str = 'softmax', **options: Any
+    features: Symbol,
+    label: Symbol,
+    num_class: int,
+    name: str = 'softmax',
+    layer: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> Symbol:
-    """Return the linear class layer under a `SoftmaxOutput` with its options."""
-    layer: dict[str, Any] = {} if bias else {'no_bias': True}
-    logits = mxsym.FullyConnected(features, num_hidden=num_class, name=CLASS_LAYER, **layer)
+    """Return the linear class layer, which has options too, under a `SoftmaxOutput` with its options."""
+    logits = mxsym.FullyConnected(features, num_hidden=num_class, name=CLASS_LAYER, **(layer or {}))
     return mxsym.SoftmaxOutput(logits, label, name=name, **options)
 
 
-def _batch_norm(embedding: Symbol) -> Symbol:
+def behind_neck(embedding: Symbol, neck: str | None) -> Symbol:
+    """Return the features that the class layer reads."""
+    if neck is None:
+        return embedding
     # Without a gradient it stays at 0, where MXNet's initializers set it; AdaDelta knows no learning rate.
     beta = mxsym.BlockGrad(mxsym.Variable(f'{NECK}_beta'))
     return mxsym.BatchNorm(embedding, beta=beta, fix_gamma=False, eps=1e-5, name=NECK)
 
 
-def _check(
+def check_classifier(
+    where: str,
     num_class: int,
     kind: str,
     s: float,
@@ -155,7 +169,7 @@ def _check(
     ignore_label: float,
     normalize_features: bool,
 ) -> None:
-    where = 'classifier: '
+    """Raise ValueError for an option that is out of its range."""
     check_number(where, 'smooth_alpha', smooth_alpha)
     if smooth_alpha >= 1:
         raise ValueError(f'{where}smooth_alpha={smooth_alpha!r} is not a number in [0, 1)')

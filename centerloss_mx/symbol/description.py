@@ -32,7 +32,7 @@ __all__ = [
     'with_batchsize',
 ]
 
-STORAGES = ('auxiliary state', 'kvstore', 'parameter')
+STORAGES = ('auxiliary state', 'kvstore', 'table', 'parameter')
 _OPERATORS = ('centerloss', '_centerloss_per_sample')
 _LOSS = '__center_loss__'  # of a MakeLoss node: its description
 _IGNORED = '__ignored__'  # of the node that reads the labels of another loss: the label that it ignores
@@ -46,12 +46,13 @@ class CenterLossInfo(NamedTuple):
     ----------
     name : str
         Name of the loss, as given to its factory.
-    storage : {'auxiliary state', 'kvstore', 'parameter'}
+    storage : {'auxiliary state', 'kvstore', 'table', 'parameter'}
         Where the centers are stored and what moves them: the operator in its auxiliary state, the optimizer
-        `centers` on the KVStore, or the base optimizer as any other parameter.
+        `centers` in a parameter on the KVStore or in a row table, which is on the KVStore only, or the base
+        optimizer as any other parameter.
     centers : str
-        Name of the auxiliary state or parameter with the centers. On the KVStore its last column counts
-        samples.
+        Name of the auxiliary state, parameter or row table with the centers. On the KVStore and in a row
+        table the last column counts samples.
     num_class : int
         Number of classes.
     ignored : float or None
@@ -84,8 +85,8 @@ class CenterLossInfo(NamedTuple):
 
     @property
     def columns(self) -> slice:
-        """The columns of the stored array that are centers: on the KVStore the last one counts samples."""
-        return slice(-1) if self.storage == 'kvstore' else slice(None)
+        """The columns of the stored array that are centers: of 'kvstore' and 'table' not the last one."""
+        return slice(-1) if self.storage in ('kvstore', 'table') else slice(None)
 
 
 def describe(symbol: Symbol) -> list[CenterLossInfo]:

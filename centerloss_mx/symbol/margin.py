@@ -17,26 +17,28 @@ _MOST = 1 - 1e-7  # of a cosine: the gradient of arccos grows without bound towa
 
 def margin_softmax(
     features: Symbol,
+    weight: Symbol,
+    rows: LabelledRows,
     label: Symbol,
     num_class: int,
     s: float,
     margins: tuple[float, float, float],
     smooth_alpha: float,
-    use_ignore: bool,
-    ignore_label: float,
     normalize_features: bool,
     name: str,
 ) -> Symbol:
-    """Return the posterior without margin and the loss with it: see `classifier`."""
-    rows = LabelledRows(f'margin_{name}', label, num_class, use_ignore, ignore_label)
-    weight = mxsym.Variable(f'{CLASS_LAYER}_weight')
+    """Return the posterior without margin and the loss with it: see `classifier`.
+
+    The label is the row of `weight`, (num_class, D), of each sample's own class; where a sample does not
+    count among `rows`, it may be any number.
+    """
     divisor = mxsym.expand_dims(lengths(weight), axis=0)  # (1, C)
     cos = _cosines(features, weight, divisor, num_class)
-    logits, scores = margin_logits(cos, rows.label, num_class, s, margins), mxsym.BlockGrad(cos) * s
+    logits, scores = margin_logits(cos, label, num_class, s, margins), mxsym.BlockGrad(cos) * s
     if not normalize_features:
         logits = _times_lengths(logits, features)
         scores = _times_lengths(scores, mxsym.BlockGrad(features))
-    loss = _cross_entropy(logits, rows.label, num_class, smooth_alpha)
+    loss = _cross_entropy(logits, label, num_class, smooth_alpha)
     return mxsym.Group([mxsym.softmax(scores, name=name), rows.make_loss(loss, 1.0)])
 
 

@@ -20,6 +20,7 @@ from .gaussian_mixture import large_margin_gaussian_mixture
 from .island import island_loss
 from .learned import learned_center_loss
 from .names import CENTER_LABEL, NORMALIZED, SOFTMAX_LABEL
+from .sampled import sampled_classifier
 from .sync import sync_center_loss
 from .triplet import triplet_loss
 
@@ -79,13 +80,15 @@ def supervised(
         One of `LOSSES`: ``'softmax'``, the classifier without center loss, or the name of a factory in this
         module.
     embedding_dim : int or None
-        D, the length of a feature, > 0. ``'softmax'`` and ``'center_loss'`` need none.
+        D, the length of a feature, > 0. ``'softmax'`` and ``'center_loss'`` need none, but beside a sampled
+        class layer.
     softmax_label, center_label : Symbol or None
         Labels y, shape (N,), for the classifier, and for the loss and the triplet loss; None: Variables
         `softmax_label` and `center_label`.
     classifier : mapping or None
         Keywords of `classifier`: `kind`, `s`, `margins`, `smooth_alpha`, `neck` and `normalize_features`.
-        None: a plain softmax.
+        With `num_sampled` or `sample_rate` it is a `sampled_classifier`, which has these and `seed`. None: a
+        plain softmax.
     triplet : mapping or None
         Keywords of `triplet_loss`: `scale`, `margin`, `use_ignore` and `ignore_label`; {} for its defaults.
         It ignores the label that the loss ignores, if it is not given another. None: no triplet loss.
@@ -99,9 +102,10 @@ def supervised(
     Returns
     -------
     Symbol
-        `softmax_output` (N, num_class), probabilities, and with a margin `margin_softmax_output` (N,);
-        `<loss>_output`, for `sync_center_loss` `center_loss_output`, for L-GM `gaussian_mixture_output`, and
-        none for 'softmax'; with a triplet loss `triplet_loss_output` (N,).
+        `softmax_output` (N, num_class), probabilities, (N, num_sampled) of a sampled class layer, and with a
+        margin `margin_softmax_output` (N,); `<loss>_output`, for `sync_center_loss` `center_loss_output`, for
+        L-GM `gaussian_mixture_output`, and none for 'softmax'; with a triplet loss `triplet_loss_output`
+        (N,).
 
     Raises
     ------
@@ -124,7 +128,7 @@ def supervised(
     """
     form = _FORMS.get(loss)
     _check_keywords(loss, options, loss_options(loss))
-    _check_beside(loss, form, classifier, triplet, normalize)
+    _check_beside(loss, form, embedding_dim, classifier, triplet, normalize)
     labels = {
         name: mxsym.Variable(name) if label is None else label
         for name, label in {SOFTMAX_LABEL: softmax_label, CENTER_LABEL: center_label}.items()
@@ -139,7 +143,10 @@ def supervised(
         losses.append(form.factory(features, labels[form.label], num_class, **fixed, **options))
     if form is None or not form.classifies:
         classify: Callable[..., Symbol] = softmax_layer
-        if classifier:
+        if classifier and _is_sampled(classifier):
+            sampled: dict[str, Any] = {'embedding_dim': embedding_dim, **classifier}
+            classify = partial(sampled_classifier, **sampled)
+        elif classifier:
             classify = partial(make_classifier, **classifier)
         losses.insert(0, classify(embedding, labels[SOFTMAX_LABEL], num_class, **ignored))
     if triplet is not None:
@@ -182,6 +189,7 @@ def loss_options(loss: str) -> tuple[str, ...]:
 def _check_beside(
     loss: str,
     form: _Form | None,
+    embedding_dim: int | None,
     classifier: Mapping[str, Any] | None,
     triplet: Mapping[str, Any] | None,
     normalize: bool,
@@ -190,13 +198,25 @@ def _check_beside(
         raise ValueError(
             f'{loss}, classifier={dict(classifier)}: this loss is the classifier; expected classifier=None'
         )
-    _check_keywords('classifier', classifier or {}, _keywords(make_classifier, _IGNORED))
+    if classifier and _is_sampled(classifier):
+        _check_keywords('sampled_classifier', classifier, _keywords(sampled_classifier, _IGNORED))
+        if embedding_dim is None:
+            raise ValueError(
+                f'classifier={dict(classifier)}: a sampled class layer needs embedding_dim, '
+                'the length of a feature'
+            )
+    else:
+        _check_keywords('classifier', classifier or {}, _keywords(make_classifier, _IGNORED))
     _check_keywords('triplet_loss', triplet or {}, _keywords(triplet_loss))
     check_flag('', 'normalize', normalize)
     if normalize and form is None and triplet is None:
         raise ValueError(
             'normalize=True: no loss reads the features; expected a center loss or a triplet loss'
         )
+
+
+def _is_sampled(classifier: Mapping[str, Any]) -> bool:
+    return 'num_sampled' in classifier or 'sample_rate' in classifier
 
 
 def _keywords(factory: Callable[..., Symbol], fixed: Sequence[str] = ()) -> tuple[str, ...]:

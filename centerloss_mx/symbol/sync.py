@@ -11,6 +11,7 @@ from ..operator.parameters import NORMALIZATIONS
 from .blocks import DTYPES, Rows, check_arguments, only_gradient, squared_length
 from .description import centers_attribute
 from .scale import read_scale
+from .tables import RowTableInfo, table_inputs
 
 __all__ = ['sync_center_loss']
 
@@ -26,6 +27,7 @@ def sync_center_loss(
     ignore_label: float = -1,
     dtype: str = 'float32',
     name: str = 'center_loss',
+    centers: str = 'kvstore',
 ) -> Symbol:
     """Center loss with running centers on the KVStore: one set of centers for all devices and workers.
 
@@ -68,13 +70,20 @@ def sync_center_loss(
         Of centers and output; features are cast to it.
     name : str
         Name of the MakeLoss node.
+    centers : {'kvstore', 'table'}
+        Where the centers are stored. 'kvstore': in a parameter, of which each worker holds all rows. 'table':
+        in a row table, which is on the KVStore only. A worker holds the rows of its batch, so that neither
+        its memory nor the time of a step grows with the number of classes. The network then needs
+        `module.Module`, which feeds it those rows. The numbers are the same.
 
     Returns
     -------
     Symbol
-        One output `<name>_output`, shape (1,): the loss. Parameter `<name>_center_weight`, shape (num_class,
-        embedding_dim + 1), row_sparse, starts at 0: the centers, and in the last column how many samples of
-        each class the optimizer has counted, exact to 2^24 in float32.
+        One output `<name>_output`, shape (1,): the loss. Parameter or row table `<name>_center_weight`, shape
+        (num_class, embedding_dim + 1), starts at 0: the centers, and in the last column how many samples of
+        each class the optimizer has counted, exact to 2^24 in float32. The parameter is row_sparse. In place
+        of a table the network has two inputs, `<name>_center_weight_rows` (K, embedding_dim + 1), the rows of
+        a step, and `<name>_center_weight_index` (N,), where the row of each sample is among them.
 
     Raises
     ------
@@ -97,24 +106,12 @@ def sync_center_loss(
     check_arguments(name, num_class, embedding_dim, use_ignore, ignore_label, weights)
     check_choice(where, 'normalization', normalization, NORMALIZATIONS)
     check_choice(where, 'dtype', dtype, DTYPES)
-    centers = mxsym.Variable(
-        f'{name}_center_weight',
-        shape=(num_class, embedding_dim + 1),
-        stype='row_sparse',
-        init=Zero(),  # has every row; a server ends at an array that lacks rows
-        wd_mult=0,
-        attr=centers_attribute(name),
-    )
+    check_choice(where, 'centers', centers, ('kvstore', 'table'))
     rows = Rows(name, data, label, num_class, use_ignore, ignore_label)
-    looked_up = mxsym.Embedding(
-        rows.label,
-        centers,
-        input_dim=num_class,
-        output_dim=embedding_dim + 1,
-        dtype=dtype,
-        sparse_grad=True,
-        name=f'{name}_center',
-    )
+    if centers == 'table':
+        looked_up = _in_table(rows, label.name, embedding_dim + 1, dtype)
+    else:
+        looked_up = _in_parameter(rows, embedding_dim + 1, dtype)
     looked_up = rows.keep(looked_up)
     center = mxsym.slice_axis(looked_up, axis=1, begin=0, end=embedding_dim)
     seen = mxsym.slice_axis(looked_up, axis=1, begin=embedding_dim, end=embedding_dim + 1)
@@ -131,5 +128,33 @@ def sync_center_loss(
     # Forward: the loss. In backward the gradients to the features and to the centers, which do not share a
     # weight.
     loss = mxsym.BlockGrad(loss) + only_gradient(to_features) + only_gradient(to_centers)
-    attributes = rows.describe(storage='kvstore', normalization=normalization)
+    attributes = rows.describe(storage=centers, normalization=normalization)
     return mxsym.MakeLoss(loss, name=name, attr=attributes)
+
+
+def _in_parameter(rows: Rows, width: int, dtype: str) -> Symbol:
+    """Look up the center of each sample in a parameter of all classes, and what it counts, (N, width)."""
+    centers = mxsym.Variable(
+        rows.centers,
+        shape=(rows.num_class, width),
+        stype='row_sparse',
+        init=Zero(),  # has every row; a server ends at an array that lacks rows
+        wd_mult=0,
+        attr=centers_attribute(rows.name),
+    )
+    return mxsym.Embedding(
+        rows.label,
+        centers,
+        input_dim=rows.num_class,
+        output_dim=width,
+        dtype=dtype,
+        sparse_grad=True,
+        name=f'{rows.name}_center',
+    )
+
+
+def _in_table(rows: Rows, label: str, width: int, dtype: str) -> Symbol:
+    """Look up the same among the rows of a table that are fed to the network."""
+    table = RowTableInfo(rows.centers, 'centers', rows.num_class, width, dtype, label, rows.ignored)
+    centers, position = table_inputs(table, rows.kept)
+    return mxsym.take(centers, position)  # clips a position of -1, whose row is not kept

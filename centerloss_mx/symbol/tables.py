@@ -42,6 +42,8 @@ class RowTableInfo(NamedTuple):
         of the batch's classes alone.
     seed : int
         Seed of what is drawn: the classes, and the rows that a table of classes starts with.
+    output : str or None
+        Name of the output with the probabilities of the sampled classes; None: `num_sampled` is None.
     """
 
     name: str
@@ -53,6 +55,7 @@ class RowTableInfo(NamedTuple):
     ignored: float | None
     num_sampled: int | None = None
     seed: int = 0
+    output: str | None = None
 
     @property
     def rows(self) -> str:
@@ -60,7 +63,7 @@ class RowTableInfo(NamedTuple):
         return f'{self.name}_rows'
 
     @property
-    def index(self) -> str:
+    def index(self) -> str:  # type: ignore[override]  # a tuple's own method of this name is not needed
         """Name of the input with the row of each sample in `rows`, shape (N,); -1: it has none."""
         return f'{self.name}_index'
 
@@ -101,16 +104,33 @@ def _described(attribute: str) -> RowTableInfo:
         raise ValueError(f'attribute {_TABLE}={attribute} does not describe a row table') from None
 
 
-def table_inputs(table: RowTableInfo) -> tuple[Symbol, Symbol]:
-    """Return the Variables `rows` and `index` that a network reads in place of a parameter."""
+def table_inputs(table: RowTableInfo, kept: Symbol) -> tuple[Symbol, Symbol]:
+    """Return what a network reads in place of a parameter: rows, and the position of each sample's row.
+
+    Parameters
+    ----------
+    table : RowTableInfo
+        The table.
+    kept : Symbol
+        Shape (N,), computed from the labels: 1 for a sample that counts, or 0.
+
+    Returns
+    -------
+    rows : Symbol
+        The Variable `table.rows`.
+    position : Symbol
+        Shape (N,): the Variable `table.index`; -1 for a sample that does not count, whatever its index is.
+    """
     rows = mxsym.Variable(
         table.rows,
         shape=(table.num_sampled or 1, table.width),  # until it is bound to the rows of a batch
         dtype=table.dtype,
         init=RowTableInput(),
-        attr={_TABLE: json.dumps(table._asdict())},
+        attr={_TABLE: json.dumps(table._asdict(), default=int)},  # JSON knows no numbers of NumPy
     )
-    return rows, mxsym.Variable(table.index, shape=(0,), dtype=table.dtype, init=RowTableInput())
+    index = mxsym.Variable(table.index, shape=(0,), dtype=table.dtype, init=RowTableInput())
+    # A product of arrays of one shape: a bind without a shape of the index infers it from the labels.
+    return rows, mxsym.cast(kept, dtype=table.dtype) * (index + 1) - 1
 
 
 @register_initializer
@@ -123,8 +143,7 @@ class RowTableInput(Initializer):
         Always.
     """
 
-    def __call__(self, desc: Any, arr: Any) -> None:
-        """Refuse."""
+    def _init_weight(self, desc: Any, arr: Any) -> None:  # what MXNet calls for the initializer of a Variable
         raise ValueError(
             f'{desc} is no parameter: it is fed from a row table. Train and score this network with '
             'centerloss_mx.module.Module in place of mx.mod.Module'

@@ -290,7 +290,7 @@ IGNORED = ('use_ignore', 'ignore_label')
 @pytest.mark.parametrize('loss, options', [
     ('softmax', ()),
     ('center_loss', ('alpha', 'scale', 'batchsize', *IGNORED, 'update')),
-    ('sync_center_loss', ('scale', *IGNORED)),
+    ('sync_center_loss', ('scale', *IGNORED, 'centers')),
     ('learned_center_loss', ('scale', 'lr_mult', 'sparse_grad', *IGNORED)),
     ('island_loss', ('scale', 'inter_scale', 'lr_mult', *IGNORED)),
     ('contrastive_center_loss', ('scale', 'delta', 'lr_mult', *IGNORED)),
