@@ -24,7 +24,7 @@ LEVELS = [
     {'_class_balanced', '_mxnet'},
     {'operator'},
     {'symbol', 'gluon', 'evaluation'},
-    {'optimizer', 'metric', 'io'},
+    {'optimizer', 'metric', 'io', 'row_table'},
     {'dataset', 'callback', '_register'},
     {'model'},
     {'module', 'model_zoo'},

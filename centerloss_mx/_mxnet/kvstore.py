@@ -34,11 +34,16 @@ Six faults have no function:
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
+import numpy as np
+from mxnet import ndarray as nd
 from mxnet.base import _LIB, check_call
+from mxnet.context import cpu
+from mxnet.ndarray.sparse import RowSparseNDArray, _new_alloc_handle
 
-__all__ = ['MOST_BYTES', 'wait_for_workers_at_exit']
+__all__ = ['MOST_BYTES', 'full_rows', 'wait_for_workers_at_exit']
 
 MOST_BYTES = 2**31 - 1
 """The size of the largest array that a distributed KVStore can hold, in bytes.
@@ -48,6 +53,40 @@ larger array the servers end, and no worker is notified. `module.Module` refuses
 
 https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/kvstore_dist.h#L801
 """
+
+
+def full_rows(shape: tuple[int, int], dtype: Any) -> RowSparseNDArray:
+    """Return a row_sparse array that has the memory of all its rows, with any content.
+
+    MXNet makes one from a dense array only, and copies that. A block of a row table has a gigabyte. This
+    function takes the memory, and writes the numbers of the rows; `arrays.host_view` gives the memory to fill.
+
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/ndarray/sparse.py#L1131
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    dtype : numpy.dtype or str
+        Of the array.
+
+    Returns
+    -------
+    RowSparseNDArray
+        In the memory of the CPU.
+
+    Examples
+    --------
+    >>> rows = full_rows((3, 2), 'float32')
+    >>> host_view(rows)[:] = 7
+    >>> rows.asnumpy()[2]
+    array([7., 7.], dtype=float32)
+    """
+    handle = _new_alloc_handle('row_sparse', shape, cpu(), False, dtype, ['int64'], [shape[:1]])
+    array = RowSparseNDArray(handle)
+    numbers = nd.array(np.arange(shape[0]), dtype='int64')
+    check_call(_LIB.MXNDArraySyncCopyFromNDArray(handle, numbers.handle, ctypes.c_int(0)))
+    return array
 
 
 def wait_for_workers_at_exit(kvstore: Any, wait: bool) -> None:

@@ -1,0 +1,170 @@
+"""A row table on a KVStore: its rows are initialized in pieces, pulled, and moved by pushing gradients."""
+
+from __future__ import annotations
+
+from typing import Callable
+
+import numpy as np
+from mxnet import ndarray as nd
+from mxnet.kvstore import KVStore
+from mxnet.ndarray.sparse import RowSparseNDArray
+
+from .._mxnet.arrays import host_view
+from .._mxnet.kvstore import full_rows
+from .blocks import Block, blocks
+
+__all__ = ['PulledRows', 'RowTable']
+
+_PIECE = 2**16  # rows that are read at a time to initialize a block
+
+
+class PulledRows:
+    """Rows that have been asked for, and may still be on their way."""
+
+    def __init__(self, parts: list[RowSparseNDArray], width: int, dtype: np.dtype) -> None:
+        self._parts, self._width, self._dtype = parts, width, dtype
+
+    def asnumpy(self) -> np.ndarray:
+        """Wait for the rows, and return them in the order in which they were asked for, shape (K, width)."""
+        if not self._parts:
+            return np.zeros((0, self._width), self._dtype)
+        return np.concatenate([part.data.asnumpy() for part in self._parts])
+
+
+class RowTable:
+    """An array of a row a class, on a KVStore, which updates the rows that gradients are pushed for.
+
+    The KVStore needs an optimizer (`set_optimizer`) or an updater before the first push. All workers make the
+    same tables in the same order, and each of them pushes once a step: a 'dist_sync' server waits for all.
+
+    Parameters
+    ----------
+    kvstore : mxnet.kvstore.KVStore
+        A local or a distributed one.
+    name : str
+        Name of the table; its blocks have the keys ``name.0``, ``name.1``, ...
+    shape : tuple of int
+        (num_class, width).
+    dtype : {'float32', 'float64'}
+        Of the table.
+    block_rows : int or None
+        The rows of each block, as in `block_keys`.
+
+    Raises
+    ------
+    ValueError
+        As `block_keys`.
+
+    Examples
+    --------
+    >>> kvstore = mx.kv.create('local')
+    >>> kvstore.set_optimizer(mx.optimizer.SGD(learning_rate=1))
+    >>> table = RowTable(kvstore, 'weight', (1000, 2))
+    >>> table.init(zeros((1000, 2)))
+    >>> table.push(np.array([3, 500]), np.ones((2, 2)))
+    >>> table.pull(np.array([2, 3])).asnumpy()
+    array([[ 0.,  0.],
+           [-1., -1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        kvstore: KVStore,
+        name: str,
+        shape: tuple[int, int],
+        dtype: str = 'float32',
+        block_rows: int | None = None,
+    ) -> None:
+        self._kvstore = kvstore
+        self.name, self.shape, self.dtype = name, shape, np.dtype(dtype)
+        self._blocks = blocks(name, *shape, dtype=dtype, block_rows=block_rows)
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the blocks, in their order."""
+        return [block.key for block in self._blocks]
+
+    def init(self, read: Callable[[int, int], np.ndarray]) -> None:
+        """Write all rows to the KVStore, block by block; each worker calls this.
+
+        Beside the table, the process of rank 0 holds one block, and that only until the first push: until
+        then, MXNet keeps each array that it has sent, which is the same array for all blocks of one size.
+
+        Parameters
+        ----------
+        read : callable
+            ``read(start, stop)`` returns rows start..stop-1, shape (stop - start, width). It is called on
+            rank 0 only, in order, with pieces of a block.
+        """
+        buffer = None  # one for all blocks of a size
+        for block in self._blocks:
+            shape = self._shape(block)
+            if self._kvstore.rank != 0:
+                self._kvstore.init(block.key, nd.sparse.zeros('row_sparse', shape, dtype=self.dtype))
+                continue
+            if buffer is None or buffer.shape != shape:
+                buffer = full_rows(shape, self.dtype)
+            self._fill(buffer, block, read)
+            self._kvstore.init(block.key, buffer)
+            nd.waitall()  # a local KVStore copies the buffer later
+
+    def pull(self, rows: np.ndarray) -> PulledRows:
+        """Ask for rows, and return at once; the rows of all blocks travel at the same time.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray
+            Shape (K,), int64: row numbers, distinct and in ascending order.
+
+        Returns
+        -------
+        PulledRows
+            Its `asnumpy` waits for them.
+        """
+        parts = []
+        for block, span in self._split(rows):
+            if span.stop > span.start:
+                part = nd.sparse.zeros('row_sparse', self._shape(block), dtype=self.dtype)
+                numbers = nd.array(rows[span] - block.start, dtype='int64')
+                self._kvstore.row_sparse_pull(block.key, out=part, row_ids=numbers)
+                parts.append(part)
+        return PulledRows(parts, self.shape[1], self.dtype)
+
+    def push(self, rows: np.ndarray, gradient: np.ndarray) -> None:
+        """Push the gradient of rows; every block gets its part, an empty one too.
+
+        Parameters
+        ----------
+        rows : numpy.ndarray
+            Shape (K,), int64: row numbers, distinct and in ascending order.
+        gradient : numpy.ndarray
+            Shape (K, width).
+        """
+        for block, span in self._split(rows):
+            part = gradient[span], rows[span] - block.start
+            shape = self._shape(block)
+            if span.stop > span.start:
+                pushed = nd.sparse.row_sparse_array(part, shape, dtype=self.dtype)
+            else:
+                pushed = nd.sparse.zeros('row_sparse', shape, dtype=self.dtype)
+            self._kvstore.push(block.key, pushed)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Return rows start..stop-1, shape (stop - start, width)."""
+        return self.pull(np.arange(start, stop)).asnumpy()
+
+    def _shape(self, block: Block) -> tuple[int, int]:
+        return block.stop - block.start, self.shape[1]
+
+    def _split(self, rows: np.ndarray) -> list[tuple[Block, slice]]:
+        """Each block with the part of the sorted rows that it has."""
+        ends = np.searchsorted(rows, [block.stop for block in self._blocks]).tolist()
+        spans = [slice(start, stop) for start, stop in zip([0, *ends], ends)]
+        return list(zip(self._blocks, spans))
+
+    @staticmethod
+    def _fill(buffer: RowSparseNDArray, block: Block, read: Callable[[int, int], np.ndarray]) -> None:
+        memory = host_view(buffer)
+        for start in range(block.start, block.stop, _PIECE):
+            stop = min(start + _PIECE, block.stop)
+            memory[start - block.start : stop - block.start] = read(start, stop)
