@@ -1,6 +1,6 @@
 """Faults of MXNet's KVStore, above all of the distributed one.
 
-Six faults have no function:
+Seven faults have no function:
 
 - A KVStore may not update. `'local'` stops updating if a parameter has more than 2^24 elements, and no
   KVStore updates if MXNET_UPDATE_ON_KVSTORE is 0: each device then moves its own copy of the centers. The
@@ -23,6 +23,10 @@ Six faults have no function:
   package imports names from MXNet's submodules, and does not read them as attributes of `mxnet`.
 
   https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/kvstore/kvstore_server.py#L86
+- A server keeps float64 in float32. The flag that says so is never set, and is found true. With each update, it
+  also copies the whole array. A `RowTable` of float64 is refused.
+
+  https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/kvstore_dist_server.h#L807
 - The optimizer states of servers cannot be saved. `model.save_checkpoint` warns of states that get lost.
 
   https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/kvstore/kvstore.py#L653

@@ -46,14 +46,14 @@ class RowTable:
     shape : tuple of int
         (num_class, width).
     dtype : {'float32', 'float64'}
-        Of the table.
+        Of the table; a distributed KVStore takes float32 only.
     block_rows : int or None
         The rows of each block, as in `block_keys`.
 
     Raises
     ------
     ValueError
-        As `block_keys`.
+        As `block_keys`; or another dtype.
 
     Examples
     --------
@@ -75,6 +75,11 @@ class RowTable:
         dtype: str = 'float32',
         block_rows: int | None = None,
     ) -> None:
+        dtypes = ['float32'] if 'dist' in kvstore.type else ['float32', 'float64']  # see _mxnet.kvstore
+        if dtype not in dtypes:
+            raise ValueError(
+                f'row table {name}: dtype={dtype!r} on KVStore {kvstore.type!r}; expected {" or ".join(dtypes)}'
+            )
         self._kvstore = kvstore
         self.name, self.shape, self.dtype = name, shape, np.dtype(dtype)
         self._blocks = blocks(name, *shape, dtype=dtype, block_rows=block_rows)
