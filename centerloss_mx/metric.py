@@ -17,7 +17,7 @@ from ._mxnet.engine import wait_for_centers
 from .operator.parameters import NORMALIZATIONS
 from .symbol.description import describe
 from .symbol.names import SOFTMAX_OUTPUT
-from .symbol.tables import row_tables
+from .symbol.tables import sampled_outputs
 
 __all__ = ['Accuracy', 'CenterLossMetric', 'for_network']
 
@@ -297,7 +297,7 @@ def for_network(symbol: Symbol) -> mxmetric.CompositeEvalMetric:
     ['accuracy', 'center_loss']
     """
     losses = {info.output: info for info in describe(symbol)}
-    sampled = [table.output for table in row_tables(symbol) if table.num_sampled]
+    sampled = sampled_outputs(symbol)
     metrics: list[mxmetric.EvalMetric] = []
     for output in symbol.list_outputs():
         info = losses.get(output)

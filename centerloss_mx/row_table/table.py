@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Iterator
 
 import numpy as np
 from mxnet import ndarray as nd
@@ -157,6 +157,11 @@ class RowTable:
     def read(self, start: int, stop: int) -> np.ndarray:
         """Return rows start..stop-1, shape (stop - start, width)."""
         return self.pull(np.arange(start, stop)).asnumpy()
+
+    def pieces(self) -> Iterator[np.ndarray]:
+        """Yield all rows in order, a piece at a time: for those who write a table to a file."""
+        for start in range(0, self.shape[0], _PIECE):
+            yield self.read(start, min(start + _PIECE, self.shape[0]))
 
     def _shape(self, block: Block) -> tuple[int, int]:
         return block.stop - block.start, self.shape[1]

@@ -10,7 +10,7 @@ from mxnet.initializer import Initializer
 from mxnet.initializer import register as register_initializer
 from mxnet.symbol import Symbol
 
-__all__ = ['RowTableInfo', 'row_tables', 'table_inputs']
+__all__ = ['RowTableInfo', 'row_tables', 'sampled_outputs', 'table_inputs']
 
 _TABLE = '__row_table__'  # of the Variable with the rows: the description of its table
 
@@ -102,6 +102,11 @@ def _described(attribute: str) -> RowTableInfo:
         return RowTableInfo(**{name: facts[name] for name in RowTableInfo._fields if name in facts})
     except (TypeError, ValueError):
         raise ValueError(f'attribute {_TABLE}={attribute} does not describe a row table') from None
+
+
+def sampled_outputs(symbol: Symbol) -> list[str]:
+    """Return the names of the outputs that have the probabilities of sampled classes."""
+    return [table.output for table in row_tables(symbol) if table.output is not None]
 
 
 def table_inputs(table: RowTableInfo, kept: Symbol) -> tuple[Symbol, Symbol]:
