@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         module,
         operator,
         optimizer,
+        row_table,
         symbol,
         training,
     )
@@ -46,6 +47,7 @@ __all__ = [
     'module',
     'operator',
     'optimizer',
+    'row_table',
     'symbol',
     'training',
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Sequence
 
 import numpy as np
 from mxnet import ndarray as nd
@@ -13,6 +13,7 @@ from mxnet.symbol import Symbol
 from . import _compat
 from .operator import CenterLossParam
 from .symbol.description import kvstore_centers
+from .symbol.tables import row_tables
 
 __all__ = ['Centers']
 
@@ -28,10 +29,10 @@ class Centers(mxopt.Optimizer):
 
     n_j counts the samples of all devices and workers whose gradients the KVStore has summed; under
     'dist_async' those of one worker, because a server then applies each worker's gradient as it comes.
-    Centers are the parameters whose Variable has the attribute `__centers__`. No learning rate, `lr_mult`,
-    `rescale_grad`, weight decay, clipping, scheduler or multi-precision applies to them, and they have no
-    state. Each update reads and writes the rows of the batch's classes only. For all other parameters this is
-    the base optimizer.
+    Centers are the parameters whose Variable has the attribute `__centers__`, and the row tables of kind
+    'centers'. No learning rate, `lr_mult`, `rescale_grad`, weight decay, clipping, scheduler or
+    multi-precision applies to them, and they have no state. Each update reads and writes the rows of the
+    batch's classes only. For all other parameters and row tables this is the base optimizer.
 
     Parameters
     ----------
@@ -46,15 +47,19 @@ class Centers(mxopt.Optimizer):
         name, `'centers'`.
     param_idx2name : dict of int to str
         The parameters' names by index. `Module` passes it.
+    table_keys : sequence of str
+        The keys of the row tables' blocks on the KVStore, in the order in which they are initialized, after
+        the parameters. `Module` passes them.
     **kwargs
         For the base optimizer: learning_rate, momentum, wd, ...
 
     Raises
     ------
     ValueError
-        A parameter that is out of its range; no `sym`, or one without centers on the KVStore; a base that is
-        not a name, or is `centers`; several devices that would each move their own copy of the centers. In an
-        update: a gradient of centers that is not finite or not row_sparse; no center has moved then.
+        A parameter that is out of its range; no `sym`, or one without centers on the KVStore; a row table of
+        centers without keys; a base that is not a name, or is `centers`; several devices that would each move
+        their own copy of the centers. In an update: a gradient of centers that is not finite or not
+        row_sparse; no center has moved then.
 
     References
     ----------
@@ -71,7 +76,7 @@ class Centers(mxopt.Optimizer):
 
     # These attributes belong to this object. All others are read from and written to the base, so that
     # MXNet's code finds one learning rate, one scheduler and one count of updates in either.
-    _OWN = ('base', 'alpha', 'rule', 'names', 'version')
+    _OWN = ('base', 'alpha', 'rule', 'names', 'tables', 'version')
 
     def __init__(
         self,
@@ -80,6 +85,7 @@ class Centers(mxopt.Optimizer):
         update: str = 'paper',
         sym: Symbol | None = None,
         param_idx2name: dict[int, str] | None = None,
+        table_keys: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         parameters = CenterLossParam.parse(num_class=1, alpha=alpha, update=update)
@@ -90,7 +96,10 @@ class Centers(mxopt.Optimizer):
                 "optimizer 'centers' needs the network: pass sym, or use Module.fit(optimizer='centers'), "
                 'which passes it'
             )
-        self.names = kvstore_centers(sym)
+        self.names = kvstore_centers(sym) | _keys_of_centers(sym, table_keys)
+        # Servers number keys in the order in which they are initialized. The base must not know these names:
+        # it would switch weight decay off for each that does not end in `_weight`.
+        self.tables = dict(enumerate(table_keys, len(param_idx2name or {})))
         if not self.names:
             raise ValueError(
                 "optimizer 'centers': the network has no centers on the KVStore; use sync_center_loss, or "
@@ -156,7 +165,7 @@ class Centers(mxopt.Optimizer):
             self.base.update_multi_precision(index, weight, grad, state)
 
     def _name(self, index: int | str) -> str:
-        return self.idx2name.get(index, index)
+        return self.idx2name.get(index, self.tables.get(index, index))
 
     def _is_centers(self, index: int | str) -> bool:
         return self._name(index) in self.names
@@ -165,6 +174,8 @@ class Centers(mxopt.Optimizer):
         if grad.stype != 'row_sparse':
             raise ValueError(f"optimizer 'centers': gradient of {name} is {grad.stype}; expected row_sparse")
         classes, step = grad.indices, grad.data.asnumpy()  # of the classes present, as copies
+        if not len(step):
+            return
         finite = np.isfinite(step).all(axis=1)
         if not finite.all():
             row = int(classes[finite.argmin()].asscalar())
@@ -178,3 +189,16 @@ class Centers(mxopt.Optimizer):
         step = nd.sparse.row_sparse_array((step, classes), centers.shape, centers.context, centers.dtype)
         # centers -= step, at its rows only and in place
         nd.sgd_update(centers, step, out=centers, lr=1, wd=0, lazy_update=True)
+
+
+def _keys_of_centers(sym: Symbol, table_keys: Sequence[str]) -> set[str]:
+    """Return the keys that are blocks of row tables of centers."""
+    tables = {table.name for table in row_tables(sym) if table.kind == 'centers'}
+    keys = {key for key in table_keys if key.rpartition('.')[0] in tables}
+    without = tables - {key.rpartition('.')[0] for key in keys}
+    if without:
+        raise ValueError(
+            f"optimizer 'centers': row table {min(without)} has no keys among table_keys; use Module, which "
+            'passes them, or pass block_keys of each table'
+        )
+    return keys

@@ -133,7 +133,12 @@ DEFAULTS = {
     },
     'optimizer.Centers': {
         'base': 'sgd', 'alpha': 0.5, 'update': 'paper', 'sym': None, 'param_idx2name': None,
+        'table_keys': (),
     },
+    'row_table.RowTable': {'dtype': 'float32', 'block_rows': None},
+    'row_table.block_keys': {'dtype': 'float32', 'block_rows': None},
+    'row_table.normal_rows': {'dtype': 'float32', 'seed': 0, 'sigma': 0.01},
+    'row_table.zeros': {'dtype': 'float32'},
     'symbol.CenterLossInfo': {'batch_states': (), 'output': None, 'scale': None},
     'symbol.center_loss': {
         'alpha': 0.5, 'scale': 1.0, 'batchsize': None, 'normalization': 'batch', 'use_ignore': False,

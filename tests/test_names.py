@@ -12,8 +12,8 @@ import pytest
 # `rows` is no public module any more: CHANGELOG says so.
 NAMES = {
     '': """
-        callback dataset evaluation gluon io metric model model_zoo module operator optimizer symbol
-        training
+        callback dataset evaluation gluon io metric model model_zoo module operator optimizer
+        row_table symbol training
     """,
     'callback': """
         ProgressBar wait_for_centers
@@ -65,6 +65,9 @@ NAMES = {
         batch_norm center_loss center_update cluster_ratio contrastive_center_loss island_loss
         joint_supervision_gradients large_margin_gaussian_mixture learned_center_loss margin_softmax
         normalizer psi softmax_cross_entropy triplet_loss
+    """,
+    'row_table': """
+        RowTable block_keys normal_rows sample_classes zeros
     """,
     'symbol': """
         LOSSES center_loss classifier contrastive_center_loss island_loss joint_supervision

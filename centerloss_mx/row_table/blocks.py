@@ -33,10 +33,11 @@ def blocks(
     if block_rows is None:
         block_rows = max(1, BLOCK_BYTES // row_bytes)
     check_size(where, 'block_rows', block_rows)
-    if min(block_rows, num_class) * row_bytes > MOST_BYTES:
+    block_bytes = min(block_rows, num_class) * row_bytes
+    if block_bytes > MOST_BYTES:
         raise ValueError(
-            f'{where}block_rows={block_rows} makes blocks of {min(block_rows, num_class) * row_bytes} bytes, and '
-            f'a key of a KVStore holds at most {MOST_BYTES}; expected block_rows <= {MOST_BYTES // row_bytes}'
+            f'{where}block_rows={block_rows} makes a block of {block_bytes} bytes, and a key of a KVStore holds '
+            f'at most {MOST_BYTES}; expected block_rows <= {MOST_BYTES // row_bytes}'
         )
     starts = range(0, num_class, block_rows)
     return [

@@ -78,7 +78,8 @@ class RowTable:
         dtypes = ['float32'] if 'dist' in kvstore.type else ['float32', 'float64']  # see _mxnet.kvstore
         if dtype not in dtypes:
             raise ValueError(
-                f'row table {name}: dtype={dtype!r} on KVStore {kvstore.type!r}; expected {" or ".join(dtypes)}'
+                f'row table {name}: dtype={dtype!r} on KVStore {kvstore.type!r}; '
+                f'expected {" or ".join(dtypes)}'
             )
         self._kvstore = kvstore
         self.name, self.shape, self.dtype = name, shape, np.dtype(dtype)
