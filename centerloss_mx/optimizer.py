@@ -99,7 +99,7 @@ class Centers(mxopt.Optimizer):
         self.names = kvstore_centers(sym) | _keys_of_centers(sym, table_keys)
         # Servers number keys in the order in which they are initialized. The base must not know these names:
         # it would switch weight decay off for each that does not end in `_weight`.
-        self.tables = dict(enumerate(table_keys, len(param_idx2name or {})))
+        self.tables: dict[int | str, str] = dict(enumerate(table_keys, len(param_idx2name or {})))
         if not self.names:
             raise ValueError(
                 "optimizer 'centers': the network has no centers on the KVStore; use sync_center_loss, or "

@@ -9,6 +9,7 @@ from typing import Mapping, Sequence
 
 import numpy as np
 
+from .npy import read_header
 from .there import check_file
 from .whole import write_checked
 
@@ -115,10 +116,6 @@ def _check_size(archive: zipfile.ZipFile, name: str) -> None:
         if info.file_size > most:
             raise ValueError(f'{name}: {info.compress_size} bytes cannot hold {info.file_size}')
     with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = {1: np.lib.format.read_array_header_1_0}.get(
-            version[0], np.lib.format.read_array_header_2_0
-        )
         shape, _, dtype = read_header(file)
         expected = file.tell() + math.prod(shape) * max(1, dtype.itemsize)
     if info.file_size != expected and not dtype.hasobject:

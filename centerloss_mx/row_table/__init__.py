@@ -1,6 +1,6 @@
 """Row tables: arrays of a row a class on the KVStore, of which a step moves the rows that it needs.
 
-A table is cut into blocks, each a key of the KVStore, so that its size is limited by the memory of the servers
+A table is cut into blocks, each a key of the KVStore: only the memory of the servers limits its size.
 only. A worker never holds a table: it pulls the rows of a batch, and pushes their gradients.
 """
 

@@ -36,13 +36,11 @@ def blocks(
     block_bytes = min(block_rows, num_class) * row_bytes
     if block_bytes > MOST_BYTES:
         raise ValueError(
-            f'{where}block_rows={block_rows} makes a block of {block_bytes} bytes, and a key of a KVStore holds '
-            f'at most {MOST_BYTES}; expected block_rows <= {MOST_BYTES // row_bytes}'
+            f'{where}block_rows={block_rows} makes a block of {block_bytes} bytes, and a key of a KVStore '
+            f'holds at most {MOST_BYTES}; expected block_rows <= {MOST_BYTES // row_bytes}'
         )
     starts = range(0, num_class, block_rows)
-    return [
-        Block(f'{name}.{i}', start, min(start + block_rows, num_class)) for i, start in enumerate(starts)
-    ]
+    return [Block(f'{name}.{i}', start, min(start + block_rows, num_class)) for i, start in enumerate(starts)]
 
 
 def block_keys(

@@ -7,9 +7,7 @@ import numpy as np
 __all__ = ['sample_classes']
 
 
-def sample_classes(
-    own: np.ndarray, num_class: int, num_sampled: int, rng: np.random.Generator
-) -> np.ndarray:
+def sample_classes(own: np.ndarray, num_class: int, num_sampled: int, rng: np.random.Generator) -> np.ndarray:
     """Return classes of a batch and others, drawn without replacement, up to a fixed number.
 
     Time and memory are O(num_sampled). Each set of num_sampled - K other classes has the same probability.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 
@@ -64,9 +64,10 @@ def normal_rows(
     >>> np.array_equal(read(0, 1000)[10:12], read(10, 12))
     True
     """
+    drawn_dtype: Any = dtype  # NumPy's annotations take no str
 
     def chunk(number: int) -> np.ndarray:
-        rows = np.random.default_rng([seed, number]).standard_normal((_CHUNK, shape[1]), dtype)
+        rows = np.random.default_rng([seed, number]).standard_normal((_CHUNK, shape[1]), drawn_dtype)
         rows *= sigma
         return rows
 
