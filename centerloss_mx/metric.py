@@ -286,8 +286,9 @@ def for_network(symbol: Symbol) -> mxmetric.CompositeEvalMetric:
     Returns
     -------
     mxnet.metric.CompositeEvalMetric
-        In the order of the outputs: `Accuracy` of `softmax_output`, if it has all classes, `CenterLossMetric` of a center loss whose
-        output is (1,), and `mxnet.metric.Loss`, the mean, of any other. Each has the name of its loss.
+        In the order of the outputs: `Accuracy` of `softmax_output`, `CenterLossMetric` of a center loss whose
+        output is (1,), and `mxnet.metric.Loss`, the mean, of any other. Each has the name of its loss. The
+        probabilities of a sampled class layer have none.
 
     Examples
     --------

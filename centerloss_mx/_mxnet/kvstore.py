@@ -45,9 +45,10 @@ import numpy as np
 from mxnet import ndarray as nd
 from mxnet.base import _LIB, check_call
 from mxnet.context import cpu
+from mxnet.kvstore import KVStore, create
 from mxnet.ndarray.sparse import RowSparseNDArray, _new_alloc_handle
 
-__all__ = ['MOST_BYTES', 'full_rows', 'wait_for_workers_at_exit']
+__all__ = ['MOST_BYTES', 'full_rows', 'local_store', 'wait_for_workers_at_exit']
 
 MOST_BYTES = 2**31 - 1
 """The size of the largest array that a distributed KVStore can hold, in bytes.
@@ -89,6 +90,29 @@ def full_rows(shape: tuple[int, int], dtype: Any) -> RowSparseNDArray:
     numbers = nd.array(np.arange(shape[0]), dtype='int64')
     check_call(_LIB.MXNDArraySyncCopyFromNDArray(handle, numbers.handle, ctypes.c_int(0)))
     return array
+
+
+def local_store(updater: Any) -> KVStore:
+    """Make a KVStore in this process, whose rows an updater moves that others use too.
+
+    A KVStore makes an updater of its own in `set_optimizer`. The states of that one would not be among those
+    that a Module saves.
+
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/kvstore/kvstore.py#L475
+
+    Parameters
+    ----------
+    updater : mxnet.optimizer.Updater or None
+        None: nothing is moved.
+
+    Returns
+    -------
+    mxnet.kvstore.KVStore
+    """
+    kvstore = create('local')
+    if updater is not None:
+        kvstore._set_updater(updater)
+    return kvstore
 
 
 def wait_for_workers_at_exit(kvstore: Any, wait: bool) -> None:

@@ -92,14 +92,10 @@ def write_checkpoint(
     """Write the files of a checkpoint, each whole, the parameters last; `network` is JSON."""
     _write_network(prefix, network)
     for name, table in getattr(module, 'row_tables', {}).items():
-        write_npy(_table_path(prefix, epoch, name), table.shape, table.dtype, table.pieces())
+        write_npy(f'{prefix}-{epoch:04d}.{name}.npy', table.shape, table.dtype, table.pieces())
     if with_states:
         save_whole(f'{prefix}-{epoch:04d}.states', module.save_optimizer_states)
     save_whole(f'{prefix}-{epoch:04d}.params', module.save_params)
-
-
-def _table_path(prefix: str | os.PathLike, epoch: int, name: str) -> Path:
-    return Path(f'{prefix}-{epoch:04d}.{name}.npy')
 
 
 def _write_network(prefix: str | os.PathLike, network: str) -> None:
@@ -164,7 +160,7 @@ def load_checkpoint(
     check_file(path, found)
     arg_params, aux_params = _read_parameters(path)
     for table in row_tables(symbol):
-        arg_params[table.name] = _read_table(_table_path(prefix, epoch, table.name), table)
+        arg_params[table.name] = _read_table(path.with_suffix(f'.{table.name}.npy'), table)
     if batchsize is not None:
         symbol = with_batchsize(symbol, batchsize)
         aux_params = _with_differences(symbol, aux_params, batchsize)
@@ -188,8 +184,8 @@ def _read_table(path: Path, table: RowTableInfo) -> np.ndarray:
     rows = read_npy(path)
     if rows.shape != table.shape or rows.dtype != table.dtype:
         raise ValueError(
-            f'{path}: {rows.dtype} of shape {rows.shape}; the network has {table.num_class} classes, expected '
-            f'{table.dtype} of shape {table.shape}'
+            f'{path}: {rows.dtype} of shape {rows.shape}; the network has {table.num_class} classes, '
+            f'expected {table.dtype} of shape {table.shape}'
         )
     return rows
 

@@ -16,6 +16,7 @@ from ..io.center_loss_iter import as_desc
 from ..optimizer import Centers
 from ..symbol import CenterLossInfo
 from ..symbol.description import batchsizes
+from .rows import LabelReader
 
 __all__ = [
     'check_batch_fits',
@@ -49,7 +50,7 @@ def check_outputs_and_labels(
 
 
 def check_labels_are_served(
-    losses: Sequence[CenterLossInfo], arguments: Sequence[str], names: Sequence[str], served: Sequence[str]
+    losses: Sequence[LabelReader], arguments: Sequence[str], names: Sequence[str], served: Sequence[str]
 ) -> None:
     """Refuse a label that Module would take for a parameter, or that would stay at 0 without an error."""
     for info in losses:
@@ -68,7 +69,7 @@ def check_labels_are_served(
 
 
 def check_batch_has_labels(
-    losses: Iterable[CenterLossInfo], label_shapes: Sequence[DataDesc] | None, fed: Container[str]
+    losses: Iterable[LabelReader], label_shapes: Sequence[DataDesc] | None, fed: Container[str]
 ) -> None:
     """Refuse a training step with the labels of the batch before."""
     bound = [desc.name for desc in label_shapes or ()]

@@ -29,7 +29,7 @@ from .checks import (
     check_workers_share_centers,
     counted_samples,
 )
-from .rows import batch_labels, row_ids
+from .rows import LabelReader, batch_labels, row_ids
 from .saving import SavingModule
 from .scale import ScaleModule
 
@@ -92,7 +92,7 @@ class Module(SavingModule, ScaleModule):
     def __init__(self, symbol: Symbol, *args: Any, **kwargs: Any) -> None:
         super().__init__(symbol, *args, **kwargs)
         self._on_kvstore = [info for info in self._center_losses if info.storage == 'kvstore']
-        self._label_readers = [*self._center_losses, *self._tables]
+        self._label_readers: list[LabelReader] = [*self._center_losses, *self._tables]
         # The losses whose centers the optimizer moves: a parameter, or the rows of a table.
         self._sync_losses = [info for info in self._center_losses if info.storage in ('kvstore', 'table')]
         check_outputs_and_labels(self._sync_losses, self.output_names, self._label_names)

@@ -19,12 +19,12 @@ class NeededRows(NamedTuple):
     ----------
     classes : numpy.ndarray
         Their numbers in the table, (K,), ascending.
-    index : numpy.ndarray
+    positions : numpy.ndarray
         For each sample, where its row is among them, (N,); -1: it needs none, or has no known class.
     """
 
     classes: np.ndarray
-    index: np.ndarray
+    positions: np.ndarray
 
 
 def needed_rows(
@@ -54,7 +54,7 @@ def needed_rows(
     ValueError
         The batch has more classes than `num_sampled`.
     """
-    index = np.full(size, -1)
+    positions = np.full(size, -1)
     own = np.zeros(0, np.int64)
     known = np.zeros(size, bool)
     if labels is not None:
@@ -73,9 +73,9 @@ def needed_rows(
         classes = sample_classes(own, table.num_class, table.num_sampled, rng)
     if labels is not None and len(classes):
         numbers = np.where(known, labels, -1).astype(np.int64)
-        index = np.minimum(np.searchsorted(classes, numbers), len(classes) - 1)
-        index[classes[index] != numbers] = -1
-    return NeededRows(classes, index)
+        positions = np.minimum(np.searchsorted(classes, numbers), len(classes) - 1)
+        positions[classes[positions] != numbers] = -1
+    return NeededRows(classes, positions)
 
 
 def _known(labels: np.ndarray, table: RowTableInfo) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Sequence
+from typing import Callable, Sequence, Union
 
 import numpy as np
 from mxnet import ndarray as nd
@@ -13,7 +13,10 @@ from mxnet.ndarray import NDArray
 from ..symbol import CenterLossInfo, describe
 from ..symbol.tables import RowTableInfo
 
-__all__ = ['batch_labels', 'row_ids', 'sparse_row_id_fn']
+__all__ = ['LabelReader', 'batch_labels', 'row_ids', 'sparse_row_id_fn']
+
+LabelReader = Union[CenterLossInfo, RowTableInfo]
+"""What reads the labels of a batch."""
 
 
 def sparse_row_id_fn(module: MXModule) -> Callable[[DataBatch], dict[str, NDArray]]:
@@ -46,7 +49,7 @@ def sparse_row_id_fn(module: MXModule) -> Callable[[DataBatch], dict[str, NDArra
 def batch_labels(
     module: MXModule,
     data_batch: DataBatch | list[DataBatch],
-    readers: Sequence[CenterLossInfo | RowTableInfo],
+    readers: Sequence[LabelReader],
 ) -> dict[str, np.ndarray]:
     """Return the labels of a batch, or of a list of them, that some loss or table reads."""
     batches = data_batch if isinstance(data_batch, list) else [data_batch]

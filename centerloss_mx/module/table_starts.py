@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Container, Iterable
+from typing import Callable, Container, Iterable
 
 import numpy as np
 from mxnet.ndarray import NDArray

@@ -192,7 +192,7 @@ class TableModule(WorkerModule):
             As for `mx.mod.Module.set_params`.
         """
         if force_init or not self.params_initialized:
-            arg_params = self._without_tables(arg_params)
+            arg_params = self._without_tables(arg_params) or {}
         super().set_params(arg_params, aux_params, allow_missing, force_init, allow_extra)
 
     def init_optimizer(
@@ -228,11 +228,9 @@ class TableModule(WorkerModule):
         elif hasattr(optimizer, 'table_keys'):
             optimizer.table_keys = keys
         super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
-        try:
-            self._check_moves_rows()
-        except ValueError:
-            self.optimizer_initialized = False
-            raise
+        self.optimizer_initialized: bool = False
+        self._check_moves_rows()
+        self.optimizer_initialized = True
         if self._is_distributed:
             self._place_tables(self._kvstore)
         else:
@@ -389,7 +387,7 @@ class TableModule(WorkerModule):
         for table in self._tables:
             rows = np.zeros((self._capacity(table, size), table.width), table.dtype)
             rows[: len(needed[table.name].classes)] = pulled[table.name].asnumpy()
-            fed.data += [nd.array(array, dtype=table.dtype) for array in (rows, needed[table.name].index)]
+            fed.data += [nd.array(array, dtype=table.dtype) for array in (rows, needed[table.name].positions)]
         if trains:
             self._needed, self._step = needed, self._step + 1
         return fed

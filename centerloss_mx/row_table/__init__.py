@@ -5,8 +5,9 @@ only. A worker never holds a table: it pulls the rows of a batch, and pushes the
 """
 
 from .blocks import block_keys
+from .lazy import check_lazy
 from .sampling import sample_classes
 from .start import normal_rows, zeros
 from .table import RowTable
 
-__all__ = ['RowTable', 'block_keys', 'normal_rows', 'sample_classes', 'zeros']
+__all__ = ['RowTable', 'block_keys', 'check_lazy', 'normal_rows', 'sample_classes', 'zeros']

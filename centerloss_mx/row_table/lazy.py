@@ -1,0 +1,29 @@
+"""Optimizers that move the rows of a gradient only."""
+
+from __future__ import annotations
+
+from mxnet.optimizer import SGD, AdaGrad, Adam, Ftrl, Optimizer
+
+__all__ = ['check_lazy']
+
+
+def check_lazy(optimizer: Optimizer) -> None:
+    """Refuse an optimizer that would pass over all rows of a row table for the gradient of some.
+
+    Parameters
+    ----------
+    optimizer : mxnet.optimizer.Optimizer
+        The optimizer, or `optimizer.Centers`, whose base is meant.
+
+    Raises
+    ------
+    ValueError
+        It is not lazy.
+    """
+    base = getattr(optimizer, 'base', optimizer)
+    if not isinstance(base, (SGD, Adam, AdaGrad, Ftrl)) or not getattr(base, 'lazy_update', True):
+        lazy = '' if getattr(base, 'lazy_update', True) else ' with lazy_update=False'
+        raise ValueError(
+            f'optimizer {type(base).__name__}{lazy} moves all rows of a row table in each step; expected '
+            "'sgd', 'adam', 'adagrad' or 'ftrl' with lazy_update=True, which move those of the batch"
+        )
