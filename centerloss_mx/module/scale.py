@@ -8,10 +8,10 @@ from mxnet.symbol import Symbol
 
 from .._checks import check_number
 from ..symbol.description import loss_named
-from .tables import TableModule
+from .table_steps import StepModule
 
 
-class ScaleModule(TableModule):
+class ScaleModule(StepModule):
     """`mx.mod.Module` that sets weights of center losses without a rebind.
 
     Such a weight is a Variable of the network, see `symbol.scale_variable`. It is a fixed parameter: no

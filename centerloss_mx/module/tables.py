@@ -1,27 +1,17 @@
-"""`TableModule`: a module that feeds a network from row tables, and has their rows moved."""
+"""`TableModule`: a module whose row tables are on a KVStore."""
 
 from __future__ import annotations
 
-import copy
-from inspect import signature
 from typing import Any
 
 import numpy as np
 from mxnet import ndarray as nd
-from mxnet.io import DataBatch, DataDesc, DataIter
-from mxnet.metric import EvalMetric
-from mxnet.module import Module as MXModule
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from .._mxnet.kvstore import local_store
-from ..io.center_loss_iter import as_desc
-from ..metric import for_network
 from ..row_table import RowTable, block_keys, check_lazy, normal_rows, zeros
 from ..symbol.tables import RowTableInfo, row_tables
-from .needed_rows import NeededRows, needed_rows
-from .rows import batch_labels
-from .sampled_metrics import check_metric
 from .table_starts import Read, check_starts, reader
 from .workers import WorkerModule
 
@@ -29,11 +19,10 @@ __all__ = ['TableModule']
 
 
 class TableModule(WorkerModule):
-    """`mx.mod.Module` for networks with row tables, such as `sync_center_loss(..., centers='table')`.
+    """`mx.mod.Module` that puts the row tables under its network on a KVStore.
 
-    A row table is no parameter. It is on the KVStore: on the servers of a distributed one, and else in this
-    process. A step pulls the rows that its batch needs, and pushes their gradient, summed over the devices
-    in their order. `get_params` does not return tables; checkpoints have them.
+    A row table is no parameter: `get_params` does not return it. It is on the servers of a distributed
+    KVStore, and else in this process.
 
     Parameters
     ----------
@@ -57,9 +46,6 @@ class TableModule(WorkerModule):
         self._block_rows = block_rows
         self._starts: dict[str, Read] = {}  # the rows that tables start with, until they are placed
         self._row_tables: dict[str, RowTable] = {}
-        self._needed: dict[str, NeededRows] = {}  # by the last training batch
-        self._differentiated: dict[str, NeededRows] = {}  # by the last backward
-        self._next_epoch = self._epoch = self._step = 0
 
     @property
     def row_tables(self) -> dict[str, RowTable]:
@@ -67,84 +53,6 @@ class TableModule(WorkerModule):
         if not self._row_tables:
             self._place_tables(local_store(None))
         return self._row_tables
-
-    def set_epoch(self, epoch: int) -> None:
-        """Set the epoch that a sampled class layer draws the classes of: `fit` does so itself.
-
-        The classes drawn in a step depend on the seed of the layer, the epoch and the number of the step in
-        the epoch. A loop of one's own calls this before each epoch. A training that is resumed then draws
-        what an uninterrupted one does.
-
-        Parameters
-        ----------
-        epoch : int
-            Number of the epoch, >= 0.
-
-        Examples
-        --------
-        >>> module.set_epoch(3)  # doctest: +SKIP
-        """
-        self._epoch, self._step = epoch, 0
-
-    def fit(self, train_data: DataIter, *args: Any, **kwargs: Any) -> None:
-        """Train as `mx.mod.Module.fit` does, beginning with the classes drawn in `begin_epoch`.
-
-        Parameters
-        ----------
-        train_data, *args, **kwargs
-            As for `mx.mod.Module.fit`. For a sampled class layer, `eval_metric` is by default
-            `metric.for_network`: without an accuracy.
-        """
-        given = signature(MXModule.fit).bind(self, train_data, *args, **kwargs).arguments
-        self._next_epoch = given.get('begin_epoch', 0)
-        if any(table.num_sampled for table in self._tables) and 'eval_metric' not in given:
-            kwargs['eval_metric'] = for_network(self._symbol)
-        for name in 'eval_metric', 'validation_metric':
-            check_metric(given.get(name), self._tables)
-        super().fit(train_data, *args, **kwargs)
-
-    def _begin_epoch(self) -> None:
-        self.set_epoch(self._next_epoch)
-        self._next_epoch += 1
-
-    def bind(
-        self,
-        data_shapes: Any,
-        label_shapes: Any = None,
-        for_training: bool = True,
-        inputs_need_grad: bool = False,
-        force_rebind: bool = False,
-        shared_module: MXModule | None = None,
-        grad_req: Any = 'write',
-    ) -> None:
-        """Bind executors as `mx.mod.Module` does, with inputs for the rows of the tables.
-
-        Parameters
-        ----------
-        data_shapes, label_shapes, ...
-            As for `mx.mod.Module.bind`; the inputs of row tables need not be among the shapes.
-
-        Raises
-        ------
-        ValueError
-            `grad_req='add'`.
-        """
-        if self._tables:
-            data_shapes = self._with_inputs(data_shapes)
-            grad_req = self._with_rows_written(grad_req) if for_training else grad_req
-        super().bind(
-            data_shapes, label_shapes, for_training, inputs_need_grad, force_rebind, shared_module, grad_req
-        )
-
-    def reshape(self, data_shapes: Any, label_shapes: Any = None) -> None:
-        """Reshape as `mx.mod.Module.reshape` does.
-
-        Parameters
-        ----------
-        data_shapes, label_shapes
-            As for `mx.mod.Module.reshape`; the inputs of row tables need not be among the shapes.
-        """
-        super().reshape(self._with_inputs(data_shapes) if self._tables else data_shapes, label_shapes)
 
     def init_params(
         self,
@@ -236,96 +144,6 @@ class TableModule(WorkerModule):
         else:
             self._place_tables(local_store(self._updater or self._kvstore._updater))
 
-    def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
-        """Run forward as `mx.mod.Module` does, with the rows of the tables that the batch needs.
-
-        Parameters
-        ----------
-        data_batch : mxnet.io.DataBatch
-            Data and labels.
-        is_train : bool or None
-            None: the value of `for_training` in `bind`.
-
-        Raises
-        ------
-        ValueError
-            In training, the batch has more classes than a sampled class layer has room for.
-        """
-        if self._tables:
-            data_batch = self._with_rows(data_batch, self.for_training if is_train is None else is_train)
-        super().forward(data_batch, is_train)
-
-    def backward(self, out_grads: list[NDArray] | None = None) -> None:
-        """Run backward as `mx.mod.Module` does.
-
-        Parameters
-        ----------
-        out_grads : list of NDArray or None
-            As for `mx.mod.Module.backward`.
-        """
-        super().backward(out_grads)
-        self._differentiated = self._needed
-
-    def update(self) -> None:
-        """Update parameters as `mx.mod.Module` does, and the rows of the tables.
-
-        Raises
-        ------
-        ValueError
-            A gradient of rows is not finite; nothing has been updated.
-        """
-        gradients = [(table, self._gradient(table)) for table in self._tables]
-        super().update()
-        for table, gradient in gradients:
-            self._row_tables[table.name].push(self._differentiated[table.name].classes, gradient)
-
-    def update_metric(self, eval_metric: EvalMetric, labels: list, pre_sliced: bool = False) -> None:
-        """Update a metric as `mx.mod.Module.update_metric` does.
-
-        Parameters
-        ----------
-        eval_metric, labels, pre_sliced
-            As for `mx.mod.Module.update_metric`.
-
-        Raises
-        ------
-        ValueError
-            The metric compares the probabilities of a sampled class layer with labels.
-        """
-        check_metric(eval_metric, self._tables)
-        super().update_metric(eval_metric, labels, pre_sliced)
-
-    def _with_inputs(self, data_shapes: Any) -> list[DataDesc]:
-        """Return the shapes with those of the inputs that are fed from tables."""
-        descs = [as_desc(desc) for desc in data_shapes]
-        size = descs[0].shape[DataDesc.get_batch_axis(descs[0].layout)]
-        there = [desc.name for desc in descs]
-        for table in self._tables:
-            if table.rows not in there:
-                shape = (self._capacity(table, size), table.width)
-                descs.append(DataDesc(table.rows, shape, table.dtype, layout='HW'))  # whole on each device
-                descs.append(DataDesc(table.index, (size,), table.dtype, layout='N'))
-        return descs
-
-    def _capacity(self, table: RowTableInfo, size: int) -> int:
-        """How many rows the input of a table has: as many as a batch can need."""
-        return table.num_sampled or min(size, table.num_class)
-
-    def _with_rows_written(self, grad_req: Any) -> dict[str, str]:
-        """Return the requests for gradients, with those of the rows of tables."""
-        names = self._symbol.list_arguments()
-        if grad_req == 'add' or (isinstance(grad_req, dict) and 'add' in grad_req.values()):
-            raise ValueError(
-                f"grad_req='add' is not supported with the row table {self._tables[0].name}: each batch "
-                "has rows of its own. Use 'write'"
-            )
-        if isinstance(grad_req, str):
-            fixed = (*self._fixed_param_names, *self._data_names, *self._label_names)
-            grad_req = {name: grad_req for name in self._param_names if name not in fixed}
-        elif not isinstance(grad_req, dict):
-            grad_req = dict(zip(names, grad_req))
-        return {**{table.rows: 'write' for table in self._tables}, **grad_req}
-
     def _without_tables(self, arg_params: dict[str, Any] | None) -> dict[str, NDArray] | None:
         """Take the rows that tables start with out of the parameters, and make NDArrays of the others."""
         if arg_params is None:
@@ -368,46 +186,6 @@ class TableModule(WorkerModule):
                 f'unset MXNET_UPDATE_ON_KVSTORE: the servers of KVStore {self._kvstore.type!r} would only '
                 f'sum gradients, and the row table {name} is moved by servers'
             )
-
-    def _with_rows(self, data_batch: DataBatch, trains: bool) -> DataBatch:
-        """Return the batch with the rows that it needs, and where the row of each sample is among them."""
-        if isinstance(data_batch, list):
-            raise ValueError(f'the row table {self._tables[0].name} needs one batch, not a list of batches')
-        size = data_batch.data[0].shape[DataDesc.get_batch_axis(self._data_shapes[0].layout)]
-        labels = batch_labels(self, data_batch, self._tables)
-        draw = (self._epoch, self._step) if trains else ()
-        needed = {
-            table.name: needed_rows(table, labels.get(table.label), size, draw, trains)
-            for table in self._tables
-        }
-        # All rows are asked for before the first are waited for.
-        pulled = {name: self.row_tables[name].pull(rows.classes) for name, rows in needed.items()}
-        fed = copy.copy(data_batch)
-        fed.data, fed.provide_data = list(data_batch.data), None
-        for table in self._tables:
-            rows = np.zeros((self._capacity(table, size), table.width), table.dtype)
-            rows[: len(needed[table.name].classes)] = pulled[table.name].asnumpy()
-            fed.data += [nd.array(array, dtype=table.dtype) for array in (rows, needed[table.name].positions)]
-        if trains:
-            self._needed, self._step = needed, self._step + 1
-        return fed
-
-    def _gradient(self, table: RowTableInfo) -> np.ndarray:
-        """Return the gradient of the rows of the last batch, summed over the devices in their order."""
-        first, *others = (executor.grad_dict[table.rows] for executor in self._exec_group.execs)
-        total: np.ndarray = first.asnumpy()
-        for gradient in others:
-            total += gradient.asnumpy()
-        classes = self._differentiated[table.name].classes
-        total = total[: len(classes)]
-        finite = np.isfinite(total).all(axis=1)
-        if not finite.all():
-            raise self._failure(
-                ValueError,
-                f'the gradient of {table.name} is not finite at class {classes[finite.argmin()]}; nothing '
-                'was pushed. If training diverges, lower the scale or the learning rate',
-            )
-        return total
 
 
 def _start(table: RowTableInfo) -> Read:
