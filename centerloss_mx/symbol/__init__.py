@@ -3,7 +3,8 @@
 `center_loss`, `sync_center_loss` and `joint_supervision` have running centers, which the operator or the
 optimizer `centers` moves. In the other center losses the centers are a parameter that the base optimizer
 moves by its gradient. `supervised` composes any of them with a `classifier` and a `triplet_loss`;
-`large_margin_gaussian_mixture` contains its own softmax. `describe` finds the center losses in any network.
+`large_margin_gaussian_mixture` contains its own softmax. `sampled_classifier` is a `classifier` for millions
+of classes. `describe` finds the center losses in any network.
 
 What all losses have in common:
 
@@ -16,6 +17,9 @@ What all losses have in common:
   label. A loss made of standard operators cannot raise an error: a row with an invalid label contributes no
   gradient, and its loss is NaN. In training, `module.Module` raises ValueError for an invalid label of any
   center loss, before the batch runs. To the triplet loss any whole number >= 0 is a class.
+- **Row tables.** Centers of `sync_center_loss(centers='table')` and weights of `sampled_classifier` are no
+  parameters: they are on the KVStore only. `module.Module` feeds the network the rows that a batch needs; a
+  sample whose row it does not feed counts as one with an invalid label.
 - **Ignored rows.** With `use_ignore`, rows with the label `ignore_label` contribute no loss and no gradient.
   They may hold anything, NaN included; but for a classifier, which reads finite features.
 - **Features that are not finite.** The operator raises an error. For `sync_center_loss`, `module.Module` or

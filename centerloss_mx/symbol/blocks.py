@@ -16,6 +16,7 @@ __all__ = [
     'LabelledRows',
     'Rows',
     'check_arguments',
+    'ignored_or_none',
     'learned_centers',
     'lengths',
     'only_gradient',
@@ -41,6 +42,9 @@ class LabelledRows:
         Whether rows with the label `ignore_label` are ignored.
     attr : dict or None
         Attribute of the node that reads the labels; None: the label that is ignored.
+    index : Symbol or None
+        Where the class of each label is among the rows that are fed from a table, shape (N,); -1: nowhere,
+        so that the label is as good as invalid. None: the row of a class has its number.
     """
 
     def __init__(
@@ -51,18 +55,24 @@ class LabelledRows:
         use_ignore: bool,
         ignore_label: float,
         attr: dict[str, str] | None = None,
+        index: Symbol | None = None,
     ) -> None:
         self.name = name
-        self.ignored = float(ignore_label) if use_ignore else None
+        self.ignored = ignored_or_none(use_ignore, ignore_label)
         attr = ignored_attribute(self.ignored) if attr is None else attr
         label = comparable(mxsym.identity(label, attr=attr))
         known = label >= 0 if num_class is None else (label >= 0) * (label <= num_class - 1)
-        self._valid = self.kept = known * (label % 1 == 0)
+        known = known * (label % 1 == 0)
+        if index is not None:
+            index = comparable(index)
+            known = known * (index >= 0)
+        self._valid = self.kept = known
         if use_ignore:
             ignored = label == ignore_label
             self._valid = mxsym.maximum(self._valid, ignored)
             self.kept = self.kept * (1 - ignored)
-        self.label = valid_or_zero(label, self.kept)
+        # The shape of an index that is not bound is inferred through a product, but not through `where`.
+        self.label = valid_or_zero(label, self.kept) if index is None else self.kept * index
 
     def keep(self, array: Symbol) -> Symbol:
         """Return zeros, without gradient, in rows that do not count, also where they hold NaN."""
@@ -84,19 +94,27 @@ class Rows(LabelledRows):
 
     Parameters
     ----------
-    name, label, num_class, use_ignore, ignore_label
+    name, label, num_class, use_ignore, ignore_label, index
         As for `LabelledRows`.
     data : Symbol
         Features.
     """
 
     def __init__(
-        self, name: str, data: Symbol, label: Symbol, num_class: int, use_ignore: bool, ignore_label: float
+        self,
+        name: str,
+        data: Symbol,
+        label: Symbol,
+        num_class: int,
+        use_ignore: bool,
+        ignore_label: float,
+        index: Symbol | None = None,
     ) -> None:
         self.num_class = num_class
         self.centers = f'{name}_center_weight'
         self.data = mxsym.identity(data, attr=input_attribute(name, 'feature'))
-        super().__init__(name, label, num_class, use_ignore, ignore_label, input_attribute(name, 'label'))
+        attr = input_attribute(name, 'label')
+        super().__init__(name, label, num_class, use_ignore, ignore_label, attr, index)
 
     def total(self, values: Symbol, normalization: str) -> Symbol:
         """Return the sum of values (N,), shape (1,), divided by 1, by N or by max(1, rows that count)."""
@@ -124,6 +142,11 @@ class Rows(LabelledRows):
             ignored=self.ignored,
             normalization=normalization,
         )
+
+
+def ignored_or_none(use_ignore: bool, ignore_label: float) -> float | None:
+    """Return the label that is ignored; None: none is."""
+    return float(ignore_label) if use_ignore else None
 
 
 def learned_centers(name: str, num_class: int, embedding_dim: int, lr_mult: float) -> Symbol:

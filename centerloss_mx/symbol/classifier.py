@@ -124,7 +124,7 @@ def classifier(
         rows = LabelledRows(f'margin_{name}', label, num_class, use_ignore, ignore_label)
         weight = mxsym.Variable(f'{CLASS_LAYER}_weight')
         return margin_softmax(
-            features, weight, rows, rows.label, num_class, s, margins, smooth_alpha, normalize_features, name
+            features, weight, rows, num_class, s, margins, smooth_alpha, normalize_features, name
         )
     options: dict[str, Any] = {}  # what has its default is not written into the graph
     if smooth_alpha:

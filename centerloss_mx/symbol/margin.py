@@ -19,7 +19,6 @@ def margin_softmax(
     features: Symbol,
     weight: Symbol,
     rows: LabelledRows,
-    label: Symbol,
     num_class: int,
     s: float,
     margins: tuple[float, float, float],
@@ -27,18 +26,14 @@ def margin_softmax(
     normalize_features: bool,
     name: str,
 ) -> Symbol:
-    """Return the posterior without margin and the loss with it: see `classifier`.
-
-    The label is the row of `weight`, (num_class, D), of each sample's own class; where a sample does not
-    count among `rows`, it may be any number.
-    """
+    """Return the posterior without margin and the loss with it: see `classifier`."""
     divisor = mxsym.expand_dims(lengths(weight), axis=0)  # (1, C)
     cos = _cosines(features, weight, divisor, num_class)
-    logits, scores = margin_logits(cos, label, num_class, s, margins), mxsym.BlockGrad(cos) * s
+    logits, scores = margin_logits(cos, rows.label, num_class, s, margins), mxsym.BlockGrad(cos) * s
     if not normalize_features:
         logits = _times_lengths(logits, features)
         scores = _times_lengths(scores, mxsym.BlockGrad(features))
-    loss = _cross_entropy(logits, label, num_class, smooth_alpha)
+    loss = _cross_entropy(logits, rows.label, num_class, smooth_alpha)
     return mxsym.Group([mxsym.softmax(scores, name=name), rows.make_loss(loss, 1.0)])
 
 

@@ -6,7 +6,7 @@ from mxnet import symbol as mxsym
 from mxnet.symbol import Symbol
 
 from .._checks import check_choice, check_number, check_size
-from .blocks import DTYPES, LabelledRows
+from .blocks import DTYPES, LabelledRows, ignored_or_none
 from .classifier import behind_neck, check_classifier, softmax_layer
 from .margin import margin_softmax
 from .names import CLASS_LAYER
@@ -129,7 +129,6 @@ def sampled_classifier(
     sampled = _number_of_classes(where, num_class, num_sampled, sample_rate)
     check_size(where, 'num_sampled', sampled, least=2 if smooth_alpha else 1)
     features = behind_neck(mxsym.cast(embedding, dtype=dtype), neck)
-    rows = LabelledRows(f'margin_{name}', label, num_class, use_ignore, ignore_label)
     table = RowTableInfo(
         name=f'{CLASS_LAYER}_weight',
         kind='classes',
@@ -137,18 +136,20 @@ def sampled_classifier(
         width=embedding_dim,
         dtype=dtype,
         label=label.name,
-        ignored=rows.ignored,
+        ignored=ignored_or_none(use_ignore, ignore_label),
         num_sampled=sampled,
         seed=seed,
         output=f'{name}_output',
     )
-    weight, position = table_inputs(table, rows.kept)
+    weight, index = table_inputs(table)
+    rows = LabelledRows(f'margin_{name}', label, num_class, use_ignore, ignore_label, index=index)
     if kind == 'margin':
         return margin_softmax(
-            features, weight, rows, position, sampled, s, margins, smooth_alpha, normalize_features, name
+            features, weight, rows, sampled, s, margins, smooth_alpha, normalize_features, name
         )
+    position = mxsym.cast(rows.kept * (rows.label + 1) - 1, dtype=dtype)  # -1 where a row does not count
     layer = {'weight': weight, 'no_bias': True}
-    options = {'smooth_alpha': smooth_alpha, 'use_ignore': True, 'ignore_label': -1}  # of the positions
+    options = {'smooth_alpha': smooth_alpha, 'use_ignore': True, 'ignore_label': -1}
     return softmax_layer(features, position, sampled, name, layer, **options)
 
 

@@ -8,7 +8,7 @@ from mxnet.symbol import Symbol
 
 from .._checks import check_choice
 from ..operator.parameters import NORMALIZATIONS
-from .blocks import DTYPES, Rows, check_arguments, only_gradient, squared_length
+from .blocks import DTYPES, Rows, check_arguments, ignored_or_none, only_gradient, squared_length
 from .description import centers_attribute
 from .scale import read_scale
 from .tables import RowTableInfo, table_inputs
@@ -107,11 +107,17 @@ def sync_center_loss(
     check_choice(where, 'normalization', normalization, NORMALIZATIONS)
     check_choice(where, 'dtype', dtype, DTYPES)
     check_choice(where, 'centers', centers, ('kvstore', 'table'))
-    rows = Rows(name, data, label, num_class, use_ignore, ignore_label)
+    given, width = (name, data, label, num_class, use_ignore, ignore_label), embedding_dim + 1
     if centers == 'table':
-        looked_up = _in_table(rows, label.name, embedding_dim + 1, dtype)
+        ignored = ignored_or_none(use_ignore, ignore_label)
+        weight = f'{name}_center_weight'
+        table = RowTableInfo(weight, 'centers', num_class, width, dtype, label.name, ignored)
+        fed, index = table_inputs(table)
+        rows = Rows(*given, index)
+        looked_up = mxsym.take(fed, rows.label)
     else:
-        looked_up = _in_parameter(rows, embedding_dim + 1, dtype)
+        rows = Rows(*given)
+        looked_up = _in_parameter(rows, width, dtype)
     looked_up = rows.keep(looked_up)
     center = mxsym.slice_axis(looked_up, axis=1, begin=0, end=embedding_dim)
     seen = mxsym.slice_axis(looked_up, axis=1, begin=embedding_dim, end=embedding_dim + 1)
@@ -151,10 +157,3 @@ def _in_parameter(rows: Rows, width: int, dtype: str) -> Symbol:
         sparse_grad=True,
         name=f'{rows.name}_center',
     )
-
-
-def _in_table(rows: Rows, label: str, width: int, dtype: str) -> Symbol:
-    """Look up the same among the rows of a table that are fed to the network."""
-    table = RowTableInfo(rows.centers, 'centers', rows.num_class, width, dtype, label, rows.ignored)
-    centers, position = table_inputs(table, rows.kept)
-    return mxsym.take(centers, position)  # clips a position of -1, whose row is not kept

@@ -109,23 +109,8 @@ def sampled_outputs(symbol: Symbol) -> list[str]:
     return [table.output for table in row_tables(symbol) if table.output is not None]
 
 
-def table_inputs(table: RowTableInfo, kept: Symbol) -> tuple[Symbol, Symbol]:
-    """Return what a network reads in place of a parameter: rows, and the position of each sample's row.
-
-    Parameters
-    ----------
-    table : RowTableInfo
-        The table.
-    kept : Symbol
-        Shape (N,), computed from the labels: 1 for a sample that counts, or 0.
-
-    Returns
-    -------
-    rows : Symbol
-        The Variable `table.rows`.
-    position : Symbol
-        Shape (N,): the Variable `table.index`; -1 for a sample that does not count, whatever its index is.
-    """
+def table_inputs(table: RowTableInfo) -> tuple[Symbol, Symbol]:
+    """Return the Variables `rows` and `index` that a network reads in place of a parameter."""
     rows = mxsym.Variable(
         table.rows,
         shape=(table.num_sampled or 1, table.width),  # until it is bound to the rows of a batch
@@ -133,9 +118,7 @@ def table_inputs(table: RowTableInfo, kept: Symbol) -> tuple[Symbol, Symbol]:
         init=RowTableInput(),
         attr={_TABLE: json.dumps(table._asdict(), default=int)},  # JSON knows no numbers of NumPy
     )
-    index = mxsym.Variable(table.index, shape=(0,), dtype=table.dtype, init=RowTableInput())
-    # A product of arrays of one shape: a bind without a shape of the index infers it from the labels.
-    return rows, mxsym.cast(kept, dtype=table.dtype) * (index + 1) - 1
+    return rows, mxsym.Variable(table.index, shape=(0,), dtype=table.dtype, init=RowTableInput())
 
 
 @register_initializer

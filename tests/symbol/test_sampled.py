@@ -153,9 +153,10 @@ def test_with_all_classes_sampled_it_is_the_dense_class_layer_behind_its_neck(ki
 
 
 @every_kind
-@pytest.mark.parametrize('unknown', [-1, NUM_CLASS, 0.5, np.nan])
-@pytest.mark.parametrize('index', [-1, 3])
-def test_a_row_of_no_class_takes_no_part_whatever_its_position(kind, unknown, index):
+@pytest.mark.parametrize(
+    'unknown, index', [(-1, -1), (-1, 3), (NUM_CLASS, -1), (NUM_CLASS, 3), (0.5, -1), (np.nan, 3), (5, -1)]
+)
+def test_a_row_of_no_class_or_of_one_that_is_not_sampled_takes_no_part(kind, unknown, index):
     x, y, w = batch()
     labels, kept = y.astype(float), np.arange(N) != 3
     labels[3] = unknown

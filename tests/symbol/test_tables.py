@@ -91,6 +91,15 @@ def test_a_label_that_is_no_class_makes_the_loss_nan_and_takes_no_part_whatever_
     np.testing.assert_allclose(gradients[ROWS], expected[ROWS], 1e-12, 1e-12)
 
 
+def test_a_class_whose_row_is_not_fed_is_as_good_as_unknown():
+    x, y, c, _ = random_batch()
+    index, kept = np.where(y == 1, -1, y), y != 1
+    loss, gradients = from_table(x, y, c, [0, 1, 2], index=index)
+    assert np.isnan(loss).all() and not gradients['data'][~kept].any() and not gradients[ROWS][1].any()
+    _, expected = from_table(x[kept], y[kept], c, [0, 1, 2])
+    np.testing.assert_array_equal(gradients['data'][kept], expected['data'])
+
+
 def test_a_batch_whose_labels_are_all_ignored_needs_no_row():
     x, _, c, _ = random_batch()
     x[:] = np.nan
@@ -123,7 +132,7 @@ def test_a_table_of_centers_is_described():
         'table', 'loss_center_weight', 'label', 'data',
     )  # fmt: skip
     assert info.columns == slice(-1) and kvstore_centers(net) == set()
-    assert net.list_arguments() == ['label', 'data', ROWS, INDEX]
+    assert set(net.list_arguments()) == {'label', 'data', ROWS, INDEX}
     by_name = supervised(mx.sym.Variable('data'), 5, 'sync_center_loss', DIM, centers='table')
     assert [table.name for table in row_tables(by_name)] == ['center_loss_center_weight']
     assert row_tables(make()) == []
