@@ -4,7 +4,7 @@
 optimizer `centers` moves. In the other center losses the centers are a parameter that the base optimizer
 moves by its gradient. `supervised` composes any of them with a `classifier` and a `triplet_loss`;
 `large_margin_gaussian_mixture` contains its own softmax. `sampled_classifier` is a `classifier` for millions
-of classes. `describe` finds the center losses in any network.
+of classes. `describe` finds the center losses in any network, and `row_tables` the row tables under it.
 
 What all losses have in common:
 
@@ -40,11 +40,13 @@ from .sampled import sampled_classifier
 from .scale import scale_variable
 from .supervision import loss_options, supervised
 from .sync import sync_center_loss
+from .tables import RowTableInfo, row_tables
 from .triplet import triplet_loss
 
 __all__ = [
     'LOSSES',
     'CenterLossInfo',
+    'RowTableInfo',
     'center_loss',
     'classifier',
     'contrastive_center_loss',
@@ -54,6 +56,7 @@ __all__ = [
     'large_margin_gaussian_mixture',
     'learned_center_loss',
     'loss_options',
+    'row_tables',
     'sampled_classifier',
     'scale_variable',
     'supervised',
