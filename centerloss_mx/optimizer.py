@@ -11,6 +11,7 @@ from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
 from . import _compat
+from ._mxnet.kvstore import sparse_rows
 from .operator import CenterLossParam
 from .symbol.description import kvstore_centers
 from .symbol.tables import row_tables
@@ -173,22 +174,23 @@ class Centers(mxopt.Optimizer):
     def _move(self, name: str, centers: NDArray, grad: NDArray) -> None:
         if grad.stype != 'row_sparse':
             raise ValueError(f"optimizer 'centers': gradient of {name} is {grad.stype}; expected row_sparse")
-        classes, step = grad.indices, grad.data.asnumpy()  # of the classes present, as copies
+        classes, step = grad.indices.asnumpy(), grad.data.asnumpy()  # of the classes present, as copies
         if not len(step):
             return
         finite = np.isfinite(step).all(axis=1)
         if not finite.all():
-            row = int(classes[finite.argmin()].asscalar())
             raise ValueError(
-                f"optimizer 'centers': gradient of {name} is not finite at class {row}; expected finite "
-                'features (no center moved)'
+                f"optimizer 'centers': gradient of {name} is not finite at class {classes[finite.argmin()]}; "
+                'expected finite features (no center moved)'
             )
         counts = -step[:, -1:]  # n_j, shape (K, 1)
         divisor = 1 + counts if self.rule == 'paper' else np.maximum(counts, 1)  # ignored rows count 0
-        step[:, :-1] *= self.alpha / divisor
-        step = nd.sparse.row_sparse_array((step, classes), centers.shape, centers.context, centers.dtype)
-        # centers -= step, at its rows only and in place
-        nd.sgd_update(centers, step, out=centers, lr=1, wd=0, lazy_update=True)
+        moves, memory = sparse_rows(classes, centers.shape, np.dtype(centers.dtype))
+        np.multiply(step[:, :-1], self.alpha / divisor, out=memory[:, :-1])
+        memory[:, -1] = step[:, -1]
+        # centers -= moves, at its rows only and in place
+        moves = moves.as_in_context(centers.context)
+        nd.sgd_update(centers, moves, out=centers, lr=1, wd=0, lazy_update=True)
 
 
 def _keys_of_centers(sym: Symbol, table_keys: Sequence[str]) -> set[str]:

@@ -45,8 +45,8 @@ def check_legacy_arrays(place: str) -> None:
         )
 
 
-def host_view(array: NDArray) -> np.ndarray:
-    """Return the memory of a dense CPU array as a writable NumPy array, without a copy.
+def host_view(array: NDArray, rows: int | None = None) -> np.ndarray:
+    """Return the memory of a CPU array as a writable NumPy array, without a copy.
 
     `asnumpy` always copies, which takes seconds for the centers of a million classes. This function wraps the
     array's own memory. The caller must keep `array` as long as it uses the view.
@@ -56,15 +56,18 @@ def host_view(array: NDArray) -> np.ndarray:
     Parameters
     ----------
     array : NDArray
-        Dense, and in CPU memory: on another device the pointer must not be followed.
+        In CPU memory: on another device the pointer must not be followed.
+    rows : int or None
+        How many rows a row_sparse array has; None: all of its shape, as a dense array.
 
     Returns
     -------
     numpy.ndarray
-        Of the same shape and dtype.
+        Shape (rows, ...), of the same dtype.
     """
     array.wait_to_read()
-    shape, dtype = array.shape, np.dtype(array.dtype)
+    shape = array.shape if rows is None else (rows, *array.shape[1:])
+    dtype = np.dtype(array.dtype)
     pointer = ctypes.c_void_p()
     check_call(_LIB.MXNDArrayGetData(array.handle, ctypes.byref(pointer)))
     memory = (ctypes.c_char * (math.prod(shape) * dtype.itemsize)).from_address(pointer.value)

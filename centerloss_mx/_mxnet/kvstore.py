@@ -48,7 +48,9 @@ from mxnet.context import cpu
 from mxnet.kvstore import KVStore, create
 from mxnet.ndarray.sparse import RowSparseNDArray, _new_alloc_handle
 
-__all__ = ['MOST_BYTES', 'full_rows', 'local_store', 'wait_for_workers_at_exit']
+from .arrays import host_view
+
+__all__ = ['MOST_BYTES', 'local_store', 'sparse_rows', 'wait_for_workers_at_exit']
 
 MOST_BYTES = 2**31 - 1
 """The size of the largest array that a distributed KVStore can hold, in bytes.
@@ -60,36 +62,44 @@ https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/kvstore_dist.h#L801
 """
 
 
-def full_rows(shape: tuple[int, int], dtype: Any) -> RowSparseNDArray:
-    """Return a row_sparse array that has the memory of all its rows, with any content.
+def sparse_rows(
+    rows: np.ndarray, shape: tuple[int, int], dtype: np.dtype
+) -> tuple[RowSparseNDArray, np.ndarray]:
+    """Return a row_sparse array that has rows with any content, and the memory of these rows.
 
-    MXNet makes one from a dense array only, which it copies; a block of a row table may have 2 GB. This
-    function takes the memory and writes the numbers of the rows. `arrays.host_view` gives the memory to fill.
+    MXNet makes one from a dense array of the rows, which it copies twice. A block of a row table may have
+    2 GB, and for the 128 rows of a batch, making the array takes longer than an optimizer's update.
 
     https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/ndarray/sparse.py#L1131
 
     Parameters
     ----------
+    rows : numpy.ndarray
+        Shape (K,), int64, K > 0: row numbers in ascending order. It becomes read-only.
     shape : tuple of int
         Shape of the array.
-    dtype : numpy.dtype or str
+    dtype : numpy.dtype
         Of the array.
 
     Returns
     -------
     RowSparseNDArray
-        In the memory of the CPU.
+        In CPU memory.
+    numpy.ndarray
+        The memory, shape (K, shape[1]), to be filled. It is valid as long as the array.
 
     Examples
     --------
-    >>> full_rows((3, 2), 'float32').indices.shape
-    (3,)
+    >>> array, memory = sparse_rows(np.array([0, 2]), (3, 2), np.dtype('float32'))
+    >>> memory[:] = 7
+    >>> array.asnumpy()[:, 0]
+    array([7., 0., 7.], dtype=float32)
     """
-    handle = _new_alloc_handle('row_sparse', shape, cpu(), False, dtype, ['int64'], [shape[:1]])
-    array = RowSparseNDArray(handle)
-    numbers = nd.array(np.arange(shape[0]), dtype='int64')
+    handle = _new_alloc_handle('row_sparse', shape, cpu(), False, dtype, ['int64'], [rows.shape])
+    numbers = nd.from_numpy(rows)
     check_call(_LIB.MXNDArraySyncCopyFromNDArray(handle, numbers.handle, ctypes.c_int(0)))
-    return array
+    array = RowSparseNDArray(handle)
+    return array, host_view(array, len(rows))
 
 
 def local_store(updater: Any) -> KVStore:

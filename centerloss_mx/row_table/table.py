@@ -10,7 +10,7 @@ from mxnet.kvstore import KVStore
 from mxnet.ndarray.sparse import RowSparseNDArray
 
 from .._mxnet.arrays import host_view
-from .._mxnet.kvstore import full_rows
+from .._mxnet.kvstore import sparse_rows
 from .blocks import Block, blocks
 
 __all__ = ['PulledRows', 'RowTable']
@@ -21,14 +21,14 @@ _PIECE = 2**16  # rows that are read at a time to initialize a block
 class PulledRows:
     """Rows that have been asked for, and may still be on their way."""
 
-    def __init__(self, parts: list[RowSparseNDArray], width: int, dtype: np.dtype) -> None:
+    def __init__(self, parts: list[tuple[RowSparseNDArray, int]], width: int, dtype: np.dtype) -> None:
         self._parts, self._width, self._dtype = parts, width, dtype
 
     def asnumpy(self) -> np.ndarray:
         """Wait for the rows, and return them in the order in which they were asked for, shape (K, width)."""
         if not self._parts:
             return np.zeros((0, self._width), self._dtype)
-        return np.concatenate([part.data.asnumpy() for part in self._parts])
+        return np.concatenate([host_view(part, rows) for part, rows in self._parts])
 
 
 class RowTable:
@@ -109,8 +109,10 @@ class RowTable:
                 self._kvstore.init(block.key, nd.sparse.zeros('row_sparse', shape, dtype=self.dtype))
                 continue
             if buffer is None or buffer.shape != shape:
-                buffer = full_rows(shape, self.dtype)
-            self._fill(buffer, block, read)
+                buffer, memory = sparse_rows(np.arange(shape[0]), shape, self.dtype)
+            for start in range(block.start, block.stop, _PIECE):
+                stop = min(start + _PIECE, block.stop)
+                memory[start - block.start : stop - block.start] = read(start, stop)
             self._kvstore.init(block.key, buffer)
             nd.waitall()  # a local KVStore copies the buffer later
 
@@ -131,9 +133,9 @@ class RowTable:
         for block, span in self._split(rows):
             if span.stop > span.start:
                 part = nd.sparse.zeros('row_sparse', self._shape(block), dtype=self.dtype)
-                numbers = nd.array(rows[span] - block.start, dtype='int64')
+                numbers = nd.from_numpy(rows[span] - block.start)
                 self._kvstore.row_sparse_pull(block.key, out=part, row_ids=numbers)
-                parts.append(part)
+                parts.append((part, span.stop - span.start))
         return PulledRows(parts, self.shape[1], self.dtype)
 
     def push(self, rows: np.ndarray, gradient: np.ndarray) -> None:
@@ -147,10 +149,10 @@ class RowTable:
             Shape (K, width).
         """
         for block, span in self._split(rows):
-            part = gradient[span], rows[span] - block.start
             shape = self._shape(block)
             if span.stop > span.start:
-                pushed = nd.sparse.row_sparse_array(part, shape, dtype=self.dtype)
+                pushed, memory = sparse_rows(rows[span] - block.start, shape, self.dtype)
+                memory[:] = gradient[span]
             else:
                 pushed = nd.sparse.zeros('row_sparse', shape, dtype=self.dtype)
             self._kvstore.push(block.key, pushed)
@@ -172,10 +174,3 @@ class RowTable:
         ends = np.searchsorted(rows, [block.stop for block in self._blocks]).tolist()
         spans = [slice(start, stop) for start, stop in zip([0, *ends], ends)]
         return list(zip(self._blocks, spans))
-
-    @staticmethod
-    def _fill(buffer: RowSparseNDArray, block: Block, read: Callable[[int, int], np.ndarray]) -> None:
-        memory = host_view(buffer)
-        for start in range(block.start, block.stop, _PIECE):
-            stop = min(start + _PIECE, block.stop)
-            memory[start - block.start : stop - block.start] = read(start, stop)
