@@ -14,6 +14,11 @@ LOSS_ARGUMENTS: dict[str, dict[str, Any]] = {
     'scale': {'type': number(0), 'help': "weight of the loss, the paper's lambda (default: 0.01)"},
     'alpha': {'type': number(0, most=1), 'help': 'step of running centers, 0 to 1 (default: 0.5)'},
     'update': {'choices': ('paper', 'moving_average'), 'help': 'rule of running centers (default: paper)'},
+    'centers': {
+        'choices': ('kvstore', 'table'),
+        'help': 'sync_center_loss: where centers are; table: in a row table, for very many classes '
+        '(default: kvstore)',
+    },
     'lr_mult': {'type': number(0), 'help': 'factor of the learning rate of learned centers (default: 1)'},
     'inter_scale': {
         'type': number(0),
@@ -98,6 +103,13 @@ def _add_classifier(group: Any) -> None:
         default=0.0,
         metavar='P',
         help='share of the other classes in the target',
+    )
+    add(
+        '--sample-rate',
+        type=number(0, most=1, above=True),
+        metavar='RATE',
+        help='for very many classes: the softmax is over the classes of the batch and others, drawn at '
+        'random, up to this share of all (default: over all)',
     )
     add('--neck', choices=NECKS, help='the classifier is behind a BatchNorm, the other losses are before it')
     add(

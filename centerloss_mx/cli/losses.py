@@ -91,6 +91,8 @@ def _classifier_arguments(options: TrainOptions) -> dict[str, Any] | None:
         **of_margin,
         'smooth_alpha': options.label_smoothing or None,
         'neck': options.neck,
+        'sample_rate': options.sample_rate,
+        'seed': None if options.sample_rate is None else options.seed,
     }
     if options.loss == 'large_margin_gaussian_mixture':
         _check_not_given(given, f'--loss {options.loss}, which is a classifier itself')

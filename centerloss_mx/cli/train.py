@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from mxnet import kvstore as mxkvstore
 from mxnet.kvstore import KVStore
 
@@ -62,6 +64,8 @@ def _print_result(options: TrainOptions, training: Training) -> None:
     """Print the last row of the history, and the best epoch."""
     last = training.history[-1]
     row = {name: value for name, value in last.items() if name in _PRINTED or name.startswith('validation')}
+    if math.isnan(last['train_accuracy']):  # a sampled class layer has none
+        del row['train_accuracy']
     print_table(f'{options.output}-{last["epoch"]:04d}.params', row)
     if training.stop is not None:
         print(f'stopped after epoch {last["epoch"]}: {training.stop}')

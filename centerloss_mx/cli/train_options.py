@@ -37,6 +37,7 @@ class TrainOptions(NamedTuple):
     scale: float | None
     alpha: float | None
     update: str | None
+    centers: str | None
     lr_mult: float | None
     inter_scale: float | None
     delta: float | None
@@ -50,6 +51,7 @@ class TrainOptions(NamedTuple):
     margins: tuple[float, float, float] | None
     logit_scale: float | None
     label_smoothing: float
+    sample_rate: float | None
     neck: str | None
     neck_feature: str | None
     triplet: bool

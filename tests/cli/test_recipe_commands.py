@@ -7,6 +7,7 @@ from centerloss_mx.training import read_history
 
 import numpy as np
 import pytest
+from mxnet import nd
 
 SMALL = ['--embedding-dim', 4, '--batch-size', 8]
 REID = [
@@ -17,11 +18,17 @@ FACES = [
     *SMALL, '--classifier', 'margin', '--logit-scale', 16, '--margins', '1,0.3,0', '--normalize-features',
     '--scale-warmup', 1, '--start-centers',
 ]  # fmt: skip
+# The two classes of a batch, and two of the other three.
+TABLES = [
+    *SMALL, '--loss', 'sync_center_loss', '--centers', 'table', '--sample-rate', '0.7', '--optimizer', 'adam',
+    '--samples-per-class', 4,
+]  # fmt: skip
 
 
 def params(prefix, epoch=None):
     _, arg_params, aux_params = load_checkpoint(prefix, epoch)
-    return {name: value.asnumpy() for name, value in {**arg_params, **aux_params}.items()}
+    found = {**arg_params, **aux_params}
+    return {name: nd.array(value).asnumpy() for name, value in found.items()}  # row tables are memmaps
 
 
 def assert_same(first, second):
@@ -35,7 +42,7 @@ def rows(prefix):
     return [{name: value for name, value in row.items() if name != 'seconds'} for row in history]
 
 
-@pytest.mark.parametrize('recipe', [REID, FACES], ids=['reid', 'faces'])
+@pytest.mark.parametrize('recipe', [REID, FACES, TABLES], ids=['reid', 'faces', 'tables'])
 def test_a_recipe_trains_on_some_classes_and_tells_others_apart(data, call, recipe):
     printed = call(
         'train', data / 'all.npz', '-o', 'net', *recipe, '--num-epochs', 3, '--split', 'classes',
@@ -57,13 +64,15 @@ def test_the_neck_feature_of_the_training_is_what_embed_writes(data, call):
     np.testing.assert_allclose(after.features, expected * values['neck_gamma'], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize('recipe', [REID, [*FACES, '--lr-schedule', 'constant']], ids=['step', 'constant'])
+@pytest.mark.parametrize('recipe', [
+    REID, [*FACES, '--lr-schedule', 'constant'], [*TABLES, '--lr-schedule', 'constant'],
+], ids=['step', 'constant', 'tables'])  # fmt: skip
 def test_a_schedule_without_an_end_goes_on_past_the_first_number_of_epochs(data, call, recipe):
     call('train', data / 'all.npz', '-o', 'whole', *recipe, '--num-epochs', 4)
     call('train', data / 'all.npz', '-o', 'parts', *recipe, '--num-epochs', 2)
     call('train', data / 'all.npz', '-o', 'parts', *recipe, '--num-epochs', 4, '--resume')
     assert_same(params('whole'), params('parts'))
-    assert rows('whole') == rows('parts')
+    assert str(rows('whole')) == str(rows('parts'))  # an accuracy may be NaN
 
 
 def test_a_schedule_that_ends_does_not_go_on(data, call, refused):

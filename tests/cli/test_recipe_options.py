@@ -32,6 +32,7 @@ def given(*arguments):
      {'kind': 'margin', 'margins': (1.35, 0, 0.2), 's': 30}, None, True),
     (['--label-smoothing', '0.1', '--neck', 'bn', '--neck-feature', 'after'],
      {'smooth_alpha': 0.1, 'neck': 'bn'}, None, False),
+    (['--sample-rate', '0.1', '--seed', '7'], {'sample_rate': 0.1, 'seed': 7}, None, False),
     (['--triplet'], None, IGNORE, False),
     (['--loss', 'softmax', '--triplet', '--triplet-scale', '2', '--triplet-margin', '0.3',
       '--normalize-features'], None, {'scale': 2, 'margin': 0.3, **IGNORE}, True),

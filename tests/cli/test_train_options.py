@@ -27,7 +27,8 @@ DEFAULTS = {
     'min_images': 1, 'split': 'samples', 'test_column': None, 'rand_crop': False, 'brightness': 0.0,
     'contrast': 0.0, 'saturation': 0.0, 'rand_erasing': 0.0, 'normalize_features': False,
     'scale_warmup': None, 'start_centers': False, 'start_centers_from': None, 'classifier': 'softmax',
-    'margins': None, 'logit_scale': None, 'label_smoothing': 0.0, 'neck': None, 'neck_feature': None,
+    'margins': None, 'logit_scale': None, 'label_smoothing': 0.0, 'centers': None,
+    'sample_rate': None, 'neck': None, 'neck_feature': None,
     'triplet': False, 'triplet_scale': None, 'triplet_margin': None, 'lr_warmup': None, 'lr_steps': None,
     'lr_factor': None, 'samples_per_class': None, 'validate': None, 'select': None, 'patience': None,
 }  # fmt: skip
