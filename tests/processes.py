@@ -1,10 +1,24 @@
-"""The processes that a test has started, by a variable of their environment; and Ctrl-C in one."""
+"""Processes: of a job, those that a test has started, by a variable of their environment; Ctrl-C in one."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
+
+
+def launch(workers, servers, *command, timeout=120, **environment):
+    """Run a job by centerloss_mx.launch."""
+    sizes = ['-n', str(workers), '-s', str(servers)]
+    return subprocess.run(
+        [sys.executable, '-m', 'centerloss_mx.launch', *sizes, '--', *command],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
 
 
 def processes(marker, role=''):

@@ -3,7 +3,11 @@
     python -m centerloss_mx.launch -n 2 -s 2 -- python tests/kvstore_job.py OUTPUT BASE KVSTORE [FORM]
 
 The same 40 batches of 48 samples, features, network and first parameters in every layout. FORM:
-`plain`, a plain Module, or `weighted`: the weight of the center loss is set after each batch.
+
+- `plain`: a plain Module.
+- `weighted`: the weight of the center loss is set after each batch.
+- `table`: the centers in a row table.
+- `all` and `sampled`: so, and with a class layer that samples all classes, or some of them.
 """
 
 from __future__ import annotations
@@ -23,6 +27,10 @@ BASES = {
     'adam': {'learning_rate': 0.01},
     'adagrad': {'learning_rate': 0.1},
 }
+NUM_SAMPLED = {'all': NUM_CLASS, 'sampled': 24}  # more than a batch has classes
+SEED = 7  # of the sampled class layer
+TABLES = 'table', 'all', 'sampled'
+BLOCK_ROWS = 4  # of row tables: some blocks have no class of a batch
 
 
 def samples() -> tuple[np.ndarray, np.ndarray]:
@@ -35,34 +43,46 @@ def samples() -> tuple[np.ndarray, np.ndarray]:
     return x, y.reshape(-1)
 
 
-def parameters() -> dict[str, np.ndarray]:
+def parameters(form: str = '') -> dict[str, np.ndarray]:
     rng = np.random.RandomState(1)
-    return {
+    first = {
         'embedding_weight': rng.randn(DIM, 5),
         'fc2_weight': rng.randn(NUM_CLASS, DIM) / 4,
         'fc2_bias': rng.randn(NUM_CLASS) / 4,
         'center_loss_center_weight': np.hstack([rng.randn(NUM_CLASS, DIM), np.zeros((NUM_CLASS, 1))]),
     }
+    if form in NUM_SAMPLED:
+        del first['fc2_bias']  # a sampled class layer has none
+    return first
 
 
-def train(
-    base: str, kvstore, contexts=1, plain: bool = False, weighted: bool = False
-) -> dict[str, np.ndarray]:
+def network(form: str) -> mx.sym.Symbol:
+    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, no_bias=True, name='embedding')
+    return cl.symbol.joint_supervision(
+        embedding,
+        NUM_CLASS,
+        cl.symbol.scale_variable(SCALE) if form == 'weighted' else SCALE,
+        centers='table' if form in TABLES else 'kvstore',
+        embedding_dim=DIM,
+        classifier={'num_sampled': NUM_SAMPLED[form], 'seed': SEED} if form in NUM_SAMPLED else None,
+    )
+
+
+def train(base: str, kvstore, contexts=1, form: str = '') -> dict[str, np.ndarray]:
     """Fit the network, on one or several CPU contexts, as a worker of a `dist_*` KVStore its part."""
     x, y = samples()
     batches = cl.io.CenterLossIter(mx.io.NDArrayIter(x, y, BATCH))
     if isinstance(kvstore, mx.kv.KVStore):
         batches = cl.io.PartIter(batches, kvstore.rank, kvstore.num_workers)
-    embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, no_bias=True, name='embedding')
-    scale = cl.symbol.scale_variable(SCALE) if weighted else SCALE
-    net = cl.symbol.joint_supervision(embedding, NUM_CLASS, scale, centers='kvstore', embedding_dim=DIM)
+    plain, weighted = form == 'plain', form == 'weighted'
     module = (mx.mod.Module if plain else cl.module.Module)(
-        net,
+        network(form),
         label_names=['softmax_label', 'center_label'],
         context=[mx.cpu(i) for i in range(contexts)],
+        **({'block_rows': BLOCK_ROWS} if form in TABLES else {}),
     )
     # our Module takes dense centers; plain ones need all rows to be there
-    first = {name: mx.nd.array(value) for name, value in parameters().items()}
+    first = {name: mx.nd.array(value) for name, value in parameters(form).items()}
     if plain:
         key = 'center_loss_center_weight'
         first[key] = cl.model.with_all_rows(first[key])
@@ -78,12 +98,14 @@ def train(
         num_epoch=EPOCHS,
         sparse_row_id_fn=cl.module.sparse_row_id_fn(module) if plain else None,
     )
-    return {name: value.asnumpy() for name, value in module.get_params()[0].items()}
+    trained = {name: value.asnumpy() for name, value in module.get_params()[0].items()}
+    tables = {} if plain else module.row_tables
+    return {**trained, **{name: np.concatenate([*table.pieces()]) for name, table in tables.items()}}
 
 
 def main(output: str, base: str, kvstore: str, form: str = '') -> None:
     store = mx.kv.create(kvstore)
-    trained = train(base, store, plain=form == 'plain', weighted=form == 'weighted')
+    trained = train(base, store, form=form)
     if store.rank == 0:
         np.savez(output, **trained)
 
