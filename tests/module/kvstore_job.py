@@ -8,6 +8,7 @@ The same 40 batches of 48 samples, features, network and first parameters in eve
 - `weighted`: the weight of the center loss is set after each batch.
 - `table`: the centers in a row table.
 - `all` and `sampled`: so, and with a class layer that samples all classes, or some of them.
+- `dense`: with a class layer of all classes, without a bias as a sampled one.
 """
 
 from __future__ import annotations
@@ -51,13 +52,17 @@ def parameters(form: str = '') -> dict[str, np.ndarray]:
         'fc2_bias': rng.randn(NUM_CLASS) / 4,
         'center_loss_center_weight': np.hstack([rng.randn(NUM_CLASS, DIM), np.zeros((NUM_CLASS, 1))]),
     }
-    if form in NUM_SAMPLED:
-        del first['fc2_bias']  # a sampled class layer has none
+    if form in (*NUM_SAMPLED, 'dense'):
+        del first['fc2_bias']
     return first
 
 
 def network(form: str) -> mx.sym.Symbol:
     embedding = mx.sym.FullyConnected(mx.sym.Variable('data'), num_hidden=DIM, no_bias=True, name='embedding')
+    if form == 'dense':
+        logits = mx.sym.FullyConnected(embedding, num_hidden=NUM_CLASS, no_bias=True, name='fc2')
+        loss = cl.symbol.sync_center_loss(embedding, mx.sym.Variable('center_label'), NUM_CLASS, DIM, SCALE)
+        return mx.sym.Group([mx.sym.SoftmaxOutput(logits, name='softmax'), loss])
     return cl.symbol.joint_supervision(
         embedding,
         NUM_CLASS,

@@ -12,19 +12,23 @@ from kvstore_job import BASES
 from processes import launch
 
 FORMS = 'table', 'all', 'sampled'
-DEVICES = (1, None), (1, 'local'), (2, 'local'), (4, 'device')
+DEVICES = (1, 'local'), (2, 'local'), (4, 'device')
 
 
 @pytest.mark.parametrize('base', BASES)
 @pytest.mark.parametrize('form', FORMS)
-def test_one_process_trains_what_the_reference_does(form, base):
-    expected = oracle(base, form)
-    for contexts, kvstore in DEVICES:
-        assert_same(kvstore_job.train(base, kvstore, contexts, form), expected)
+def test_one_device_trains_what_the_reference_does(form, base):
+    assert_same(kvstore_job.train(base, None, form=form), oracle(base, form))
+
+
+@pytest.mark.parametrize('contexts, kvstore', DEVICES)
+@pytest.mark.parametrize('form', FORMS)
+def test_several_devices_train_what_the_reference_does(form, contexts, kvstore):
+    assert_same(kvstore_job.train('sgd momentum', kvstore, contexts, form), oracle('sgd momentum', form))
 
 
 @pytest.mark.parametrize('base', BASES)
-def test_all_classes_sampled_are_the_dense_class_layer(base):
+def test_a_sample_of_all_classes_trains_what_the_dense_class_layer_does(base):
     assert_same(kvstore_job.train(base, None, form='all'), kvstore_job.train(base, None, form='dense'))
 
 
