@@ -39,18 +39,19 @@ Seven faults have no function:
 from __future__ import annotations
 
 import ctypes
+from functools import partial
 from typing import Any
 
 import numpy as np
 from mxnet import ndarray as nd
-from mxnet.base import _LIB, check_call
+from mxnet.base import _LIB, KVStoreHandle, c_str, check_call
 from mxnet.context import cpu
-from mxnet.kvstore import KVStore, create
+from mxnet.kvstore import KVStore
 from mxnet.ndarray.sparse import RowSparseNDArray, _new_alloc_handle
 
 from .arrays import host_view
 
-__all__ = ['MOST_BYTES', 'local_store', 'sparse_rows', 'wait_for_workers_at_exit']
+__all__ = ['MOST_BYTES', 'LocalStore', 'sparse_rows', 'wait_for_workers_at_exit']
 
 MOST_BYTES = 2**31 - 1
 """The size of the largest array that a distributed KVStore can hold, in bytes.
@@ -102,27 +103,42 @@ def sparse_rows(
     return array, host_view(array, len(rows))
 
 
-def local_store(updater: Any) -> KVStore:
-    """Make a KVStore in this process, whose rows an updater moves that others use too.
+class LocalStore(KVStore):
+    """A KVStore in this process, whose `push` raises the error of the updater.
 
-    A KVStore makes an updater of its own in `set_optimizer`. The states of that one would not be among those
-    that a Module saves.
+    MXNet calls the updater from C++, where its error gets lost: the training would go on, and the rows would
+    stay. A KVStore also makes an updater of its own in `set_optimizer`. The states of that one would not be
+    among those that a Module saves. This one takes the updater of others.
 
-    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/kvstore/kvstore.py#L475
+    | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/kvstore/kvstore.py#L35
+    | https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/kvstore/kvstore.py#L475
 
     Parameters
     ----------
     updater : mxnet.optimizer.Updater or None
         None: nothing is moved.
-
-    Returns
-    -------
-    mxnet.kvstore.KVStore
     """
-    kvstore = create('local')
-    if updater is not None:
-        kvstore._set_updater(updater)
-    return kvstore
+
+    def __init__(self, updater: Any) -> None:
+        handle = KVStoreHandle()
+        check_call(_LIB.MXKVStoreCreate(c_str('local'), ctypes.byref(handle)))
+        super().__init__(handle)
+        self._failure: Exception | None = None
+        if updater is not None:
+            self._set_updater(partial(self._update, updater))
+
+    def push(self, key: Any, value: Any, priority: int = 0) -> None:
+        """Push as MXNet does; the updater has run when this returns, and its error is raised here."""
+        super().push(key, value, priority)
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _update(self, updater: Any, *arguments: Any) -> None:
+        try:
+            updater(*arguments)
+        except Exception as failure:  # any that the optimizer raises; `push` raises it again
+            self._failure = failure
 
 
 def wait_for_workers_at_exit(kvstore: Any, wait: bool) -> None:

@@ -13,7 +13,6 @@ from mxnet.symbol import Symbol
 
 from .._mxnet.arrays import check_legacy_arrays, with_all_rows
 from .._mxnet.engine import finish, wait_for_centers
-from .._mxnet.files import naming_states
 from ..model import latest_checkpoint, load_checkpoint
 from ..operator.labels import check_labels
 from ..symbol import CenterLossInfo
@@ -255,8 +254,7 @@ class Module(SavingModule, ScaleModule):
         self._preload_opt_states: str | None = None
         super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
         if states is not None:
-            with naming_states(states):
-                self.load_optimizer_states(states)
+            self.load_optimizer_states(states)
         if self._on_kvstore and self._kvstore and not self._update_on_kvstore:
             self.optimizer_initialized = False
             raise ValueError(

@@ -9,7 +9,8 @@ from mxnet import ndarray as nd
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
-from .._mxnet.kvstore import local_store
+from .._mxnet.files import naming_states
+from .._mxnet.kvstore import LocalStore
 from ..row_table import RowTable, block_keys, check_lazy, normal_rows, zeros
 from ..symbol.tables import RowTableInfo, row_tables
 from .table_starts import Read, check_starts, reader
@@ -51,7 +52,7 @@ class TableModule(WorkerModule):
     def row_tables(self) -> dict[str, RowTable]:
         """The row tables by name. Before `init_optimizer` they are in this process."""
         if not self._row_tables:
-            self._place_tables(local_store(None))
+            self._place_tables(LocalStore(None))
         return self._row_tables
 
     def init_params(
@@ -142,7 +143,33 @@ class TableModule(WorkerModule):
         if self._is_distributed:
             self._place_tables(self._kvstore)
         else:
-            self._place_tables(local_store(self._updater or self._kvstore._updater))
+            self._place_tables(LocalStore(self._updater or self._kvstore._updater))
+
+    def load_optimizer_states(self, fname: str) -> None:
+        """Load optimizer states as `mx.mod.Module` does; errors name the file, and leave the states.
+
+        Parameters
+        ----------
+        fname : str
+            A file that `save_optimizer_states` has written. MXNet unpickles it: load files that you trust only.
+
+        Raises
+        ------
+        ValueError
+            The file holds no optimizer states, or those of a row table in other blocks.
+        """
+        updater = self._kvstore._updater if self._update_on_kvstore else self._updater
+        before = dict(vars(updater)) if updater else {}
+        with naming_states(fname):
+            super().load_optimizer_states(fname)
+        for name, table in self._row_tables.items():
+            rows, found = table.block_rows, _rows(updater.states.get(table.keys[0]))
+            if found not in (rows, None):
+                vars(updater).update(before)
+                raise ValueError(
+                    f'{fname}: the states of {name} are in blocks of {found} rows, and the module has blocks '
+                    f'of {rows}; expected the block_rows of the training that saved them'
+                )
 
     def _without_tables(self, arg_params: dict[str, Any] | None) -> dict[str, NDArray] | None:
         """Take the rows that tables start with out of the parameters, and make NDArrays of the others."""
@@ -193,3 +220,9 @@ def _start(table: RowTableInfo) -> Read:
     if table.kind == 'centers':
         return zeros(table.shape, table.dtype)
     return normal_rows(table.shape, table.dtype, table.seed)
+
+
+def _rows(state: Any) -> int | None:
+    """How many rows an optimizer's state of a block has; None: there is no state."""
+    first = state[0] if isinstance(state, tuple) else state
+    return None if first is None else int(first.shape[0])

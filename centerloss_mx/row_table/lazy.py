@@ -18,7 +18,7 @@ def check_lazy(optimizer: Optimizer) -> None:
     Raises
     ------
     ValueError
-        It is not lazy.
+        It is not lazy; or AdaGrad with weight decay, which MXNet has for dense gradients only.
     """
     base = getattr(optimizer, 'base', optimizer)
     if not isinstance(base, (SGD, Adam, AdaGrad, Ftrl)) or not getattr(base, 'lazy_update', True):
@@ -26,4 +26,9 @@ def check_lazy(optimizer: Optimizer) -> None:
         raise ValueError(
             f'optimizer {type(base).__name__}{lazy} moves all rows of a row table in each step; expected '
             "'sgd', 'adam', 'adagrad' or 'ftrl' with lazy_update=True, which move those of the batch"
+        )
+    if isinstance(base, AdaGrad) and base.wd:
+        raise ValueError(
+            f'optimizer AdaGrad with wd={base.wd} cannot move rows of a row table: MXNet has no weight decay '
+            "for it there; expected wd=0, or 'sgd', 'adam' or 'ftrl'"
         )

@@ -90,6 +90,11 @@ class RowTable:
         """The keys of the blocks, in their order."""
         return [block.key for block in self._blocks]
 
+    @property
+    def block_rows(self) -> int:
+        """The rows of each block but the last, which may have fewer."""
+        return self._blocks[0].stop
+
     def init(self, read: Callable[[int, int], np.ndarray]) -> None:
         """Write all rows to the KVStore, block by block; each worker calls this.
 
