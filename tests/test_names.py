@@ -59,7 +59,7 @@ NAMES = {
         CenterLoss CenterLossParam CenterLossPerSample CenterLossPerSampleProp CenterLossProp
     """,
     'optimizer': """
-        Centers
+        Centers check_lazy
     """,
     'reference': """
         batch_norm center_loss center_update cluster_ratio contrastive_center_loss island_loss

@@ -12,7 +12,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import centerloss_mx
-from centerloss_mx._files import close_lock, open_locked, write_bytes, write_checked, write_npz, write_whole
+from centerloss_mx._files import (
+    close_lock,
+    open_locked,
+    write_bytes,
+    write_checked,
+    write_npy,
+    write_npz,
+    write_whole,
+)
 from centerloss_mx.cli.evaluate import evaluate
 from centerloss_mx.cli.evaluate_options import RetrieveOptions
 from centerloss_mx.model import Features, save_features
@@ -72,6 +80,7 @@ WRITERS = {
     'text.txt': write_text,
     'bytes.bin': lambda path: write_bytes(path, bytes(range(100))),
     'arrays.npz': lambda path: write_npz(path, {'labels': np.arange(30)}),
+    'rows.npy': lambda path: write_npy(path, (9, 4), 'float32', [np.ones((5, 4)), np.zeros((4, 4))]),
     'features.npz': write_features,
     'history.csv': write_history,
     'options.json': lambda path: keep_options(path, {'lr': 0.1, 'seed': 1}),
@@ -133,6 +142,8 @@ def test_what_reads_as_something_else_takes_no_name(tmp_path, monkeypatch):
         write_bytes(path, b'new')
     with pytest.raises(OSError, match=rf"what has been written reads as something else: '{path}'"):
         write_npz(path, {'new': np.arange(3)})
+    with pytest.raises(OSError, match=rf"what has been written reads as something else: '{path}'"):
+        write_npy(path, (3,), 'int64', [np.arange(3)])
     with pytest.raises(OSError, match='other error'):
         write_checked(path, lambda name: Path(name).write_bytes(b'new'), fail)
     assert path.read_bytes() == b'old' and os.listdir(tmp_path) == ['file']
