@@ -16,7 +16,7 @@ from .operator import CenterLossParam
 from .symbol.description import kvstore_centers
 from .symbol.tables import row_tables
 
-__all__ = ['Centers', 'check_lazy']
+__all__ = ['Centers']
 
 
 @mxopt.register
@@ -204,44 +204,3 @@ def _keys_of_centers(sym: Symbol, table_keys: Sequence[str]) -> set[str]:
             'passes them, or pass block_keys of each table'
         )
     return keys
-
-
-def check_lazy(optimizer: mxopt.Optimizer) -> None:
-    """Refuse an optimizer that reads and writes all rows of a row table where a batch has a few.
-
-    | sgd, adam   with lazy_update=True, MXNet's default
-    | adagrad     with wd=0: MXNet has no lazy update of it with weight decay
-    | ftrl
-
-    move the rows that a gradient has. Momentum and weight decay act on these rows only, in the steps in which
-    they are present.
-
-    Parameters
-    ----------
-    optimizer : mxnet.optimizer.Optimizer
-        The optimizer of a row table; of `Centers`, its base is checked.
-
-    Raises
-    ------
-    ValueError
-        Another optimizer, or one of these with other options.
-
-    Examples
-    --------
-    >>> check_lazy(mx.optimizer.AdaGrad(wd=0.01))
-    Traceback (most recent call last):
-    ValueError: optimizer 'adagrad' has no weight decay of a row table; expected wd=0
-    """
-    optimizer = optimizer.base if isinstance(optimizer, Centers) else optimizer
-    name = type(optimizer).__name__.lower()
-    moves_all = 'would move all rows of a row table in each step'
-    if isinstance(optimizer, (mxopt.SGD, mxopt.Adam)):
-        if not optimizer.lazy_update:
-            raise ValueError(
-                f'optimizer {name!r} with lazy_update=False {moves_all}; expected lazy_update=True'
-            )
-    elif isinstance(optimizer, mxopt.AdaGrad):
-        if optimizer.wd:
-            raise ValueError(f'optimizer {name!r} has no weight decay of a row table; expected wd=0')
-    elif not isinstance(optimizer, mxopt.Ftrl):
-        raise ValueError(f"optimizer {name!r} {moves_all}; expected 'sgd', 'adam', 'adagrad' or 'ftrl'")

@@ -59,7 +59,7 @@ NAMES = {
         CenterLoss CenterLossParam CenterLossPerSample CenterLossPerSampleProp CenterLossProp
     """,
     'optimizer': """
-        Centers check_lazy
+        Centers
     """,
     'reference': """
         batch_norm center_loss center_update cluster_ratio contrastive_center_loss island_loss
@@ -67,7 +67,7 @@ NAMES = {
         normalizer psi softmax_cross_entropy triplet_loss
     """,
     'row_table': """
-        RowTable block_keys normal_rows sample_classes zeros
+        RowTable block_keys check_lazy normal_rows sample_classes zeros
     """,
     'symbol': """
         LOSSES center_loss classifier contrastive_center_loss island_loss joint_supervision

@@ -8,6 +8,7 @@ import pickle
 from centerloss_mx import _compat, reference
 from centerloss_mx.optimizer import Centers
 from centerloss_mx.symbol import joint_supervision, sync_center_loss
+from centerloss_mx.symbol.tables import RowTableInfo, table_inputs
 
 import mxnet as mx
 import numpy as np
@@ -39,6 +40,11 @@ def network(**options):
     return joint_supervision(
         embedding, NUM_CLASS, 0.1, centers='kvstore', embedding_dim=DIM, use_ignore=True, **options
     )
+
+
+def with_table(kind, name=CENTERS):
+    table = RowTableInfo(name, kind, 10, DIM + 1, 'float32', label='label', ignored=None)
+    return table_inputs(table)[0]
 
 
 def start(optimizer='centers', params=None, contexts=1, kvstore=None, net=None):
@@ -231,12 +237,34 @@ def test_only_what_the_variable_says_makes_centers():
     ({'base': mx.optimizer.SGD()}, 'is not the name of another optimizer'),
     ({'sym': mx.sym.Variable('center_loss_center_weight')}, 'the network has no centers on the KVStore'),
     ({'base': 'sgdd'}, 'Cannot find optimizer sgdd'),
+    ({'sym': with_table('classes')}, 'the network has no centers on the KVStore'),
+    ({'sym': with_table('centers')}, f'row table {CENTERS} has no keys among table_keys; use Module, which'),
     ({'sym': None}, "optimizer 'centers' needs the network: pass sym"),
     ({'param_idx2name': {0: CENTERS, 1: 'w', 2: CENTERS}}, 'each of 2 devices would move its own'),
 ])  # fmt: skip
 def test_what_cannot_be_used_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Centers(**{'sym': network(), **options})
+
+
+def test_centers_in_a_row_table_are_the_blocks_of_its_name():
+    net = mx.sym.Group([with_table('centers'), with_table('classes', 'fc2_weight')])
+    keys = [f'{CENTERS}.0', f'{CENTERS}.1', 'fc2_weight.0']
+    optimizer = Centers(sym=net, param_idx2name={0: 'fc1_bias'}, table_keys=keys)
+    assert optimizer.names == set(keys[:2])
+    weight = mx.nd.ones((10, DIM + 1))
+    has_state = [optimizer.create_state(index, weight) is not None for index in (*keys, 1, 2, 3)]
+    assert not any(has_state[:2] + has_state[3:5])
+    copy = pickle.loads(pickle.dumps(optimizer, 0))
+    assert copy.tables == {1: keys[0], 2: keys[1], 3: keys[2]}
+
+
+@pytest.mark.parametrize('index', [f'{CENTERS}.0', 1])
+def test_a_gradient_without_rows_is_no_update_of_centers(index):
+    optimizer = Centers(sym=with_table('centers'), param_idx2name={0: 'w'}, table_keys=[f'{CENTERS}.0'])
+    centers = mx.nd.ones((10, DIM + 1)).tostype('row_sparse')
+    optimizer.update_multi_precision(index, centers, mx.nd.sparse.zeros('row_sparse', (10, DIM + 1)), None)
+    assert (centers.asnumpy() == 1).all()
 
 
 @pytest.mark.parametrize('alpha', [0, 1])

@@ -57,7 +57,7 @@ def write_npy(
             for piece in pieces:
                 if piece.shape[1:] != tuple(shape[1:]):
                     raise ValueError(f'{path}: a piece has shape {piece.shape}; expected rows of {shape}')
-                content = np.ascontiguousarray(piece, dtype)
+                content = np.ascontiguousarray(piece, dtype).data
                 checksum = zlib.crc32(content, checksum)
                 file.write(content)
                 rows += len(piece)

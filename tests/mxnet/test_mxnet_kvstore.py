@@ -12,7 +12,11 @@ import sys
 import time
 from types import SimpleNamespace
 
+from centerloss_mx._mxnet.arrays import host_view
+from centerloss_mx._mxnet.kvstore import sparse_rows
+
 import mxnet as mx
+import numpy as np
 import pytest
 from mxnet.kvstore import kvstore_server
 
@@ -121,6 +125,45 @@ def start_job(workers, program):
     return subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
+
+
+def test_mxnet_copies_the_rows_that_a_row_sparse_array_is_made_of():
+    rows, numbers = mx.nd.ones((2, 3)), mx.nd.array([0, 2], dtype='int64')
+    array = mx.nd.sparse.row_sparse_array((rows, numbers), (4, 3))
+    host_view(rows)[:] = 7
+    assert (array.data.asnumpy() == 1).all()
+
+
+def test_rows_are_written_to_the_memory_of_a_row_sparse_array():
+    array, memory = sparse_rows(np.array([0, 2]), (4, 3), np.dtype('float64'))
+    memory[:] = [[1, 2, 3], [4, 5, 6]]
+    expected = [[1, 2, 3], [0, 0, 0], [4, 5, 6], [0, 0, 0]]
+    np.testing.assert_array_equal(array.asnumpy(), expected)
+    array.check_format()
+    assert array.dtype == np.float64
+
+
+@pytest.mark.slow
+def test_a_server_of_mxnet_keeps_float64_in_float32():
+    """Ours: `RowTable` refuses this."""
+    program = """
+from centerloss_mx.row_table import RowTable
+value = mx.nd.full((3, 2), 1 + 2**-30, dtype='float64')
+kv.init('w', value)
+kv.pull('w', out=value)
+print('off by', 1 + 2**-30 - value.asnumpy().min())
+try:
+    RowTable(kv, 'w', (3, 2), 'float64')
+except ValueError as error:
+    print(error)
+"""
+    job = start_job(1, program)
+    try:
+        output, _ = job.communicate(timeout=120)
+    finally:
+        job.kill()
+    assert f'off by {2**-30}' in output
+    assert "row table w: dtype='float64' on KVStore 'dist_sync'; expected float32" in output
 
 
 @pytest.mark.slow
