@@ -11,8 +11,6 @@ from .._mxnet.kvstore import MOST_BYTES
 
 __all__ = ['Block', 'block_keys', 'blocks']
 
-BLOCK_BYTES = 2**30  # of a block, if its rows are not given
-
 
 class Block(NamedTuple):
     """Rows start..stop-1 of a table, which are one key of the KVStore."""
@@ -25,13 +23,13 @@ class Block(NamedTuple):
 def blocks(
     name: str, num_class: int, width: int, dtype: str = 'float32', block_rows: int | None = None
 ) -> list[Block]:
-    """Cut a row table into blocks, as `block_keys`."""
+    """Cut a row table into blocks, as `block_keys`; the last one may have fewer rows than the others."""
     where = f'row table {name}: '
     check_size(where, 'num_class', num_class)
     check_size(where, 'width', width)
     row_bytes = width * np.dtype(dtype).itemsize
     if block_rows is None:
-        block_rows = max(1, BLOCK_BYTES // row_bytes)
+        block_rows = MOST_BYTES // row_bytes
     check_size(where, 'block_rows', block_rows)
     block_bytes = min(block_rows, num_class) * row_bytes
     if block_bytes > MOST_BYTES:
@@ -39,8 +37,10 @@ def blocks(
             f'{where}block_rows={block_rows} makes a block of {block_bytes} bytes, and a key of a KVStore '
             f'holds at most {MOST_BYTES}; expected block_rows <= {MOST_BYTES // row_bytes}'
         )
-    starts = range(0, num_class, block_rows)
-    return [Block(f'{name}.{i}', start, min(start + block_rows, num_class)) for i, start in enumerate(starts)]
+    num_blocks = -(-num_class // block_rows)
+    rows = -(-num_class // num_blocks)
+    starts = range(0, num_class, rows)
+    return [Block(f'{name}.{i}', start, min(start + rows, num_class)) for i, start in enumerate(starts)]
 
 
 def block_keys(
@@ -57,7 +57,10 @@ def block_keys(
     dtype : str
         Of the table.
     block_rows : int or None
-        The rows of each block but the last, > 0; None: as many as have about 1 GB.
+        The most rows of a block, > 0; None: as many as have less than 2^31 bytes. The table is cut into as
+        few blocks as that allows, of about the same size. Each block costs a pull, a push and an update in
+        every step, 0.75 ms on two busy cores. Smaller blocks save memory while the table is initialized, when
+        rank 0 and each server hold one block, or their part of it, beside the table.
 
     Returns
     -------

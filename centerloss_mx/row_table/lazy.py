@@ -10,9 +10,9 @@ __all__ = ['check_lazy']
 def check_lazy(optimizer: Optimizer) -> None:
     """Refuse an optimizer that would pass over all rows of a row table for the gradient of some.
 
-    'sgd' and 'adam' (with lazy_update=True, MXNet's default), 'adagrad' (without weight decay) and 'ftrl' move
-    the rows that a gradient has. Momentum and weight decay act on a row only in the steps in which it has a
-    gradient. Adam counts all steps.
+    'sgd' and 'adam' (with lazy_update=True, MXNet's default), 'adagrad' (without weight decay) and 'ftrl'
+    move the rows that a gradient has. Momentum and weight decay act on a row only in the steps in which it
+    has a gradient. Adam counts all steps.
 
     Parameters
     ----------

@@ -92,14 +92,14 @@ class RowTable:
 
     @property
     def block_rows(self) -> int:
-        """The rows of each block but the last, which may have fewer."""
+        """The rows of each block. On the KVStore all blocks have one size; no class uses the last rows."""
         return self._blocks[0].stop
 
     def init(self, read: Callable[[int, int], np.ndarray]) -> None:
         """Write all rows to the KVStore, block by block; each worker calls this.
 
         Beside the table, the process of rank 0 holds one block, and that only until the first push: until
-        then, MXNet keeps each array that it has sent, which is the same array for all blocks of one size.
+        then, MXNet keeps the arrays that it has sent, which are the same one for all blocks.
 
         Parameters
         ----------
@@ -107,14 +107,12 @@ class RowTable:
             ``read(start, stop)`` returns rows start..stop-1, shape (stop - start, width). It is called on
             rank 0 only, in order, with pieces of a block.
         """
-        buffer = None  # one for all blocks of a size
+        if self._kvstore.rank != 0:
+            for key in self.keys:
+                self._kvstore.init(key, self._empty_block())
+            return
+        buffer, memory = sparse_rows(np.arange(self.block_rows), self._block_shape, self.dtype)
         for block in self._blocks:
-            shape = self._shape(block)
-            if self._kvstore.rank != 0:
-                self._kvstore.init(block.key, nd.sparse.zeros('row_sparse', shape, dtype=self.dtype))
-                continue
-            if buffer is None or buffer.shape != shape:
-                buffer, memory = sparse_rows(np.arange(shape[0]), shape, self.dtype)
             for start in range(block.start, block.stop, _PIECE):
                 stop = min(start + _PIECE, block.stop)
                 memory[start - block.start : stop - block.start] = read(start, stop)
@@ -137,7 +135,7 @@ class RowTable:
         parts = []
         for block, span in self._split(rows):
             if span.stop > span.start:
-                part = nd.sparse.zeros('row_sparse', self._shape(block), dtype=self.dtype)
+                part = self._empty_block()
                 numbers = nd.from_numpy(rows[span] - block.start)
                 self._kvstore.row_sparse_pull(block.key, out=part, row_ids=numbers)
                 parts.append((part, span.stop - span.start))
@@ -154,12 +152,11 @@ class RowTable:
             Shape (K, width).
         """
         for block, span in self._split(rows):
-            shape = self._shape(block)
             if span.stop > span.start:
-                pushed, memory = sparse_rows(rows[span] - block.start, shape, self.dtype)
+                pushed, memory = sparse_rows(rows[span] - block.start, self._block_shape, self.dtype)
                 memory[:] = gradient[span]
             else:
-                pushed = nd.sparse.zeros('row_sparse', shape, dtype=self.dtype)
+                pushed = self._empty_block()
             self._kvstore.push(block.key, pushed)
 
     def read(self, start: int, stop: int) -> np.ndarray:
@@ -171,8 +168,12 @@ class RowTable:
         for start in range(0, self.shape[0], _PIECE):
             yield self.read(start, min(start + _PIECE, self.shape[0]))
 
-    def _shape(self, block: Block) -> tuple[int, int]:
-        return block.stop - block.start, self.shape[1]
+    @property
+    def _block_shape(self) -> tuple[int, int]:
+        return self.block_rows, self.shape[1]
+
+    def _empty_block(self) -> RowSparseNDArray:
+        return nd.sparse.zeros('row_sparse', self._block_shape, dtype=self.dtype)
 
     def _split(self, rows: np.ndarray) -> list[tuple[Block, slice]]:
         """Each block with the part of the sorted rows that it has."""
