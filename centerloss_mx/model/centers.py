@@ -72,6 +72,10 @@ def with_centers(
     arg_params, aux_params = dict(arg_params), dict(aux_params)
     home = aux_params if info.storage == 'auxiliary state' else arg_params
     old = home[info.centers]
+    if isinstance(old, np.ndarray):  # of a row table
+        home[info.centers] = values = np.array(old)
+        values[rows, info.columns] = centers
+        return arg_params, aux_params
     values = old.asnumpy()
     values[rows, info.columns] = centers
     new = nd.array(values, dtype=values.dtype)

@@ -72,11 +72,6 @@ def start_centers(
     """
     check_size('', 'num_batches', num_batches)
     info = find_center_loss(module.symbol, name)
-    if info.storage == 'table':
-        raise ValueError(
-            f'{info.centers} is a row table, which start_centers does not write; give its rows, '
-            f'(num_class, D + 1), to init_params in arg_params'
-        )
     _check_bound(module, data_iter)
     info = info._replace(
         label=label_name or info.label,
@@ -94,6 +89,8 @@ def start_centers(
         )
 
     arg_params, aux_params = module.get_params()
+    if info.storage == 'table':
+        arg_params = {**arg_params, info.centers: module.row_tables[info.centers].read(0, info.num_class)}
     data_name = module.data_shapes[0][0]
     extractor = FeatureExtractor(
         module.symbol, arg_params, aux_params, info.feature, module._context[0], data_name

@@ -111,6 +111,11 @@ class StepModule(TableModule):
             data_shapes, label_shapes, for_training, inputs_need_grad, force_rebind, shared_module, grad_req
         )
 
+    @property
+    def data_shapes(self) -> list[DataDesc]:
+        """Shapes of the data that a batch serves: without the inputs that are fed from row tables."""
+        return [desc for desc in super().data_shapes if desc.name not in self._table_inputs]
+
     def reshape(self, data_shapes: Any, label_shapes: Any = None) -> None:
         """Reshape as `mx.mod.Module.reshape` does.
 

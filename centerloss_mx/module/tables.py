@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from mxnet import ndarray as nd
 from mxnet.ndarray import NDArray
+from mxnet.optimizer import Updater
 from mxnet.symbol import Symbol
 
 from .._mxnet.files import naming_states
@@ -52,7 +53,7 @@ class TableModule(WorkerModule):
     def row_tables(self) -> dict[str, RowTable]:
         """The row tables by name. Before `init_optimizer` they are in this process."""
         if not self._row_tables:
-            self._place_tables(LocalStore(None))
+            self._place_tables()
         return self._row_tables
 
     def init_params(
@@ -78,10 +79,10 @@ class TableModule(WorkerModule):
             A table of another shape, or one that is on the KVStore already.
         """
         if force_init or not self.params_initialized:
-            if arg_params is None:
-                self._starts = {}
+            if arg_params is None and not self.optimizer_initialized:
+                self._starts, self._row_tables = {}, {}
             arg_params = self._without_tables(arg_params)
-            if arg_params is not None and not allow_missing and not self._row_tables:
+            if arg_params is not None and not allow_missing and not self.params_initialized:
                 check_starts(self._tables, self._starts)
         super().init_params(initializer, arg_params, aux_params, allow_missing, force_init, allow_extra)
 
@@ -140,10 +141,7 @@ class TableModule(WorkerModule):
         self.optimizer_initialized: bool = False
         self._check_moves_rows()
         self.optimizer_initialized = True
-        if self._is_distributed:
-            self._place_tables(self._kvstore)
-        else:
-            self._place_tables(LocalStore(self._updater or self._kvstore._updater))
+        self._place_tables()
 
     def load_optimizer_states(self, fname: str) -> None:
         """Load optimizer states as `mx.mod.Module` does; errors name the file, and leave the states.
@@ -151,17 +149,18 @@ class TableModule(WorkerModule):
         Parameters
         ----------
         fname : str
-            A file that `save_optimizer_states` has written. MXNet unpickles it: load files that you trust only.
+            A file of `save_optimizer_states`. MXNet unpickles it: load files that you trust only.
 
         Raises
         ------
         ValueError
             The file holds no optimizer states, or those of a row table in other blocks.
         """
-        updater = self._kvstore._updater if self._update_on_kvstore else self._updater
+        updater = self._local_updater()
         before = dict(vars(updater)) if updater else {}
-        with naming_states(fname):
+        with naming_states(fname if updater else None):
             super().load_optimizer_states(fname)
+        assert updater is not None  # MXNet has said so
         for name, table in self._row_tables.items():
             rows, found = table.block_rows, _rows(updater.states.get(table.keys[0]))
             if found not in (rows, None):
@@ -178,11 +177,12 @@ class TableModule(WorkerModule):
         starts = {}
         for table in self._tables:
             if table.name in arg_params:
-                if self.optimizer_initialized:
-                    raise ValueError(f'{table.name} is on the KVStore: set its rows before init_optimizer')
+                if self.optimizer_initialized and self._is_distributed:
+                    raise ValueError(f'{table.name} is on the servers: set its rows before init_optimizer')
                 starts[table.name] = reader(table, arg_params[table.name])
         if starts:
-            self._starts.update(starts)
+            kept = {name: table.read for name, table in self._row_tables.items()}
+            self._starts = {**kept, **self._starts, **starts}
             self._row_tables = {}
         return {
             name: nd.array(value, dtype=value.dtype) if isinstance(value, np.ndarray) else value
@@ -190,8 +190,12 @@ class TableModule(WorkerModule):
             if name not in starts
         }
 
-    def _place_tables(self, kvstore: Any) -> None:
+    def _place_tables(self) -> None:
         """Put the row tables on a KVStore, with the rows that they had or start with."""
+        if self.optimizer_initialized and self._is_distributed:
+            kvstore = self._kvstore
+        else:
+            kvstore = LocalStore(self._local_updater())
         placed = {}
         for table in self._tables:
             start = self._starts.get(table.name)
@@ -202,6 +206,10 @@ class TableModule(WorkerModule):
             placed[table.name] = RowTable(kvstore, table.name, table.shape, table.dtype, self._block_rows)
             placed[table.name].init(start)
         self._row_tables, self._starts = placed, {}
+
+    def _local_updater(self) -> Updater | None:
+        """What moves parameters and rows in this process; None: nothing does yet, or servers do."""
+        return self._updater or getattr(self._kvstore, '_updater', None)
 
     def _check_moves_rows(self) -> None:
         check_lazy(self._optimizer)

@@ -82,6 +82,8 @@ def _with_started_centers(training: TrainingState, start: Start, data_iter: Data
     if not isinstance(features, Features):
         start_centers(module, data_iter)
     arg_params, aux_params = module.get_params()
+    tables = {name: table.read(0, table.shape[0]) for name, table in module.row_tables.items()}
+    arg_params = {**arg_params, **tables}
     if isinstance(features, Features):
         if losses[0].feature == f'{NORMALIZED}_output':  # what the loss reads
             features = features._replace(features=unit(features.features))

@@ -264,4 +264,10 @@ class Training:
     def centers(self) -> np.ndarray | None:
         """The centers of the first center loss, (num_class, D); None: the network has none."""
         losses = describe(self.symbol)
-        return find_centers(self.symbol, *self.parameters(), losses[0].name) if losses else None
+        if not losses:
+            return None
+        info, (arg_params, aux_params) = losses[0], self.parameters()
+        tables = self.module.row_tables if self.module else {}
+        if info.centers in tables:
+            arg_params = {**arg_params, info.centers: tables[info.centers].read(0, info.num_class)}
+        return find_centers(self.symbol, arg_params, aux_params, info.name)
