@@ -83,7 +83,8 @@ def start_centers(
         info = info._replace(label=CENTER_LABEL)  # the network computes its label, from this one as a rule
     if info.label not in label_names:
         raise ValueError(f'the iterator has no label {info.label!r}; it has {", ".join(label_names)}')
-    if info.storage != 'auxiliary state' and module.optimizer_initialized and module._update_on_kvstore:
+    in_parameter = info.storage not in ('auxiliary state', 'table')
+    if in_parameter and module.optimizer_initialized and module._update_on_kvstore:
         raise ValueError(
             f'the KVStore updates {info.centers} already; call start_centers before init_optimizer and fit'
         )

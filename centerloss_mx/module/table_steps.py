@@ -106,7 +106,7 @@ class StepModule(TableModule):
         """
         if self._tables:
             data_shapes = self._with_inputs(data_shapes)
-            grad_req = self._with_rows_written(grad_req) if for_training else grad_req
+            grad_req = self._with_requests_for_rows(grad_req) if for_training else grad_req
         super().bind(
             data_shapes, label_shapes, for_training, inputs_need_grad, force_rebind, shared_module, grad_req
         )
@@ -164,7 +164,8 @@ class StepModule(TableModule):
         ValueError
             A gradient of rows is not finite; nothing has been updated.
         """
-        gradients = [(table, self._gradient(table)) for table in self._tables]
+        moved = [table for table in self._tables if self._exec_group.grad_req[table.rows] != 'null']
+        gradients = [(table, self._gradient(table)) for table in moved]
         super().update()
         for table, gradient in gradients:
             self._row_tables[table.name].push(self._differentiated[table.name].classes, gradient)
@@ -201,20 +202,25 @@ class StepModule(TableModule):
         """How many rows the input of a table has: as many as a batch can need."""
         return table.num_sampled or min(size, table.num_class)
 
-    def _with_rows_written(self, grad_req: Any) -> dict[str, str]:
+    def _with_requests_for_rows(self, grad_req: Any) -> dict[str, str]:
         """Return the requests for gradients, with those of the rows of tables."""
-        names = self._symbol.list_arguments()
-        if grad_req == 'add' or (isinstance(grad_req, dict) and 'add' in grad_req.values()):
+        request = grad_req if isinstance(grad_req, str) else 'write'
+        if isinstance(grad_req, str):
+            fixed = (*self._fixed_param_names, *self._data_names, *self._label_names)
+            requests = {name: grad_req for name in self._param_names if name not in fixed}
+        elif isinstance(grad_req, dict):
+            requests = dict(grad_req)
+        else:
+            requests = dict(zip(self._symbol.list_arguments(), grad_req))
+        if 'add' in (request, *requests.values()):
             raise ValueError(
                 f"grad_req='add' is not supported with the row table {self._tables[0].name}: each batch "
                 "has rows of its own. Use 'write'"
             )
-        if isinstance(grad_req, str):
-            fixed = (*self._fixed_param_names, *self._data_names, *self._label_names)
-            grad_req = {name: grad_req for name in self._param_names if name not in fixed}
-        elif not isinstance(grad_req, dict):
-            grad_req = dict(zip(names, grad_req))
-        return {**{table.rows: 'write' for table in self._tables}, **grad_req}
+        for table in self._tables:
+            of_table = requests.pop(table.name, request)
+            requests.setdefault(table.rows, 'null' if table.name in self._fixed_tables else of_table)
+        return requests
 
     def _with_rows(self, data_batch: DataBatch, trains: bool) -> DataBatch:
         """Return the batch with the rows that it needs, and where the row of each sample is among them."""

@@ -29,7 +29,7 @@ class TableModule(WorkerModule):
     Parameters
     ----------
     symbol, data_names, ...
-        As for `mx.mod.Module`.
+        As for `mx.mod.Module`; `fixed_param_names` may name row tables.
     block_rows : int or None
         Rows of a key on the KVStore, > 0; None: see `row_table.RowTable`.
     """
@@ -44,6 +44,11 @@ class TableModule(WorkerModule):
     ) -> None:
         self._tables = row_tables(symbol)
         self._table_inputs = [name for table in self._tables for name in (table.rows, table.index)]
+        names = [table.name for table in self._tables]
+        fixed = kwargs.get('fixed_param_names') or ()
+        self._fixed_tables = [name for name in fixed if name in names]
+        if self._fixed_tables:
+            kwargs['fixed_param_names'] = [name for name in fixed if name not in names]
         super().__init__(symbol, [*(data_names or ()), *self._table_inputs], *args, **kwargs)
         self._block_rows = block_rows
         self._starts: dict[str, Read] = {}  # the rows that tables start with, until they are placed
