@@ -140,6 +140,7 @@ DEFAULTS = {
     'row_table.normal_rows': {'dtype': 'float32', 'seed': 0, 'sigma': 0.01},
     'row_table.zeros': {'dtype': 'float32'},
     'symbol.CenterLossInfo': {'batch_states': (), 'output': None, 'scale': None},
+    'symbol.RowTableInfo': {'num_sampled': None, 'output': None, 'seed': 0},
     'symbol.center_loss': {
         'alpha': 0.5, 'scale': 1.0, 'batchsize': None, 'normalization': 'batch', 'use_ignore': False,
         'ignore_label': -1, 'update': 'paper', 'name': 'center_loss',

@@ -1,7 +1,7 @@
 """Row tables: arrays of a row a class on the KVStore, of which a step moves the rows that it needs.
 
 A table is cut into blocks, each a key of the KVStore: only the memory of the servers limits its size.
-only. A worker never holds a table: it pulls the rows of a batch, and pushes their gradients.
+A worker never holds a table: it pulls the rows of a batch, and pushes their gradients.
 """
 
 from .blocks import block_keys
