@@ -131,6 +131,11 @@ class RowTable:
         -------
         PulledRows
             Its `asnumpy` waits for them.
+
+        Raises
+        ------
+        ValueError
+            Row numbers that are not as described: MXNet would read or write other memory.
         """
         parts = []
         for block, span in self._split(rows):
@@ -150,6 +155,11 @@ class RowTable:
             Shape (K,), int64: row numbers, distinct and in ascending order.
         gradient : numpy.ndarray
             Shape (K, width).
+
+        Raises
+        ------
+        ValueError
+            As `pull`; no block has been pushed then.
         """
         for block, span in self._split(rows):
             if span.stop > span.start:
@@ -177,6 +187,12 @@ class RowTable:
 
     def _split(self, rows: np.ndarray) -> list[tuple[Block, slice]]:
         """Each block with the part of the sorted rows that it has."""
+        bounded = np.concatenate([[-1], rows, [self.shape[0]]])
+        if rows.dtype != np.int64 or not (bounded[:-1] < bounded[1:]).all():
+            raise ValueError(
+                f'row table {self.name}: rows {rows} ({rows.dtype}); expected int64 numbers in 0..'
+                f'{self.shape[0] - 1}, distinct and in ascending order'
+            )
         ends = np.searchsorted(rows, [block.stop for block in self._blocks]).tolist()
         spans = [slice(start, stop) for start, stop in zip([0, *ends], ends)]
         return list(zip(self._blocks, spans))

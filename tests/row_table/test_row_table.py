@@ -130,6 +130,18 @@ def test_rows_are_pulled_in_their_order_and_others_do_not_move():
     assert table.pull(np.array([], 'int64')).asnumpy().shape == (0, 2)
 
 
+@pytest.mark.parametrize('rows', [[-1, 2], [2, 10], [3, 2], [2, 2], [1.0, 2.0]])
+def test_row_numbers_that_mxnet_would_follow_anywhere_are_refused(rows):
+    table = table_of((10, 2), block_rows=4)
+    table.init(zeros((10, 2)))
+    message = r'row table weight: rows .*; expected int64 numbers in 0\.\.9, distinct and in ascending order'
+    with pytest.raises(ValueError, match=message):
+        table.pull(np.array(rows))
+    with pytest.raises(ValueError, match=message):
+        table.push(np.array(rows), np.ones((2, 2)))
+    assert not table.read(0, 10).any()
+
+
 @pytest.mark.parametrize('base', BASES)
 def test_a_push_without_rows_moves_nothing_and_counts_as_a_step(base):
     optimizer = mx.optimizer.create(base, **BASES[base])
@@ -175,6 +187,7 @@ def test_keys_are_numbered_and_blocks_have_less_than_two_gigabytes():
     assert block_keys('w', 10**7, 129) == ['w.0', 'w.1', 'w.2']
     assert len(block_keys('w', 10**7, 129, 'float64')) == 5
     assert table_of((10, 2), block_rows=4).keys == ['weight.0', 'weight.1', 'weight.2']
+    assert table_of((10, 2), block_rows=8).block_rows == 5
 
 
 @pytest.mark.parametrize('options, message', [
