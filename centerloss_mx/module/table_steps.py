@@ -169,6 +169,7 @@ class StepModule(TableModule):
         super().update()
         for table, gradient in gradients:
             self._row_tables[table.name].push(self._differentiated[table.name].classes, gradient)
+        self._step += 1
 
     def update_metric(self, eval_metric: EvalMetric, labels: list, pre_sliced: bool = False) -> None:
         """Update a metric as `mx.mod.Module.update_metric` does.
@@ -229,10 +230,13 @@ class StepModule(TableModule):
         size = data_batch.data[0].shape[DataDesc.get_batch_axis(self._data_shapes[0].layout)]
         labels = batch_labels(self, data_batch, self._tables)
         draw = (self._epoch, self._step) if trains else ()
-        needed = {
-            table.name: needed_rows(table, labels.get(table.label), size, draw, trains)
-            for table in self._tables
-        }
+        try:
+            needed = {
+                table.name: needed_rows(table, labels.get(table.label), size, draw, trains)
+                for table in self._tables
+            }
+        except ValueError as error:  # too many classes for a class layer
+            raise self._failure(ValueError, str(error)) from None
         # All rows are asked for before the first are waited for.
         pulled = {name: self.row_tables[name].pull(rows.classes) for name, rows in needed.items()}
         fed = copy.copy(data_batch)
@@ -242,7 +246,7 @@ class StepModule(TableModule):
             rows[: len(needed[table.name].classes)] = pulled[table.name].asnumpy()
             fed.data += [nd.array(array, dtype=table.dtype) for array in (rows, needed[table.name].positions)]
         if trains:
-            self._needed, self._step = needed, self._step + 1
+            self._needed = needed
         return fed
 
     def _gradient(self, table: RowTableInfo) -> np.ndarray:

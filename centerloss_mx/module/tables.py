@@ -183,7 +183,8 @@ class TableModule(WorkerModule):
         for table in self._tables:
             if table.name in arg_params:
                 if self.optimizer_initialized and self._is_distributed:
-                    raise ValueError(f'{table.name} is on the servers: set its rows before init_optimizer')
+                    message = f'{table.name} is on the servers: set its rows before init_optimizer'
+                    raise self._failure(ValueError, message)
                 starts[table.name] = reader(table, arg_params[table.name])
         if starts:
             kept = {name: table.read for name, table in self._row_tables.items()}

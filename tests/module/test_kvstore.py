@@ -83,9 +83,9 @@ def test_asynchronous_workers_count_every_sample(tmp_path):
         assert_same(dict(trained), oracle('sgd'))  # one worker has its order
 
 
-def by_hand(server, output, num_servers=1, server_folder=None):
+def by_hand(server, output, num_servers=1, server_folder=None, form=''):
     """The same job without the launcher: what server processes run is for the caller to say."""
-    job = [*JOB, str(output), 'sgd', 'dist_sync']
+    job = [*JOB, str(output), 'sgd', 'dist_sync', form]
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
@@ -140,8 +140,11 @@ def test_servers_start_in_three_ways(server, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('server', ['without the package', 'of another version'])
-def test_servers_that_do_not_run_the_optimizer_are_noticed_in_the_first_step(server, tmp_path):
+@pytest.mark.parametrize(
+    'server, form',
+    [('without the package', ''), ('without the package', 'table'), ('of another version', '')],
+)
+def test_servers_that_do_not_run_the_optimizer_are_noticed_in_the_first_step(server, form, tmp_path):
     """MXNet's servers go on without: they would hold gradients in place of parameters."""
     package = tmp_path / 'centerloss_mx'
     if server == 'without the package':
@@ -155,7 +158,10 @@ def test_servers_that_do_not_run_the_optimizer_are_noticed_in_the_first_step(ser
         compat.write_text(compat.read_text().replace(version, "VERSION = '0.0.9'"))
         start = 'import centerloss_mx'
     codes, printed = by_hand(
-        lambda job: [sys.executable, '-c', start], tmp_path / 'trained.npz', server_folder=tmp_path
+        lambda job: [sys.executable, '-c', start],
+        tmp_path / 'trained.npz',
+        server_folder=tmp_path,
+        form=form,
     )
     assert codes == [1, 1]
     for rank in 0, 1:

@@ -13,7 +13,7 @@ import time
 from types import SimpleNamespace
 
 from centerloss_mx._mxnet.arrays import host_view
-from centerloss_mx._mxnet.kvstore import sparse_rows
+from centerloss_mx._mxnet.kvstore import LocalStore, sparse_rows
 
 import mxnet as mx
 import numpy as np
@@ -84,6 +84,22 @@ def test_mxnets_server_goes_on_without_an_optimizer_that_it_cannot_load(monkeypa
     monkeypatch.setattr(sys, 'unraisablehook', lambda error: lost.append(error.exc_value))
     run_as_server(b'cno_such_package\nOptimizer\n.')  # and nothing is raised
     assert isinstance(lost[0], ImportError)
+
+
+def test_mxnet_loses_the_errors_of_an_updater(monkeypatch):
+    def fail(*arguments):
+        raise RuntimeError('no room')
+
+    lost = []
+    monkeypatch.setattr(sys, 'unraisablehook', lambda report: lost.append(report.exc_value))
+    plain, ours = mx.kv.create('local'), LocalStore(fail)
+    plain._set_updater(fail)
+    for kvstore in plain, ours:
+        kvstore.init('weight', mx.nd.ones(2))
+    plain.push('weight', mx.nd.ones(2))
+    assert [str(error) for error in lost] == ['no room']
+    with pytest.raises(RuntimeError, match='no room'):
+        ours.push('weight', mx.nd.ones(2))
 
 
 def test_a_server_of_mxnet_ends_inside_its_import(monkeypatch):
