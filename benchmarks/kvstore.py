@@ -1,8 +1,8 @@
 """The whole training step with many classes: its time, memory and bytes by the number of classes.
 
     python -m benchmarks.kvstore               # row tables, 10^3 to 4 * 10^6 classes, 1 and 2 workers
-    python -m benchmarks.kvstore --largest     # 10^7 classes with one worker, too: 15 GB of memory, 11 of disk
-    python -m benchmarks.kvstore --compare     # row tables beside centers='kvstore' and 'aux', and dense layers
+    python -m benchmarks.kvstore --largest     # 10^7 classes, too: 15 GB of memory, 11 GB of disk
+    python -m benchmarks.kvstore --compare     # with centers='kvstore' and 'aux', and dense class layers
 
 A network of 784, 256 and 128 units, a class layer that samples 1,024 classes (all of 1,000) and centers learn
 by SGD from 128 random samples a worker and step, of classes drawn from all. Scheduler, servers (one for each
@@ -62,7 +62,7 @@ def with_checkpoint(case: Case, folder: str | None) -> dict[str, Any]:
 
 
 def measure(cases: list[Case], rounds: int, folder: str | None = None) -> dict[Case, list[dict[str, Any]]]:
-    """Every case in turn, several times; checkpoints of row tables in the first round, if there is a folder."""
+    """Every case in turn, several times; checkpoints in the first round, if there is a folder."""
     found = defaultdict(list)
     for turn in range(1, rounds + 1):
         for case in cases:
@@ -132,10 +132,8 @@ def print_bytes(found: dict) -> None:
 
 
 def print_memory(found: dict) -> None:
-    print(
-        '\nmemory, GB, after the first steps and at most until then, of the worker of rank 0 and of the largest'
-    )
-    print('server; the two tables; the worker / that of 1,000 classes')
+    print('\nmemory, GB, after the first steps and at most until then, of the worker of rank 0 and of the')
+    print('largest server; the two tables; the worker / that of 1,000 classes')
     heading('tables', 'worker', '/ 1,000', 'its peak', 'server', 'its peak')
     for case, rounds in found.items():
         worker = least(rounds, 'worker')
@@ -146,9 +144,9 @@ def print_memory(found: dict) -> None:
 
 def print_seconds(found: dict) -> None:
     print(
-        '\nseconds to initialize all, to save a checkpoint, and to load it and initialize; peaks, GB, with the'
+        '\nseconds to initialize all, to save a checkpoint, and to load it and initialize; peaks, GB, until it'
     )
-    print('checkpoint')
+    print('is saved')
     heading('initialize', 'save', 'resume', 'worker peak', 'server peak')
     keys = 'initialize', 'checkpoint', 'resume', 'worker_peak_checkpoint', 'server_peak_checkpoint'
     for case, rounds in found.items():
@@ -158,7 +156,7 @@ def print_seconds(found: dict) -> None:
 def print_comparison(found: dict) -> None:
     print('\nthe same by layout (centers, class layer); workers 0: one process without a KVStore')
     print(
-        'a step, ms, of the best round; KB on the wire for a worker and step; memory, GB, after the first steps'
+        'a step, ms, of the best round; KB on the wire for a worker and step; memory, GB, after first steps'
     )
     columns = 'p20', 'p50', 'p80', 'KB', 'worker', 'its peak', 'server'
     print(f'{"centers, class layer":26}', end='')
