@@ -43,15 +43,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from mxnet import ndarray as nd
 from mxnet.base import _LIB, KVStoreHandle, c_str, check_call
 from mxnet.context import cpu
 from mxnet.kvstore import KVStore
 from mxnet.ndarray.sparse import RowSparseNDArray, _new_alloc_handle
 
-from .arrays import host_view
+from .arrays import from_host, host_view
 
-__all__ = ['MOST_BYTES', 'LocalStore', 'sparse_rows', 'wait_for_workers_at_exit']
+__all__ = ['MOST_BYTES', 'LocalStore', 'no_rows', 'sparse_rows', 'wait_for_workers_at_exit']
 
 MOST_BYTES = 2**31 - 1
 """The size of the largest array that a distributed KVStore can hold, in bytes.
@@ -61,6 +60,32 @@ larger array the servers end, and no worker is notified. `module.Module` refuses
 
 https://github.com/apache/mxnet/blob/1.9.1/src/kvstore/kvstore_dist.h#L801
 """
+
+
+def no_rows(shape: tuple[int, int], dtype: np.dtype) -> RowSparseNDArray:
+    """Return a row_sparse array without rows, in CPU memory, to pull rows into.
+
+    `nd.sparse.zeros` has a thread of the engine remove its rows, of which it has none.
+
+    https://github.com/apache/mxnet/blob/1.9.1/python/mxnet/ndarray/sparse.py#L1523
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the array.
+    dtype : numpy.dtype
+        Of the array.
+
+    Returns
+    -------
+    RowSparseNDArray
+
+    Examples
+    --------
+    >>> no_rows((3, 2), np.dtype('float32')).shape
+    (3, 2)
+    """
+    return RowSparseNDArray(_new_alloc_handle('row_sparse', shape, cpu(), True, dtype, ['int64']))
 
 
 def sparse_rows(
@@ -76,7 +101,7 @@ def sparse_rows(
     Parameters
     ----------
     rows : numpy.ndarray
-        Shape (K,), int64, K > 0: row numbers in ascending order. It becomes read-only.
+        Shape (K,), int64, K > 0: row numbers in ascending order.
     shape : tuple of int
         Shape of the array.
     dtype : numpy.dtype
@@ -97,7 +122,7 @@ def sparse_rows(
     array([7., 0., 7.], dtype=float32)
     """
     handle = _new_alloc_handle('row_sparse', shape, cpu(), False, dtype, ['int64'], [rows.shape])
-    numbers = nd.from_numpy(rows)
+    numbers = from_host(rows)
     check_call(_LIB.MXNDArraySyncCopyFromNDArray(handle, numbers.handle, ctypes.c_int(0)))
     array = RowSparseNDArray(handle)
     return array, host_view(array, len(rows))

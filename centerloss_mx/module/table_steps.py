@@ -7,13 +7,13 @@ from inspect import signature
 from typing import Any
 
 import numpy as np
-from mxnet import ndarray as nd
 from mxnet.io import DataBatch, DataDesc, DataIter
 from mxnet.metric import EvalMetric
 from mxnet.module import Module as MXModule
 from mxnet.ndarray import NDArray
 from mxnet.symbol import Symbol
 
+from .._mxnet.arrays import from_host
 from ..io.center_loss_iter import as_desc
 from ..metric import for_network
 from ..symbol.tables import RowTableInfo
@@ -244,7 +244,7 @@ class StepModule(TableModule):
         for table in self._tables:
             rows = np.zeros((self._capacity(table, size), table.width), table.dtype)
             rows[: len(needed[table.name].classes)] = pulled[table.name].asnumpy()
-            fed.data += [nd.array(array, dtype=table.dtype) for array in (rows, needed[table.name].positions)]
+            fed.data += [from_host(array, table.dtype) for array in (rows, needed[table.name].positions)]
         if trains:
             self._needed = needed
         return fed

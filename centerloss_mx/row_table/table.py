@@ -9,8 +9,8 @@ from mxnet import ndarray as nd
 from mxnet.kvstore import KVStore
 from mxnet.ndarray.sparse import RowSparseNDArray
 
-from .._mxnet.arrays import host_view
-from .._mxnet.kvstore import sparse_rows
+from .._mxnet.arrays import from_host, host_view
+from .._mxnet.kvstore import no_rows, sparse_rows
 from .blocks import Block, blocks
 
 __all__ = ['PulledRows', 'RowTable']
@@ -141,7 +141,7 @@ class RowTable:
         for block, span in self._split(rows):
             if span.stop > span.start:
                 part = self._empty_block()
-                numbers = nd.from_numpy(rows[span] - block.start)
+                numbers = from_host(rows[span] - block.start)
                 self._kvstore.row_sparse_pull(block.key, out=part, row_ids=numbers)
                 parts.append((part, span.stop - span.start))
         return PulledRows(parts, self.shape[1], self.dtype)
@@ -183,7 +183,7 @@ class RowTable:
         return self.block_rows, self.shape[1]
 
     def _empty_block(self) -> RowSparseNDArray:
-        return nd.sparse.zeros('row_sparse', self._block_shape, dtype=self.dtype)
+        return no_rows(self._block_shape, self.dtype)
 
     def _split(self, rows: np.ndarray) -> list[tuple[Block, slice]]:
         """Each block with the part of the sorted rows that it has."""
