@@ -143,10 +143,8 @@ def print_memory(found: dict) -> None:
 
 
 def print_seconds(found: dict) -> None:
-    print(
-        '\nseconds to initialize all, to save a checkpoint, and to load it and initialize; peaks, GB, until it'
-    )
-    print('is saved')
+    print('\nseconds to initialize all, to save a checkpoint, and to load it and initialize all;')
+    print('peaks, GB, until it is saved')
     heading('initialize', 'save', 'resume', 'worker peak', 'server peak')
     keys = 'initialize', 'checkpoint', 'resume', 'worker_peak_checkpoint', 'server_peak_checkpoint'
     for case, rounds in found.items():
