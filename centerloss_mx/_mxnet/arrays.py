@@ -61,7 +61,7 @@ def from_host(values: np.ndarray, dtype: Any = None) -> NDArray:
     `nd.array` has a thread of the engine make the copy, and waits for it: for the rows of a batch this takes
     ten times as long as the copy.
 
-    https://github.com/apache/mxnet/blob/1.9.1/src/ndarray/ndarray.cc#L2035
+    https://github.com/apache/mxnet/blob/1.9.1/src/ndarray/ndarray.cc#L1900
 
     Parameters
     ----------

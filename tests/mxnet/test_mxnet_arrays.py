@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from centerloss_mx._mxnet.arrays import argmax, host_view, row_numbers, set_rows, with_all_rows
+from centerloss_mx._mxnet.arrays import argmax, from_host, host_view, row_numbers, set_rows, with_all_rows
 
 import mxnet as mx
 import numpy as np
@@ -29,6 +29,14 @@ def test_a_host_view_is_the_array():
     view[1] = 7
     assert view.dtype == np.float64
     assert array.asnumpy().tolist() == [[0, 0, 0], [7, 7, 7]]
+
+
+def test_an_array_from_the_host_is_a_copy_of_the_same_dtype_or_of_another():
+    values = np.array([[LARGE, 2], [3, 4]])
+    whole, rounded = from_host(values), from_host(values.T, 'float32')
+    values[:] = 0
+    assert whole.dtype == np.int64 and whole.asnumpy().tolist() == [[LARGE, 2], [3, 4]]
+    assert rounded.dtype == np.float32 and rounded.asnumpy().tolist() == [[LARGE - 1, 3], [2, 4]]
 
 
 def test_mxnet_makes_float32_of_whole_numbers():
