@@ -58,8 +58,8 @@ def check_legacy_arrays(place: str) -> None:
 def from_host(values: np.ndarray, dtype: Any = None) -> NDArray:
     """Copy a NumPy array into a new array in CPU memory.
 
-    `nd.array` has a thread of the engine make the copy, and waits for it: for the rows of a batch this takes
-    ten times as long as the copy.
+    `nd.array` waits for a thread of the engine before it copies: for the rows of a batch, this takes ten times
+    as long as the copy.
 
     https://github.com/apache/mxnet/blob/1.9.1/src/ndarray/ndarray.cc#L1900
 
