@@ -58,7 +58,7 @@ def check_legacy_arrays(place: str) -> None:
 def from_host(values: np.ndarray, dtype: Any = None) -> NDArray:
     """Copy a NumPy array into a new array in CPU memory.
 
-    `nd.array` waits for a thread of the engine before it copies: for the rows of a batch, this takes ten times
+    `nd.array` waits for a thread of the engine before it copies. For the rows of a batch this takes ten times
     as long as the copy.
 
     https://github.com/apache/mxnet/blob/1.9.1/src/ndarray/ndarray.cc#L1900
