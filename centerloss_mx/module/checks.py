@@ -24,28 +24,32 @@ __all__ = [
     'check_centers_are_counted',
     'check_gradients',
     'check_labels_are_served',
+    'check_labels_of_rows',
     'check_optimizer',
-    'check_outputs_and_labels',
+    'check_outputs',
     'check_servers_can_hold',
     'check_workers_share_centers',
     'counted_samples',
 ]
 
 
-def check_outputs_and_labels(
-    losses: Iterable[CenterLossInfo], output_names: Sequence[str], label_names: Sequence[str]
-) -> None:
-    """Refuse a loss with centers on the KVStore that is no output, or whose label Module does not get."""
+def check_outputs(losses: Iterable[CenterLossInfo], output_names: Sequence[str]) -> None:
+    """Refuse a loss with centers on the KVStore that is no output."""
     for info in losses:
         if info.output is None:
             raise ValueError(
                 f'sync_center_loss must be an output of the network: {info.name}_output is not in '
                 f'{list(output_names)}. Put the loss itself into mx.sym.Group, without a factor or function'
             )
-        if info.label not in label_names:
+
+
+def check_labels_of_rows(labels: Mapping[str, str], label_names: Sequence[str]) -> None:
+    """Refuse a label that names rows and that Module does not get; `labels` has it by name of the array."""
+    for name, label in labels.items():
+        if label not in label_names:
             raise ValueError(
-                f'label_names={list(label_names)} lack {info.label!r}: Module needs this label to pull the '
-                f'rows of {info.centers} that a batch needs'
+                f'label_names={list(label_names)} lack {label!r}: Module needs this label to pull the '
+                f'rows of {name} that a batch needs'
             )
 
 

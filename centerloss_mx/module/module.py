@@ -22,8 +22,9 @@ from .checks import (
     check_centers_are_counted,
     check_gradients,
     check_labels_are_served,
+    check_labels_of_rows,
     check_optimizer,
-    check_outputs_and_labels,
+    check_outputs,
     check_servers_can_hold,
     check_workers_share_centers,
     counted_samples,
@@ -94,7 +95,10 @@ class Module(SavingModule, ScaleModule):
         self._label_readers: list[LabelReader] = [*self._center_losses, *self._tables]
         # The losses whose centers the optimizer moves: a parameter, or the rows of a table.
         self._sync_losses = [info for info in self._center_losses if info.storage in ('kvstore', 'table')]
-        check_outputs_and_labels(self._sync_losses, self.output_names, self._label_names)
+        check_outputs(self._sync_losses, self.output_names)
+        labels = {loss.centers: loss.label for loss in self._sync_losses}
+        labels.update({table.name: table.label for table in self._tables})
+        check_labels_of_rows(labels, self._label_names)
         # The labels of the last training batch, by the name of the centers on the KVStore that they belong
         # to.
         self._batch_classes: dict[str, np.ndarray] = {}

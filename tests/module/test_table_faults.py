@@ -264,6 +264,15 @@ def test_parameters_that_lack_a_table_are_refused_as_any_that_lack_a_parameter()
         module.init_params(arg_params=module._arg_params, aux_params={})
 
 
+def test_a_label_that_names_rows_is_one_of_the_modules():
+    """With another one, no sample would find its row."""
+    for names in {'data_names': ['data', 'softmax_label'], 'label_names': None}, {'label_names': []}:
+        with pytest.raises(
+            ValueError, match=r"label_names=\[.*\] lack 'softmax_label': Module needs this label"
+        ):
+            Module(sampled(), **names)
+
+
 def test_plain_module_names_the_module_that_can():
     samples = mx.io.NDArrayIter(X, dict.fromkeys(LABELS, Y), N)
     with pytest.raises(
