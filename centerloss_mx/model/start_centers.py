@@ -31,7 +31,7 @@ def start_centers(
 
     Centers that start at 0 pull all features towards 0. If features are large, as after training with softmax
     only, the loss can become NaN, or all features can collapse to one point. Call this between `init_params`
-    and `fit`.
+    and `fit`. The centers of a row table are all read, and written again.
 
     Parameters
     ----------

@@ -81,7 +81,7 @@ class TableModule(WorkerModule):
         Raises
         ------
         ValueError
-            A table of another shape, or one that is on the KVStore already.
+            A table of another shape, or one that is on servers already.
         """
         if force_init or not self.params_initialized:
             if arg_params is None and not self.optimizer_initialized:
