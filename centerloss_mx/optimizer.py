@@ -57,10 +57,10 @@ class Centers(mxopt.Optimizer):
     Raises
     ------
     ValueError
-        A parameter that is out of its range; no `sym`, or one without centers on the KVStore; a row table of
-        centers without keys; a base that is not a name, or is `centers`; several devices that would each move
-        their own copy of the centers. In an update: a gradient of centers that is not finite or not
-        row_sparse; no center has moved then.
+        A parameter that is out of its range; no `sym`, or one without centers on the KVStore; a base that is
+        not a name, or is `centers`; several devices that would each move their own copy of the centers. In an
+        update: a number that names no key; a gradient of centers that is not finite or not row_sparse. No
+        center has moved then.
 
     References
     ----------
@@ -77,7 +77,7 @@ class Centers(mxopt.Optimizer):
 
     # These attributes belong to this object. All others are read from and written to the base, so that
     # MXNet's code finds one learning rate, one scheduler and one count of updates in either.
-    _OWN = ('base', 'alpha', 'rule', 'names', 'tables', 'version')
+    _OWN = ('base', 'alpha', 'rule', 'names', 'tables', 'table_keys', 'version')
 
     def __init__(
         self,
@@ -97,10 +97,9 @@ class Centers(mxopt.Optimizer):
                 "optimizer 'centers' needs the network: pass sym, or use Module.fit(optimizer='centers'), "
                 'which passes it'
             )
-        self.names = kvstore_centers(sym) | _keys_of_centers(sym, table_keys)
-        # Servers number keys in the order in which they are initialized. The base must not know these names:
-        # it would switch weight decay off for each that does not end in `_weight`.
-        self.tables: dict[int | str, str] = dict(enumerate(table_keys, len(param_idx2name or {})))
+        self.table_keys = tuple(table_keys)
+        self.tables = {table.name for table in row_tables(sym) if table.kind == 'centers'}
+        self.names = kvstore_centers(sym) | self.tables
         if not self.names:
             raise ValueError(
                 "optimizer 'centers': the network has no centers on the KVStore; use sync_center_loss, or "
@@ -165,13 +164,23 @@ class Centers(mxopt.Optimizer):
         else:
             self.base.update_multi_precision(index, weight, grad, state)
 
-    def _name(self, index: int | str) -> str:
-        return self.idx2name.get(index, self.tables.get(index, index))
+    def _name(self, index: int | str) -> int | str:
+        # Servers number keys in the order in which they are initialized. The base must not know the names of
+        # blocks: it would switch weight decay off for each that does not end in `_weight`.
+        blocks: dict[int | str, str] = dict(enumerate(self.table_keys, len(self.idx2name)))
+        name = self.idx2name.get(index, blocks.get(index, index))
+        if isinstance(name, int) and self.tables:
+            raise ValueError(
+                f"optimizer 'centers': key {name} is neither a parameter nor a block of a row table: pass "
+                f'param_idx2name, and as table_keys the block_keys of each table, or use Module'
+            )
+        return name
 
     def _is_centers(self, index: int | str) -> bool:
-        return self._name(index) in self.names
+        name = self._name(index)
+        return name in self.names or str(name).rpartition('.')[0] in self.tables
 
-    def _move(self, name: str, centers: NDArray, grad: NDArray) -> None:
+    def _move(self, name: int | str, centers: NDArray, grad: NDArray) -> None:
         if grad.stype != 'row_sparse':
             raise ValueError(f"optimizer 'centers': gradient of {name} is {grad.stype}; expected row_sparse")
         classes, step = grad.indices.asnumpy(), grad.data.asnumpy()  # of the classes present, as copies
@@ -191,16 +200,3 @@ class Centers(mxopt.Optimizer):
         # centers -= moves, at its rows only and in place
         moves = moves.as_in_context(centers.context)
         nd.sgd_update(centers, moves, out=centers, lr=1, wd=0, lazy_update=True)
-
-
-def _keys_of_centers(sym: Symbol, table_keys: Sequence[str]) -> set[str]:
-    """Return the keys that are blocks of row tables of centers."""
-    tables = {table.name for table in row_tables(sym) if table.kind == 'centers'}
-    keys = {key for key in table_keys if key.rpartition('.')[0] in tables}
-    without = tables - {key.rpartition('.')[0] for key in keys}
-    if without:
-        raise ValueError(
-            f"optimizer 'centers': row table {min(without)} has no keys among table_keys; use Module, which "
-            'passes them, or pass block_keys of each table'
-        )
-    return keys
