@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Sequence
 
-from mxnet.metric import CompositeEvalMetric, Loss
+from mxnet import metric as mxmetric
 
 from ..symbol.tables import RowTableInfo
 
@@ -26,16 +26,19 @@ def check_metric(metric: Any, tables: Sequence[RowTableInfo]) -> None:
     ValueError
         It compares labels with the probabilities of sampled classes.
     """
-    parts = metric.metrics if isinstance(metric, CompositeEvalMetric) else metric
-    if isinstance(parts, list):
-        for part in parts:
+    outputs = [table.output for table in tables if table.num_sampled]
+    if metric is None or not outputs:
+        return
+    metric = mxmetric.create(metric)
+    if isinstance(metric, mxmetric.CompositeEvalMetric):
+        for part in metric.metrics:
             check_metric(part, tables)
         return
-    for output in (table.output for table in tables if table.num_sampled):
-        read = getattr(metric, 'output_names', None)
-        if metric is not None and not isinstance(metric, Loss) and (read is None or output in read):
+    read = metric.output_names
+    for output in outputs:
+        if not isinstance(metric, mxmetric.Loss) and (read is None or output in read):
             raise ValueError(
-                f'metric {getattr(metric, "name", metric)!r} reads {output}, which has the probabilities of '
-                'the classes that were drawn for the batch: an accuracy among them is none. Leave it out, '
-                'and measure features of held-out samples with `evaluation`'
+                f'metric {metric.name!r} reads {output}, which has the probabilities of the classes that '
+                'were drawn for the batch: an accuracy among them is none. Leave it out, or give it the '
+                'output_names of others, and measure features of held-out samples with `evaluation`'
             )

@@ -32,4 +32,7 @@ def check_starts(tables: Iterable[RowTableInfo], starts: Container[str]) -> None
     """Refuse parameters that lack a table, as MXNet does for any parameter."""
     for table in tables:
         if table.name not in starts:
-            raise RuntimeError(f'{table.name} is not among the parameters, and allow_missing is not set')
+            raise RuntimeError(
+                f'{table.name} is not among the parameters, and allow_missing is not set. The rows of a row '
+                'table are in a file of their own, which `model.load_checkpoint` reads'
+            )

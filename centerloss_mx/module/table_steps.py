@@ -69,8 +69,14 @@ class StepModule(TableModule):
         train_data, *args, **kwargs
             As for `mx.mod.Module.fit`. For a sampled class layer, `eval_metric` is by default
             `metric.for_network`: without an accuracy.
+
+        Raises
+        ------
+        ValueError
+            With a row table: the callback `mx.callback.do_checkpoint`; or a metric of sampled classes.
         """
         given = signature(MXModule.fit).bind(self, train_data, *args, **kwargs).arguments
+        self._check_callbacks(given.get('epoch_end_callback'))
         self._next_epoch = given.get('begin_epoch', 0)
         if any(table.num_sampled for table in self._tables) and 'eval_metric' not in given:
             kwargs['eval_metric'] = for_network(self._symbol)
@@ -102,9 +108,14 @@ class StepModule(TableModule):
         Raises
         ------
         ValueError
-            `grad_req='add'`.
+            With a row table: `grad_req='add'`, or a `shared_module`.
         """
         if self._tables:
+            if shared_module is not None:
+                raise ValueError(
+                    f'shared_module is not supported with the row table {self._tables[0].name}: the other '
+                    'module moves its own'
+                )
             data_shapes = self._with_inputs(data_shapes)
             grad_req = self._with_requests_for_rows(grad_req) if for_training else grad_req
         super().bind(
@@ -115,6 +126,17 @@ class StepModule(TableModule):
     def data_shapes(self) -> list[DataDesc]:
         """Shapes of the data that a batch serves: without the inputs that are fed from row tables."""
         return [desc for desc in super().data_shapes if desc.name not in self._table_inputs]
+
+    def get_input_grads(self, merge_multi_context: bool = True) -> list:
+        """Return the gradients of the data as `mx.mod.Module` does, without those of rows.
+
+        Parameters
+        ----------
+        merge_multi_context : bool
+            As for `mx.mod.Module.get_input_grads`.
+        """
+        gradients: list = super().get_input_grads(merge_multi_context)
+        return gradients[: len(self.data_shapes)]  # the inputs that are fed from tables are the last
 
     def reshape(self, data_shapes: Any, label_shapes: Any = None) -> None:
         """Reshape as `mx.mod.Module.reshape` does.
@@ -186,6 +208,15 @@ class StepModule(TableModule):
         """
         check_metric(eval_metric, self._tables)
         super().update_metric(eval_metric, labels, pre_sliced)
+
+    def _check_callbacks(self, callbacks: Any) -> None:
+        """Refuse a callback whose checkpoints would lack row tables."""
+        for callback in callbacks if isinstance(callbacks, list) else [callbacks]:
+            if self._tables and getattr(callback, '__qualname__', '').startswith('do_checkpoint.'):
+                raise ValueError(
+                    f'mx.callback.do_checkpoint does not save the row table {self._tables[0].name}; use '
+                    'mx.callback.module_checkpoint(module, prefix)'
+                )
 
     def _with_inputs(self, data_shapes: Any) -> list[DataDesc]:
         """Return the shapes with those of the inputs that are fed from tables."""

@@ -128,7 +128,8 @@ class TableModule(WorkerModule):
         ------
         ValueError
             The optimizer would pass over all rows of a table, or the servers run none; or
-            `compression_params` with a row table. After this error the module has no optimizer.
+            `compression_params`, or several devices without a KVStore, with a row table. After
+            this error the module has no optimizer.
         """
         if not self._tables or (self.optimizer_initialized and not force_init):
             super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
@@ -220,6 +221,11 @@ class TableModule(WorkerModule):
     def _check_moves_rows(self) -> None:
         check_lazy(self._optimizer)
         name = self._tables[0].name
+        if len(self._context) > 1 and not self._kvstore:
+            raise ValueError(
+                f'without a KVStore each of {len(self._context)} devices trains parameters of its own, and '
+                f"the row table {name} is moved for all of them. Use kvstore='device'"
+            )
         if self._compression_params:
             raise ValueError(f'compression_params is not supported with the row table {name}')
         if self._is_distributed and not self._update_on_kvstore:

@@ -7,7 +7,7 @@ import re
 from centerloss_mx import reference
 from centerloss_mx.io import CenterLossIter
 from centerloss_mx.metric import for_network
-from centerloss_mx.model import start_centers
+from centerloss_mx.model import load_checkpoint, start_centers
 from centerloss_mx.module import Module
 from centerloss_mx.optimizer import Centers
 from centerloss_mx.symbol import joint_supervision, sampled_classifier
@@ -179,6 +179,17 @@ def test_any_lazy_optimizer_moves_the_rows_of_a_step(optimizer, options):
     assert len(moved) == NUM_SAMPLED and set(range(5)).issubset(moved)
 
 
+def test_an_optimizer_object_moves_what_its_name_does():
+    by_name, by_object = ready(momentum=0.9), bound()
+    by_object.set_params({**by_name.get_params()[0], **numbers(by_name)}, {})
+    optimizer = Centers(sym=joint(), learning_rate=0.1, momentum=0.9, rescale_grad=1 / N)
+    by_object.init_optimizer(None, optimizer)
+    for module in by_name, by_object:
+        step(module, batch())
+    expected = numbers(by_name)
+    assert all((value == expected[name]).all() for name, value in numbers(by_object).items())
+
+
 def test_an_error_of_the_optimizer_is_raised(monkeypatch):
     """MXNet would go on: its KVStore loses the error."""
 
@@ -215,6 +226,27 @@ def test_accumulated_and_compressed_gradients_are_refused():
     module = bound(sampled(), contexts=2, compression_params={'type': '2bit', 'threshold': 0.5})
     with pytest.raises(ValueError, match='compression_params is not supported with the row table fc2_weight'):
         module.init_optimizer('device', 'sgd')
+
+
+def test_devices_that_would_train_by_themselves_are_refused():
+    module = bound(sampled(), contexts=2)
+    with pytest.raises(ValueError, match=r"without a KVStore each of 2 devices trains.*Use kvstore='device'"):
+        module.init_optimizer(None, 'sgd')
+    module.init_optimizer('device', 'sgd')
+
+
+def test_a_module_that_shares_arrays_is_refused():
+    module = Module(joint(), label_names=LABELS)
+    with pytest.raises(ValueError, match='shared_module is not supported with the row table fc2_weight'):
+        module.bind([('data', (N, 2))], [(name, (N,)) for name in LABELS], shared_module=ready())
+
+
+def test_gradients_of_the_data_do_not_include_those_of_rows():
+    module = Module(joint(), label_names=LABELS)
+    module.bind([('data', (N, 2))], [(name, (N,)) for name in LABELS], inputs_need_grad=True)
+    module.init_params(mx.init.Normal(1))
+    module.forward_backward(batch())
+    assert [gradient.shape for gradient in module.get_input_grads()] == [(N, 2)]
 
 
 FIXED = {
@@ -260,7 +292,7 @@ def test_rows_may_be_set_before_and_after_the_optimizer(kvstore):
 def test_parameters_that_lack_a_table_are_refused_as_any_that_lack_a_parameter():
     module = bound()
     module.params_initialized = False
-    with pytest.raises(RuntimeError, match='fc2_weight is not among the parameters, and allow_missing'):
+    with pytest.raises(RuntimeError, match=r'fc2_weight is not among .* `model\.load_checkpoint` reads'):
         module.init_params(arg_params=module._arg_params, aux_params={})
 
 
@@ -271,6 +303,17 @@ def test_a_label_that_names_rows_is_one_of_the_modules():
             ValueError, match=r"label_names=\[.*\] lack 'softmax_label': Module needs this label"
         ):
             Module(sampled(), **names)
+
+
+def test_a_callback_that_would_lose_the_tables_is_refused(tmp_path):
+    module = Module(joint(), label_names=LABELS)
+    samples = CenterLossIter(mx.io.NDArrayIter(X, Y, N))
+    callback = mx.callback.do_checkpoint(str(tmp_path / 'run'))
+    with pytest.raises(ValueError, match=r'does not save the row table fc2_weight; use mx\.callback\.m'):
+        module.fit(samples, optimizer='centers', num_epoch=1, epoch_end_callback=[callback])
+    callback = mx.callback.module_checkpoint(module, str(tmp_path / 'run'))
+    module.fit(samples, optimizer='centers', num_epoch=1, epoch_end_callback=callback)
+    assert load_checkpoint(tmp_path / 'run')[1]['fc2_weight'].shape == (20, DIM)
 
 
 def test_plain_module_names_the_module_that_can():
@@ -291,12 +334,16 @@ def test_a_list_of_batches_is_refused():
 def test_an_accuracy_among_sampled_classes_is_refused_and_left_out_by_default():
     samples = CenterLossIter(mx.io.NDArrayIter(X, Y, N))
     module = Module(joint(), label_names=LABELS)
-    with pytest.raises(ValueError, match=r"metric 'acc' reads softmax_output.*measure features"):
+    with pytest.raises(ValueError, match=r"metric 'accuracy' reads softmax_output.*measure features"):
         module.fit(samples, eval_metric='acc', optimizer='centers', num_epoch=1)
     module.fit(samples, optimizer='centers', num_epoch=1)
     with pytest.raises(ValueError, match="metric 'accuracy' reads softmax_output"):
         module.score(samples, 'acc')
-    assert [name for name, _ in module.score(samples, for_network(module.symbol))] == ['center_loss']
+    for metric in 'center_loss', ['center_loss'], for_network(module.symbol):
+        module = Module(joint(), label_names=LABELS)
+        samples.reset()
+        module.fit(samples, eval_metric=metric, optimizer='centers', num_epoch=1)
+        assert [name for name, _ in module.score(samples, metric)] == ['center_loss']
 
 
 def test_centers_in_a_table_start_at_class_means():
