@@ -135,8 +135,9 @@ class Module(SavingModule, ScaleModule):
         epoch = latest_checkpoint(prefix) if epoch is None else epoch
         symbol, arg_params, aux_params = load_checkpoint(prefix, epoch, batchsize)
         module = Module(symbol, **kwargs)
-        module._arg_params, module._aux_params = module._without_tables(arg_params), aux_params
-        module.params_initialized = True
+        module._arg_params, starts = module._without_tables(arg_params)
+        module._start_with(starts)
+        module._aux_params, module.params_initialized = aux_params, True
         if load_optimizer_states:
             module._preload_opt_states = f'{prefix}-{epoch:04d}.states'
         return module

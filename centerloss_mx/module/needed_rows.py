@@ -65,7 +65,7 @@ def needed_rows(
     elif len(own) > table.num_sampled and trains:
         raise ValueError(
             f'{table.label}: the batch has {len(own)} classes, but the class layer samples '
-            f'{table.num_sampled}; give it num_sampled={len(own)} or more'
+            f'{table.num_sampled}; give it num_sampled={len(own)} or more, or a larger sample_rate'
         )
     else:
         own = own[: table.num_sampled]

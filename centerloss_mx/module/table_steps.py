@@ -184,8 +184,10 @@ class StepModule(TableModule):
         Raises
         ------
         ValueError
-            A gradient of rows is not finite; nothing has been updated.
+            A gradient of rows is not finite, or there has been no `backward`; nothing has been updated.
         """
+        if self._tables and not self._differentiated:
+            raise ValueError('update: there is no gradient yet; expected forward and backward before')
         moved = [table for table in self._tables if self._exec_group.grad_req[table.rows] != 'null']
         gradients = [(table, self._gradient(table)) for table in moved]
         super().update()

@@ -14,6 +14,7 @@ from .._mxnet.files import naming_states
 from .._mxnet.kvstore import LocalStore
 from ..row_table import RowTable, block_keys, check_lazy, normal_rows, zeros
 from ..symbol.tables import RowTableInfo, row_tables
+from .table_multipliers import give_multipliers
 from .table_starts import Read, check_starts, reader
 from .workers import WorkerModule
 
@@ -83,13 +84,17 @@ class TableModule(WorkerModule):
         ValueError
             A table of another shape, or one that is on servers already.
         """
-        if force_init or not self.params_initialized:
-            if arg_params is None and not self.optimizer_initialized:
-                self._starts, self._row_tables = {}, {}
-            arg_params = self._without_tables(arg_params)
-            if arg_params is not None and not allow_missing and not self.params_initialized:
-                check_starts(self._tables, self._starts)
-        super().init_params(initializer, arg_params, aux_params, allow_missing, force_init, allow_extra)
+        options = aux_params, allow_missing, force_init, allow_extra
+        if self.params_initialized and not force_init:
+            super().init_params(initializer, arg_params, *options)
+            return
+        rest, starts = self._without_tables(arg_params)
+        if arg_params is not None and not allow_missing and not self.params_initialized:
+            check_starts(self._tables, {**self._starts, **starts})
+        super().init_params(initializer, rest, *options)
+        if arg_params is None and not self._on_servers:
+            self._starts, self._row_tables = {}, {}
+        self._start_with(starts)
 
     def set_params(
         self,
@@ -106,9 +111,11 @@ class TableModule(WorkerModule):
         arg_params, aux_params, ...
             As for `mx.mod.Module.set_params`.
         """
-        if force_init or not self.params_initialized:
-            arg_params = self._without_tables(arg_params) or {}
+        starts: dict[str, Read] = {}
+        if allow_missing and (force_init or not self.params_initialized):  # else MXNet calls `init_params`
+            arg_params, starts = self._without_tables(arg_params)
         super().set_params(arg_params, aux_params, allow_missing, force_init, allow_extra)
+        self._start_with(starts)
 
     def init_optimizer(
         self,
@@ -134,15 +141,18 @@ class TableModule(WorkerModule):
         if not self._tables or (self.optimizer_initialized and not force_init):
             super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
             return
-        keys = [
-            key
+        keys = {
+            table.name: block_keys(table.name, *table.shape, table.dtype, self._block_rows)
             for table in self._tables
-            for key in block_keys(table.name, *table.shape, table.dtype, self._block_rows)
-        ]
+        }
+        table_keys = [key for those in keys.values() for key in those]
         if str(optimizer).lower() == 'centers':
-            optimizer_params = {**dict(optimizer_params), 'table_keys': keys}
-        elif hasattr(optimizer, 'table_keys'):
-            optimizer.table_keys = keys
+            optimizer_params = {**dict(optimizer_params), 'table_keys': table_keys}
+        elif not isinstance(optimizer, str):
+            if hasattr(optimizer, 'table_keys'):
+                optimizer.table_keys = table_keys
+            distributed = 'dist' in getattr(kvstore, 'type', str(kvstore))
+            give_multipliers(optimizer, keys, len(self._param_names) if distributed else None)
         super().init_optimizer(kvstore, optimizer, optimizer_params, force_init)
         self.optimizer_initialized: bool = False
         self._check_moves_rows()
@@ -176,33 +186,39 @@ class TableModule(WorkerModule):
                     f'of {rows}; expected the block_rows of the training that saved them'
                 )
 
-    def _without_tables(self, arg_params: dict[str, Any] | None) -> dict[str, NDArray] | None:
-        """Take the rows that tables start with out of the parameters, and make NDArrays of the others."""
+    @property
+    def _on_servers(self) -> bool:
+        """Whether the tables are on servers, where nothing but a gradient changes them."""
+        return self.optimizer_initialized and self._is_distributed
+
+    def _without_tables(self, arg_params: Any) -> tuple[Any, dict[str, Read]]:
+        """Return the parameters as NDArrays, and what reads the rows of the tables among them."""
         if arg_params is None:
-            return None
+            return None, {}
         starts = {}
         for table in self._tables:
             if table.name in arg_params:
-                if self.optimizer_initialized and self._is_distributed:
+                if self._on_servers:
                     message = f'{table.name} is on the servers: set its rows before init_optimizer'
                     raise self._failure(ValueError, message)
                 starts[table.name] = reader(table, arg_params[table.name])
-        if starts:
-            kept = {name: table.read for name, table in self._row_tables.items()}
-            self._starts = {**kept, **self._starts, **starts}
-            self._row_tables = {}
-        return {
+        rest = {
             name: nd.array(value, dtype=value.dtype) if isinstance(value, np.ndarray) else value
             for name, value in arg_params.items()
             if name not in starts
         }
+        return rest, starts
+
+    def _start_with(self, starts: dict[str, Read]) -> None:
+        """Let tables start with other rows; the others keep theirs."""
+        if starts:
+            kept = {name: table.read for name, table in self._row_tables.items()}
+            self._starts = {**kept, **self._starts, **starts}
+            self._row_tables = {}
 
     def _place_tables(self) -> None:
         """Put the row tables on a KVStore, with the rows that they had or start with."""
-        if self.optimizer_initialized and self._is_distributed:
-            kvstore = self._kvstore
-        else:
-            kvstore = LocalStore(self._local_updater())
+        kvstore = self._kvstore if self._on_servers else LocalStore(self._local_updater())
         placed = {}
         for table in self._tables:
             start = self._starts.get(table.name)

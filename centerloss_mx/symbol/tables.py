@@ -86,6 +86,11 @@ def row_tables(symbol: Symbol) -> list[RowTableInfo]:
     list of RowTableInfo
         Empty: all parameters are the network's own.
 
+    Raises
+    ------
+    ValueError
+        Two tables have the same name.
+
     Examples
     --------
     >>> row_tables(mx.sym.Variable('data'))
@@ -93,7 +98,12 @@ def row_tables(symbol: Symbol) -> list[RowTableInfo]:
     """
     attributes = symbol.attr_dict()
     found = (attributes.get(name, {}).get(_TABLE) for name in symbol.list_arguments())
-    return [_described(facts) for facts in found if facts is not None]
+    tables = [_described(facts) for facts in found if facts is not None]
+    names = [table.name for table in tables]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f'{names.count(name)} row tables have the name {name}; expected different names')
+    return tables
 
 
 def _described(attribute: str) -> RowTableInfo:
