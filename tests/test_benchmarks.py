@@ -8,12 +8,13 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from centerloss_mx import reference
 from centerloss_mx.io import load_mnist, mnist_iter
 
 import numpy as np
 import pytest
 
-from benchmarks import epoch, rounds
+from benchmarks import epoch, kvstore_worker, rounds
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 AGREE = 'from benchmarks import rivals; print(*rivals.runs(6, 3, 10), *rivals.MISSING, sep="\\n")'
@@ -73,6 +74,23 @@ def test_the_networks_of_the_epochs_agree(name):
     network = epoch.NETWORKS[name]
     images, labels, _, _ = load_mnist()
     epoch.check_agreement(network, mnist_iter(images[:200], labels[:200], network.batch_size))
+
+
+def test_the_steps_with_row_tables_agree_with_the_oracle():
+    kvstore_worker.check_agreement(kvstore=None)
+
+
+@pytest.mark.parametrize('name, part', [('center_update', ...), ('sampled_softmax', 2)])
+def test_steps_with_row_tables_that_do_not_agree_are_not_timed(monkeypatch, name, part):
+    right = getattr(reference, name)
+
+    def wrong(*arguments):
+        found = right(*arguments)
+        return 1.05 * found if part is ... else [*found[:part], 1.05 * found[part]]
+
+    monkeypatch.setattr(reference, name, wrong)
+    with pytest.raises(AssertionError, match='Mismatched elements'):
+        kvstore_worker.check_agreement(kvstore=None)
 
 
 def test_the_interval_of_a_median_covers_95_percent():
