@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 
-from mxnet.module import Module as MXModule
-
 from ..model.checkpoint import write_checkpoint
+from .tables import TableModule
 
 
-class SavingModule(MXModule):
+class SavingModule(TableModule):
     """`mx.mod.Module` that notices a full disk when it saves a checkpoint."""
 
     def save_checkpoint(
         self, prefix: str, epoch: int, save_optimizer_states: bool = False, remove_amp_cast: bool = True
     ) -> None:
         """Save the files that `mx.mod.Module.save_checkpoint` does, each completely or not at all.
+
+        Row tables are saved, too. Where they are on servers, the worker of rank 0 saves the checkpoint alone.
 
         `mx.callback.module_checkpoint` calls this. `model.save_checkpoint` writes notes about the data, too.
 
@@ -35,6 +36,8 @@ class SavingModule(MXModule):
         OSError
             The folder does not exist or cannot be written to, or the disk is full.
         """
+        if self._tables and self._on_servers and self._kvstore.rank != 0:
+            return
         network = self._symbol.tojson(remove_amp_cast)
         write_checkpoint(self, prefix, epoch, network, save_optimizer_states)
         if save_optimizer_states:

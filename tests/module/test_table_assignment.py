@@ -39,7 +39,7 @@ def test_parameters_that_are_refused_leave_the_rows(assign):
     step(module)
     before = rows(module)
     options = {'force_init': True} if assign == 'set_params' else {'force_init': True, 'initializer': None}
-    with pytest.raises(RuntimeError, match='embedding_.* is not presented'):
+    with pytest.raises(RuntimeError, match=r'embedding_.* is not presented'):
         getattr(module, assign)(
             arg_params={'fc2_weight': np.zeros((NUM_CLASS, DIM))}, aux_params={}, **options
         )

@@ -101,6 +101,7 @@ counted = np.concatenate([some_ignored[some_ignored >= 0], y[:48], y[:24]])
 assert (tables()['center_loss_center_weight'][:, -1] == np.bincount(counted, minlength=job.NUM_CLASS)).all()
 with warnings.catch_warnings(record=True) as warned:
     cl.model.save_checkpoint(module, sys.argv[1], 1)
+    module.save_checkpoint(f'{sys.argv[1]}-of-{kvstore.rank}', 1)
 print('done', *(str(warning.message) for warning in warned), flush=True)
 if kvstore.rank == 1:
     step(x[own], y[own] + 100)
@@ -119,7 +120,7 @@ def test_faults_leave_the_tables_of_servers_and_a_worker_that_fails_ends_the_job
         'worker 1: center_loss_output is nan, expected a finite loss; nothing was pushed. If training '
         'diverges, lower the scale or the learning rate',
         'worker 1: softmax_label: the batch has 24 classes, but the class layer samples 20; give it '
-        'num_sampled=24 or more',
+        'num_sampled=24 or more, or a larger sample_rate',
         'worker 1: fc2_weight is on the servers: set its rows before init_optimizer',
         'done',
     ]
@@ -128,4 +129,5 @@ def test_faults_leave_the_tables_of_servers_and_a_worker_that_fails_ends_the_job
         f'worker 0 | done {tmp_path}/net-0001 holds no states of SGD: {lost}'
     ]
     assert not list(tmp_path.glob('*.states'))
+    assert {path.name for path in tmp_path.glob('*-of-*.params')} == {'net-of-0-0001.params'}
     assert np.load(f'{tmp_path}/net-0001.fc2_weight.npy').shape == (30, 8)
