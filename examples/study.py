@@ -11,13 +11,10 @@ classes. No test class chooses a weight. All trainings have as many batches of t
 from __future__ import annotations
 
 import argparse
-import csv
-import json
 import os
 import time
 from collections import defaultdict
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Mapping, Sequence
 
@@ -27,17 +24,16 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 from centerloss_mx import cli
 from centerloss_mx.dataset import Arrays, Samples, hold_out, load_samples, split_by_rows
 from centerloss_mx.evaluation import cluster_ratio
-from centerloss_mx.model import Features, save_features, write_whole
+from centerloss_mx.model import Features, save_features
 from centerloss_mx.model_zoo import NETWORKS, get_model
 from centerloss_mx.symbol import supervised
 from centerloss_mx.training import Training, Validation, num_batches, sgd
 
 import mxnet as mx
 import numpy as np
-from common import write_results
 from study_methods import METHODS, PADDING, TEST, VALIDATION, Result, Trial, features_path
 from study_report import report
-from tqdm import tqdm
+from trial_results import Results
 
 
 def parser(description: str, output: str, num_epochs: int) -> argparse.ArgumentParser:
@@ -61,8 +57,10 @@ def parser(description: str, output: str, num_epochs: int) -> argparse.ArgumentP
 
 def study(data: str, args: argparse.Namespace, image_size: int | None = None) -> None:
     """Search, train and report; what `results.csv` of the same options has is not trained again."""
-    args.output.mkdir(parents=True, exist_ok=True)
-    results = Results(data, args, image_size)
+    settings = {**vars(args), 'data': os.path.abspath(data), 'image_size': image_size}
+    for free in ('output', 'jobs', 'methods', 'num_seeds', 'search_seeds'):
+        settings.pop(free)
+    results = Results(args.output, settings, partial(run, data, args, image_size), Result, args.jobs)
     chosen = search(results, args)
     trials = []
     for name in args.methods:
@@ -101,47 +99,6 @@ def best_options(trials: Sequence[Trial], results: Sequence[Result]) -> dict[str
         options[trial.method, trial.weights] = trial.options
     ascending = sorted(scores, key=lambda key: np.mean(scores[key]))
     return {key[0]: options[key] for key in ascending}  # the last one of a method stays
-
-
-class Results:
-    """The results of trials, trained by several processes, and kept in `results.csv`."""
-
-    def __init__(self, data: str, args: argparse.Namespace, image_size: int | None) -> None:
-        self.args, self.path = args, args.output / 'results.csv'
-        self.run = partial(run, data, args, image_size)
-        self.found: dict[tuple, Result] = {}
-        settings = {**vars(args), 'data': os.path.abspath(data), 'image_size': image_size}
-        for free in ('output', 'jobs', 'methods', 'num_seeds', 'search_seeds'):
-            settings.pop(free)
-        self._go_on(json.dumps(settings, indent=2))
-
-    def _go_on(self, settings: str) -> None:
-        """Read the results of the same settings; ValueError: the folder has those of others."""
-        path = self.args.output / 'settings.json'
-        if path.exists() and path.read_text(encoding='utf-8') != settings:
-            raise ValueError(f'{path} has other settings; expected a new --output, or the same options')
-        write_whole(path, lambda name: Path(name).write_text(settings, encoding='utf-8'))
-        if self.path.exists():
-            with open(self.path, newline='', encoding='utf-8') as file:
-                for row in csv.reader(file):
-                    if row != list(Result._fields):
-                        method, weights, part, seed, *numbers = row
-                        result = Result(method, weights, part, int(seed), *map(float, numbers))
-                        self.found[result.key] = result
-
-    def of(self, trials: Sequence[Trial], title: str) -> list[Result]:
-        """Train what is missing; each result is written as soon as it is there."""
-        missing = [trial for trial in trials if trial.key not in self.found]
-        with get_context('spawn').Pool(self.args.jobs, maxtasksperchild=1) as pool:
-            for result in tqdm(pool.imap_unordered(self.run, missing), title, len(missing), unit='training'):
-                self.found[result.key] = result
-                write_results(list(self.found.values()), self.path)
-                tqdm.write(
-                    f'{result.method} {result.weights}, {result.part}, seed {result.seed}: '
-                    f'accuracy {result.accuracy:.1%}, MAP@R {result.map_at_r:.1%}, ratio {result.ratio:.3f}, '
-                    f'{result.seconds:.0f} s'
-                )
-        return [self.found[trial.key] for trial in trials]
 
 
 def divide(samples: Samples, part: str, seed: int) -> tuple[Samples, Samples]:

@@ -103,6 +103,12 @@ class Result(NamedTuple):
     def key(self) -> tuple[str, str, str, int]:
         return self.method, self.weights, self.part, self.seed
 
+    def __str__(self) -> str:
+        return (
+            f'{self.method} {self.weights}, {self.part}, seed {self.seed}: accuracy {self.accuracy:.1%}, '
+            f'MAP@R {self.map_at_r:.1%}, ratio {self.ratio:.3f}, {self.seconds:.0f} s'
+        )
+
 
 def features_path(output: Path, method: str, weights: str) -> Path:
     """Where the features of the unseen classes are, of the first seed."""
