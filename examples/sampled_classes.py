@@ -1,0 +1,174 @@
+"""Does the sample cost accuracy? A class layer over a sample of the classes beside the dense one.
+
+    python examples/sampled_classes.py        # 2,100 characters are trained, 700 others are measured
+
+The characters and their fonts are those of `glyphs.py`. Each seed holds other classes out for the test; all
+class layers of a seed have the same classes, start and order of the samples. The options were chosen with the
+dense layer, on classes that are in no test: `--part validation --rates --output runs/search`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple, Sequence
+
+# Each training has a process of its own, on one processor.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+from centerloss_mx import cli
+from centerloss_mx.dataset import Arrays, load_samples
+from centerloss_mx.evaluation import retrieval
+from centerloss_mx.model import FeatureExtractor, write_whole
+from centerloss_mx.model_zoo import lenet
+from centerloss_mx.module import Module
+from centerloss_mx.symbol import supervised
+from centerloss_mx.training import sgd
+
+import mxnet as mx
+import numpy as np
+from common import deviation, spread
+from glyph_images import draw_characters, find_fonts, save_samples
+from mxnet.symbol import Symbol
+from study import divide
+from study_methods import TEST, VALIDATION
+from trial_results import Results
+
+DENSE = 1.0  # the rate of the layer with all classes
+
+
+class Trial(NamedTuple):
+    """One training: the share of the classes in a step, and the seed."""
+
+    rate: float
+    seed: int
+
+    @property
+    def key(self) -> tuple[float, int]:
+        return self.rate, self.seed
+
+
+class Result(NamedTuple):
+    """What a trial came to, on classes that were not trained."""
+
+    rate: float
+    seed: int
+    map_at_r: float
+    precision_at_1: float
+    seconds: float  # an epoch
+
+    @property
+    def key(self) -> tuple[float, int]:
+        return self.rate, self.seed
+
+    def __str__(self) -> str:
+        return (
+            f'{title(self.rate)}, seed {self.seed}: MAP@R {self.map_at_r:.2%}, '
+            f'precision@1 {self.precision_at_1:.2%}, {self.seconds:.1f} s/epoch'
+        )
+
+
+def title(rate: float) -> str:
+    return 'dense' if rate == DENSE else f'sampled, {rate:.0%}'
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], formatter_class=cli.Help)
+    add, some, positive = parser.add_argument, cli.whole_number(1), cli.number(0, above=True)
+    add('--num-classes', type=some, default=2800, help='how many characters; a quarter is not trained')
+    add('--num-fonts', type=some, default=20, help='in how many fonts each is drawn')
+    add('--rates', nargs='*', type=positive, default=[0.1, 0.25, 0.5], help='shares of the sampled classes')
+    add('--num-seeds', type=some, default=4, help='trainings of each layer, with seeds 1, 2, ...')
+    add('--part', choices=(TEST, VALIDATION), default=TEST, help='the classes that are measured')
+    add('--embedding-dim', type=some, default=64, help='length of a feature')
+    add('--num-epochs', type=some, default=10, help='epochs of each training')
+    add('--batch-size', type=some, default=128, help='samples a batch')
+    add('--lr', type=positive, default=0.1, help='learning rate after a warm-up of an epoch')
+    add('--s', type=positive, default=16, help='scale of the logits')
+    add('--margin', type=cli.number(0), default=0.4, help='margin of the angle')
+    add('--jobs', type=some, default=os.cpu_count(), help='trainings at a time')
+    add('--output', type=Path, default=Path('runs/sampled_classes'), help='folder of results; goes on there')
+    return parser.parse_args()
+
+
+def network(num_class: int, args: argparse.Namespace) -> Symbol:
+    """LeNet under a class layer without bias and softmax with a margin."""
+    classifier = {'kind': 'margin', 's': args.s, 'margins': (1.0, args.margin, 0.0)}
+    return supervised(
+        lenet(args.embedding_dim), num_class, 'softmax', args.embedding_dim, classifier=classifier
+    )
+
+
+def fit(samples: Arrays, args: argparse.Namespace, trial: Trial) -> Module:
+    """Train; the seed alone decides the start of the network and the order of the samples."""
+    np.random.seed(trial.seed)
+    mx.random.seed(trial.seed)
+    batches = mx.io.NDArrayIter(
+        samples.images, samples.labels, args.batch_size, shuffle=True, last_batch_handle='discard'
+    )
+    module = Module(network(len(samples.class_names), args))
+    start = mx.init.Mixed(['fc2_weight', '.*'], [mx.init.Normal(0.01), mx.init.Xavier()])
+    num_batches = len(samples.labels) // args.batch_size
+    module.fit(
+        batches,
+        eval_metric=mx.metric.CompositeEvalMetric(),  # accuracy over a sample of the classes is none
+        initializer=start,
+        optimizer_params=sgd(args.lr, num_batches, args.num_epochs),
+        num_epoch=args.num_epochs,
+    )
+    return module
+
+
+def run(path: Path, args: argparse.Namespace, trial: Trial) -> Result:
+    """Train and measure."""
+    trained, unseen = divide(load_samples(path), args.part, trial.seed)
+    start = time.perf_counter()
+    module = fit(trained, args, trial)
+    seconds = (time.perf_counter() - start) / args.num_epochs
+    features = FeatureExtractor(module.symbol, *module.get_params()).predict(unseen.images)
+    found = retrieval(features, unseen.labels)
+    return Result(*trial, found.map_at_r, found.precision_at_1, seconds)
+
+
+def table(results: Sequence[Result]) -> str:
+    """Markdown: mean ± deviation over seeds; the difference to dense by seed, with its standard error."""
+    lines = [
+        '| class layer | MAP@R, % | above dense ± standard error | precision@1, % | seconds an epoch |',
+        '| --- | --- | --- | --- | --- |',
+    ]
+    dense = {result.seed: result.map_at_r for result in results if result.rate == DENSE}
+    for rate in dict.fromkeys(result.rate for result in results):
+        mine = [result for result in results if result.rate == rate]
+        above = [100 * (result.map_at_r - dense[result.seed]) for result in mine]
+        error = deviation(above) / len(above) ** 0.5
+        cells = [
+            spread([100 * result.map_at_r for result in mine], 2),
+            '' if rate == DENSE else f'{np.mean(above):+.2f} ± {error:.2f}',
+            spread([100 * result.precision_at_1 for result in mine], 2),
+            f'{np.median([result.seconds for result in mine]):.1f}',
+        ]
+        lines.append(f'| {title(rate)} | {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    args = parse_args()
+    path = args.output / 'glyphs.npz'
+    if not path.exists():
+        save_samples(path, *draw_characters(find_fonts(), args.num_classes, args.num_fonts, image_size=28))
+    settings = vars(args).copy()
+    for free in ('output', 'jobs', 'rates', 'num_seeds'):
+        settings.pop(free)
+    results = Results(args.output, settings, partial(run, path, args), Result, args.jobs)
+    trials = [Trial(*pair) for pair in product([DENSE, *args.rates], range(1, args.num_seeds + 1))]
+    text = table(results.of(trials, 'training'))
+    write_whole(args.output / 'table.md', lambda name: Path(name).write_text(text + '\n', encoding='utf-8'))
+    print(text)
+
+
+if __name__ == '__main__':
+    cli.run(main)
