@@ -26,7 +26,7 @@ from centerloss_mx.evaluation import retrieval
 from centerloss_mx.model import FeatureExtractor, write_whole
 from centerloss_mx.model_zoo import lenet
 from centerloss_mx.module import Module
-from centerloss_mx.symbol import supervised
+from centerloss_mx.symbol import joint_supervision, supervised
 from centerloss_mx.training import sgd
 
 import mxnet as mx
@@ -38,36 +38,38 @@ from study import divide
 from study_methods import TEST, VALIDATION
 from trial_results import Results
 
-DENSE = 1.0  # the rate of the layer with all classes
+DENSE = 0.0  # the rate of a class layer without a sample
 
 
 class Trial(NamedTuple):
-    """One training: the share of the classes in a step, and the seed."""
+    """One training: the share of the classes in a step, the weight of center loss, and the seed."""
 
     rate: float
+    scale: float
     seed: int
 
     @property
-    def key(self) -> tuple[float, int]:
-        return self.rate, self.seed
+    def key(self) -> tuple[float, float, int]:
+        return self.rate, self.scale, self.seed
 
 
 class Result(NamedTuple):
     """What a trial came to, on classes that were not trained."""
 
     rate: float
+    scale: float
     seed: int
     map_at_r: float
     precision_at_1: float
     seconds: float  # an epoch
 
     @property
-    def key(self) -> tuple[float, int]:
-        return self.rate, self.seed
+    def key(self) -> tuple[float, float, int]:
+        return self.rate, self.scale, self.seed
 
     def __str__(self) -> str:
         return (
-            f'{title(self.rate)}, seed {self.seed}: MAP@R {self.map_at_r:.2%}, '
+            f'{title(self.rate)}, λ = {self.scale:g}, seed {self.seed}: MAP@R {self.map_at_r:.2%}, '
             f'precision@1 {self.precision_at_1:.2%}, {self.seconds:.1f} s/epoch'
         )
 
@@ -82,24 +84,31 @@ def parse_args() -> argparse.Namespace:
     add('--num-classes', type=some, default=2800, help='how many characters; a quarter is not trained')
     add('--num-fonts', type=some, default=20, help='in how many fonts each is drawn')
     add('--rates', nargs='*', type=positive, default=[0.1, 0.25, 0.5], help='shares of the sampled classes')
+    add('--scales', nargs='+', type=cli.number(0), default=[0.0], help='weights of center loss; 0: none')
     add('--num-seeds', type=some, default=4, help='trainings of each layer, with seeds 1, 2, ...')
     add('--part', choices=(TEST, VALIDATION), default=TEST, help='the classes that are measured')
     add('--embedding-dim', type=some, default=64, help='length of a feature')
     add('--num-epochs', type=some, default=10, help='epochs of each training')
     add('--batch-size', type=some, default=128, help='samples a batch')
     add('--lr', type=positive, default=0.1, help='learning rate after a warm-up of an epoch')
-    add('--s', type=positive, default=16, help='scale of the logits')
+    add('--s', type=positive, default=8, help='scale of the logits')
     add('--margin', type=cli.number(0), default=0.4, help='margin of the angle')
     add('--jobs', type=some, default=os.cpu_count(), help='trainings at a time')
     add('--output', type=Path, default=Path('runs/sampled_classes'), help='folder of results; goes on there')
     return parser.parse_args()
 
 
-def network(num_class: int, args: argparse.Namespace) -> Symbol:
-    """LeNet under a class layer without bias and softmax with a margin."""
+def network(num_class: int, args: argparse.Namespace, trial: Trial) -> Symbol:
+    """LeNet under a softmax with a margin, whose class layer has no bias, and center loss if wanted."""
     classifier = {'kind': 'margin', 's': args.s, 'margins': (1.0, args.margin, 0.0)}
-    return supervised(
-        lenet(args.embedding_dim), num_class, 'softmax', args.embedding_dim, classifier=classifier
+    if trial.rate != DENSE:
+        classifier.update(sample_rate=trial.rate, seed=trial.seed)
+    embedding, dim = lenet(args.embedding_dim), args.embedding_dim
+    if not trial.scale:
+        return supervised(embedding, num_class, 'softmax', dim, classifier=classifier)
+    label = mx.sym.Variable('softmax_label')
+    return joint_supervision(
+        embedding, num_class, trial.scale, None, label, label, 'table', dim, classifier=classifier
     )
 
 
@@ -107,17 +116,20 @@ def fit(samples: Arrays, args: argparse.Namespace, trial: Trial) -> Module:
     """Train; the seed alone decides the start of the network and the order of the samples."""
     np.random.seed(trial.seed)
     mx.random.seed(trial.seed)
+    num_class = len(samples.class_names)
+    classes = np.random.normal(0, 0.01, (num_class, args.embedding_dim))
     batches = mx.io.NDArrayIter(
         samples.images, samples.labels, args.batch_size, shuffle=True, last_batch_handle='discard'
     )
-    module = Module(network(len(samples.class_names), args))
-    start = mx.init.Mixed(['fc2_weight', '.*'], [mx.init.Normal(0.01), mx.init.Xavier()])
-    num_batches = len(samples.labels) // args.batch_size
+    module = Module(network(num_class, args, trial))
     module.fit(
         batches,
-        eval_metric=mx.metric.CompositeEvalMetric(),  # accuracy over a sample of the classes is none
-        initializer=start,
-        optimizer_params=sgd(args.lr, num_batches, args.num_epochs),
+        eval_metric=mx.metric.CompositeEvalMetric(),  # none: accuracy over a sample is no accuracy
+        optimizer='centers' if trial.scale else 'sgd',
+        optimizer_params=sgd(args.lr, len(samples.labels) // args.batch_size, args.num_epochs),
+        initializer=mx.init.Xavier(),
+        arg_params={'fc2_weight': mx.nd.array(classes)},
+        allow_missing=True,
         num_epoch=args.num_epochs,
     )
     return module
@@ -137,21 +149,23 @@ def run(path: Path, args: argparse.Namespace, trial: Trial) -> Result:
 def table(results: Sequence[Result]) -> str:
     """Markdown: mean ± deviation over seeds; the difference to dense by seed, with its standard error."""
     lines = [
-        '| class layer | MAP@R, % | above dense ± standard error | precision@1, % | seconds an epoch |',
-        '| --- | --- | --- | --- | --- |',
+        '| class layer | λ | MAP@R, % | above dense ± standard error | precision@1, % | seconds an epoch |',
+        '| --- | --- | --- | --- | --- | --- |',
     ]
-    dense = {result.seed: result.map_at_r for result in results if result.rate == DENSE}
-    for rate in dict.fromkeys(result.rate for result in results):
-        mine = [result for result in results if result.rate == rate]
-        above = [100 * (result.map_at_r - dense[result.seed]) for result in mine]
+    found = {result.key: result.map_at_r for result in results}
+    for rate, scale in dict.fromkeys((result.rate, result.scale) for result in results):
+        mine = [result for result in results if (result.rate, result.scale) == (rate, scale)]
+        above = [100 * (result.map_at_r - found[DENSE, scale, result.seed]) for result in mine]
         error = deviation(above) / len(above) ** 0.5
         cells = [
+            title(rate),
+            f'{scale:g}',
             spread([100 * result.map_at_r for result in mine], 2),
             '' if rate == DENSE else f'{np.mean(above):+.2f} ± {error:.2f}',
             spread([100 * result.precision_at_1 for result in mine], 2),
             f'{np.median([result.seconds for result in mine]):.1f}',
         ]
-        lines.append(f'| {title(rate)} | {" | ".join(cells)} |')
+        lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines)
 
 
@@ -161,10 +175,11 @@ def main() -> None:
     if not path.exists():
         save_samples(path, *draw_characters(find_fonts(), args.num_classes, args.num_fonts, image_size=28))
     settings = vars(args).copy()
-    for free in ('output', 'jobs', 'rates', 'num_seeds'):
+    for free in ('output', 'jobs', 'rates', 'scales', 'num_seeds'):
         settings.pop(free)
     results = Results(args.output, settings, partial(run, path, args), Result, args.jobs)
-    trials = [Trial(*pair) for pair in product([DENSE, *args.rates], range(1, args.num_seeds + 1))]
+    seeds = range(1, args.num_seeds + 1)
+    trials = [Trial(rate, *of) for of in product(args.scales, seeds) for rate in (DENSE, *args.rates)]
     text = table(results.of(trials, 'training'))
     write_whole(args.output / 'table.md', lambda name: Path(name).write_text(text + '\n', encoding='utf-8'))
     print(text)
