@@ -91,7 +91,7 @@ def parse_args() -> argparse.Namespace:
     add('--num-epochs', type=some, default=10, help='epochs of each training')
     add('--batch-size', type=some, default=128, help='samples a batch')
     add('--lr', type=positive, default=0.1, help='learning rate after a warm-up of an epoch')
-    add('--s', type=positive, default=8, help='scale of the logits')
+    add('--s', type=positive, default=8.0, help='scale of the logits')
     add('--margin', type=cli.number(0), default=0.4, help='margin of the angle')
     add('--jobs', type=some, default=os.cpu_count(), help='trainings at a time')
     add('--output', type=Path, default=Path('runs/sampled_classes'), help='folder of results; goes on there')
