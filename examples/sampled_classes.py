@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections import defaultdict
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -148,22 +149,22 @@ def run(path: Path, args: argparse.Namespace, trial: Trial) -> Result:
 
 def table(results: Sequence[Result]) -> str:
     """Markdown: mean ± deviation over seeds; the difference to dense by seed, with its standard error."""
-    lines = [
-        '| class layer | λ | MAP@R, % | above dense ± standard error | precision@1, % | CPU seconds an epoch |',
-        '| --- | --- | --- | --- | --- | --- |',
-    ]
-    found = {result.key: result.map_at_r for result in results}
-    for rate, scale in dict.fromkeys((result.rate, result.scale) for result in results):
-        mine = [result for result in results if (result.rate, result.scale) == (rate, scale)]
-        above = [100 * (result.map_at_r - found[DENSE, scale, result.seed]) for result in mine]
+    titles = 'class layer', 'λ', 'MAP@R, %', 'above dense', 'precision@1, %', 'CPU seconds an epoch'
+    lines = [f'| {" | ".join(titles)} |', '| --- ' * len(titles) + '|']
+    dense = {(result.scale, result.seed): result.map_at_r for result in results if result.rate == DENSE}
+    groups: dict[tuple, list[Result]] = defaultdict(list)
+    for result in results:
+        groups[result.rate, result.scale].append(result)
+    for (rate, scale), group in groups.items():
+        above = [100 * (result.map_at_r - dense[scale, result.seed]) for result in group]
         error = deviation(above) / len(above) ** 0.5
         cells = [
             title(rate),
             f'{scale:g}',
-            spread([100 * result.map_at_r for result in mine], 2),
+            spread([100 * result.map_at_r for result in group], 2),
             '' if rate == DENSE else f'{np.mean(above):+.2f} ± {error:.2f}',
-            spread([100 * result.precision_at_1 for result in mine], 2),
-            f'{np.median([result.seconds for result in mine]):.1f}',
+            spread([100 * result.precision_at_1 for result in group], 2),
+            f'{np.median([result.seconds for result in group]):.1f}',
         ]
         lines.append(f'| {" | ".join(cells)} |')
     return '\n'.join(lines)

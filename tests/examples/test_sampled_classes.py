@@ -15,6 +15,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / 'examples'
 sys.path.insert(0, str(EXAMPLES))  # as when they run
 
 from centerloss_mx.dataset import as_arrays  # noqa: E402
+
 from sampled_classes import DENSE, Result, Trial, fit, table  # noqa: E402
 
 OPTIONS = argparse.Namespace(embedding_dim=4, batch_size=8, num_epochs=3, lr=0.1, s=8.0, margin=0.4)
@@ -53,8 +54,8 @@ def test_the_table_has_the_difference_to_dense_of_each_seed():
 def test_it_trains_each_layer_and_does_not_train_again_what_it_has(tmp_path):
     images, labels = patterned_pictures(24, 4, size=28, seed=0)
     np.savez(tmp_path / 'glyphs.npz', images=images, labels=labels)
-    options = '--rates 0.75 --scales 0 0.01 --num-seeds 1 --num-epochs 1 --batch-size 8 --output'.split()
-    command = [sys.executable, 'sampled_classes.py', *options, tmp_path]
+    command = [sys.executable, 'sampled_classes.py', '--output', tmp_path, '--rates', '0.75']
+    command += ['--scales', '0', '0.01', '--num-seeds', '1', '--num-epochs', '1', '--batch-size', '8']
 
     def ran():
         done = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, check=False)
