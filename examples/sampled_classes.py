@@ -86,7 +86,7 @@ def parse_args() -> argparse.Namespace:
     add('--num-fonts', type=some, default=20, help='in how many fonts each is drawn')
     add('--rates', nargs='*', type=positive, default=[0.1, 0.25, 0.5], help='shares of the sampled classes')
     add('--scales', nargs='+', type=cli.number(0), default=[0.0], help='weights of center loss; 0: none')
-    add('--num-seeds', type=some, default=4, help='trainings of each layer, with seeds 1, 2, ...')
+    add('--num-seeds', type=some, default=3, help='trainings of each layer, with seeds 1, 2, ...')
     add('--part', choices=(TEST, VALIDATION), default=TEST, help='the classes that are measured')
     add('--embedding-dim', type=some, default=64, help='length of a feature')
     add('--num-epochs', type=some, default=10, help='epochs of each training')
