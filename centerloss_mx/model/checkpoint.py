@@ -294,7 +294,8 @@ def remove_checkpoints(prefix: str | os.PathLike, keep: int | Collection[int | N
 def _files(prefix: str | os.PathLike) -> Iterator[tuple[int, Path]]:
     """Yield the epoch and the path of each file of parameters, states or rows."""
     folder, name = os.path.split(prefix)  # not of Path, which drops a slash at the end
-    pattern = re.compile(re.escape(name) + r'-(\d{4})\.(?:params|states|.+\.npy)')
+    # A row table is a weight. Other arrays that have a name like this are not of a checkpoint.
+    pattern = re.compile(re.escape(name) + r'-(\d{4})\.(?:params|states|.+_weight\.npy)')
     for path in Path(folder).glob('*'):
         match = pattern.fullmatch(path.name)
         if match and path.is_file():

@@ -71,7 +71,7 @@ def test_parameters_are_written_last(module, monkeypatch, tmp_path, failing, wri
 
 @pytest.mark.parametrize('keep, left', [(2, ['net-0002.params', 'net-0002.states']), (None, [])])
 def test_checkpoints_are_removed_but_for_the_kept_epoch(module, tmp_path, keep, left):
-    others = ['net-symbol.json', 'net-x-0001.params', 'net-00010.params']
+    others = ['net-symbol.json', 'net-x-0001.params', 'net-00010.params', 'net-0001.features.npy']
     for epoch in 1, 2, 3:
         save_checkpoint(module, tmp_path / 'net', epoch)
     for name in others:
