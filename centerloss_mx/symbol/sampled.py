@@ -164,5 +164,5 @@ def _number_of_classes(where: str, num_class: int, num_sampled: int | None, samp
         check_number(where, 'sample_rate', sample_rate, above=True)
         if sample_rate > 1:
             raise ValueError(f'{where}sample_rate={sample_rate!r} is not a number in (0, 1]')
-        return max(1, round(sample_rate * num_class))
+        return max(1, round(float(sample_rate * num_class)))
     raise ValueError(f'{where}{num_sampled=} and {sample_rate=}: expected one of them')
