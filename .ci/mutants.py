@@ -36,6 +36,7 @@ PARTS = {  # a part of the package, and its own tests; those of all defaults are
     'metric.py': 'tests/test_metric.py',
     'evaluation': 'tests/evaluation',
     'module': 'tests/module',
+    'row_table': 'tests/row_table',
     'model': 'tests/model',
     'training': 'tests/training',
 }
