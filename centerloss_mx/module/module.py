@@ -62,10 +62,15 @@ class Module(SavingModule, ScaleModule):
     Centers on the KVStore (`sync_center_loss`) need no `sparse_row_id_fn`: each `forward` pulls the rows of
     its batch, in scoring too. After `init_optimizer`, `get_params` reads the centers from the KVStore.
 
+    A network with row tables (`centers='table'`, `sampled_classifier`) needs this class. Its tables are no
+    parameters: `row_tables` reads them, and checkpoints have them.
+
     Parameters
     ----------
     symbol, data_names, label_names, logger, context, ...
-        As for `mx.mod.Module`.
+        As for `mx.mod.Module`; `fixed_param_names` may name row tables.
+    block_rows : int or None
+        The most rows of a block of a row table, > 0; None: see `row_table.RowTable`.
 
     Raises
     ------
