@@ -346,6 +346,18 @@ def test_an_accuracy_among_sampled_classes_is_refused_and_left_out_by_default():
         assert [name for name, _ in module.score(samples, metric)] == ['center_loss']
 
 
+def test_a_metric_that_is_given_is_the_one_of_the_training():
+    metric, samples = mx.metric.create('center_loss'), CenterLossIter(mx.io.NDArrayIter(X, Y, N))
+    Module(joint(), label_names=LABELS).fit(samples, eval_metric=metric, optimizer='centers', num_epoch=1)
+    assert metric.num_inst == N
+
+
+def test_each_label_is_checked_where_another_is_missing():
+    module = ready()
+    with pytest.raises(ValueError, match='softmax_label: label 20 at row 3 is outside 0'):
+        module.forward(batch(with_third(Y, 20), labels=1))
+
+
 def test_centers_in_a_table_start_at_class_means():
     module = bound()
     first = numbers(module)
