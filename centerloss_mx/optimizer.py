@@ -167,14 +167,16 @@ class Centers(mxopt.Optimizer):
     def _name(self, index: int | str) -> int | str:
         # Servers number keys in the order in which they are initialized. The base must not know the names of
         # blocks: it would switch weight decay off for each that does not end in `_weight`.
-        blocks: dict[int | str, str] = dict(enumerate(self.table_keys, len(self.idx2name)))
-        name = self.idx2name.get(index, blocks.get(index, index))
-        if isinstance(name, int) and self.tables:
+        name: int | str = self.idx2name.get(index, index)
+        if isinstance(name, str) or not self.tables:
+            return name
+        number = name - len(self.idx2name)
+        if not 0 <= number < len(self.table_keys):
             raise ValueError(
                 f"optimizer 'centers': key {name} is neither a parameter nor a block of a row table: pass "
                 f'param_idx2name, and as table_keys the block_keys of each table, or use Module'
             )
-        return name
+        return self.table_keys[number]
 
     def _is_centers(self, index: int | str) -> bool:
         name = self._name(index)
