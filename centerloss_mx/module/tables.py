@@ -58,7 +58,7 @@ class TableModule(WorkerModule):
     @property
     def row_tables(self) -> dict[str, RowTable]:
         """The row tables by name. Before `init_optimizer` they are in this process."""
-        if not self._row_tables:
+        if self._tables and not self._row_tables:
             self._place_tables()
         return self._row_tables
 
@@ -212,22 +212,19 @@ class TableModule(WorkerModule):
     def _start_with(self, starts: dict[str, Read]) -> None:
         """Let tables start with other rows; the others keep theirs."""
         if starts:
-            kept = {name: table.read for name, table in self._row_tables.items()}
-            self._starts = {**kept, **self._starts, **starts}
-            self._row_tables = {}
+            self._starts, self._row_tables = {**self._rows_to_place(), **starts}, {}
+
+    def _rows_to_place(self) -> dict[str, Read]:
+        """What reads the rows that tables have, or start with if that was given."""
+        return {**{name: table.read for name, table in self._row_tables.items()}, **self._starts}
 
     def _place_tables(self) -> None:
         """Put the row tables on a KVStore, with the rows that they had or start with."""
         kvstore = self._kvstore if self._on_servers else LocalStore(self._local_updater())
-        placed = {}
+        rows, placed = self._rows_to_place(), {}
         for table in self._tables:
-            start = self._starts.get(table.name)
-            if start is None and table.name in self._row_tables:
-                start = self._row_tables[table.name].read
-            elif start is None:
-                start = _start(table)
             placed[table.name] = RowTable(kvstore, table.name, table.shape, table.dtype, self._block_rows)
-            placed[table.name].init(start)
+            placed[table.name].init(rows.get(table.name) or _start(table))
         self._row_tables, self._starts = placed, {}
 
     def _local_updater(self) -> Updater | None:
