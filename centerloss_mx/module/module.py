@@ -98,14 +98,15 @@ class Module(SavingModule, ScaleModule):
         super().__init__(symbol, *args, **kwargs)
         self._on_kvstore = [info for info in self._center_losses if info.storage == 'kvstore']
         self._label_readers: list[LabelReader] = [*self._center_losses, *self._tables]
-        # The losses whose centers the optimizer moves: a parameter, or the rows of a table.
-        self._sync_losses = [info for info in self._center_losses if info.storage in ('kvstore', 'table')]
+        # The losses whose centers the optimizer moves, each with the argument that gets their gradient.
+        rows = {table.name: table.rows for table in self._tables}
+        losses = [info for info in self._center_losses if info.storage in ('kvstore', 'table')]
+        self._sync_losses = {info: rows.get(info.centers, info.centers) for info in losses}
         check_outputs(self._sync_losses, self.output_names)
         labels = {loss.centers: loss.label for loss in self._sync_losses}
         labels.update({table.name: table.label for table in self._tables})
         check_labels_of_rows(labels, self._label_names)
-        # The labels of the last training batch, by the name of the centers on the KVStore that they belong
-        # to.
+        # The labels of the last training batch, by the name of their centers on the KVStore.
         self._batch_classes: dict[str, np.ndarray] = {}
         self._labels_fed: set[str] = set()  # those of the last batch that center losses read
         self._must_check_servers = False
@@ -165,8 +166,7 @@ class Module(SavingModule, ScaleModule):
         check_legacy_arrays('Module')
         if for_training:
             served = [desc[0] for desc in (*data_shapes, *(label_shapes or ()))]
-            inputs = [*self._data_names, *self._label_names]
-            names = [name for name in inputs if name not in self._table_inputs]
+            names = [n for n in (*self._data_names, *self._label_names) if n not in self._table_inputs]
             check_labels_are_served(self._label_readers, self._symbol.list_arguments(), names, served)
         check_batch_fits(self._center_losses, self._symbol, data_shapes, len(self._context))
         super().bind(data_shapes, label_shapes, for_training, *args, **kwargs)
@@ -251,7 +251,7 @@ class Module(SavingModule, ScaleModule):
         ValueError
             See `Module`. After this error the module has no optimizer.
         """
-        check_optimizer(self._sync_losses, optimizer)
+        check_optimizer([*self._sync_losses], optimizer)
         if self.binded:
             check_gradients(self._on_kvstore, self._exec_group.grad_req, self._compression_params)
         self._complete_rows()
@@ -286,15 +286,17 @@ class Module(SavingModule, ScaleModule):
         Raises
         ------
         ValueError
-            An invalid label: outside 0..num_class-1, and not the ignored one.
+            An invalid label: outside 0..num_class-1, and not the ignored one; or more classes than a sampled
+            class layer has room for.
         """
+        trains = self.for_training if is_train is None else is_train
         labels = batch_labels(self, data_batch, self._label_readers)
         self._labels_fed = set(labels)
-        if self.for_training if is_train is None else is_train:
+        if trains:
             self._check_labels(labels)
         if self._kvstore_updates_centers:
             self.prepare(data_batch, lambda _: row_ids(labels, self._on_kvstore))
-        super().forward(data_batch, is_train)
+        super().forward(self._with_rows(data_batch, labels, trains), is_train)
 
     def backward(self, out_grads: list[NDArray] | None = None) -> None:
         """Run backward as `mx.mod.Module` does, and check losses with centers on the KVStore.
@@ -351,8 +353,12 @@ class Module(SavingModule, ScaleModule):
                 classes, kept = check_labels(labels[reader.label], reader.num_class, reader.ignored)
             except ValueError as error:
                 raise self._failure(ValueError, f'{reader.label}: {error}') from None
-            if reader in self._sync_losses and self._moves(reader):
+            if isinstance(reader, CenterLossInfo) and self._is_moved(reader):
                 self._batch_classes[reader.centers] = classes if kept is None else classes[kept]
+
+    def _is_moved(self, loss: CenterLossInfo) -> bool:
+        """Whether the optimizer moves the centers of a loss."""
+        return loss in self._sync_losses and self._exec_group.grad_req[self._sync_losses[loss]] != 'null'
 
     def _check_losses(self) -> None:
         for loss in self._sync_losses:
@@ -377,11 +383,6 @@ class Module(SavingModule, ScaleModule):
         if name in self._row_tables:
             return self._row_tables[name].pull(classes).asnumpy()[:, -1]
         return counted_samples(self._kvstore, name, self._arg_params[name], classes)
-
-    def _moves(self, loss: CenterLossInfo) -> bool:
-        """Whether the centers of a loss get a gradient."""
-        inputs = {table.name: table.rows for table in self._tables}
-        return bool(self._exec_group.grad_req[inputs.get(loss.centers, loss.centers)] != 'null')
 
     def _check_servers(self, before: dict[str, np.ndarray]) -> None:
         """Compare what the servers have counted with what they had and this worker's batch."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from inspect import signature
-from typing import Any
+from typing import Any, Mapping
 
 import numpy as np
 from mxnet.io import DataBatch, DataDesc, DataIter
@@ -18,7 +18,6 @@ from ..io.center_loss_iter import as_desc
 from ..metric import for_network
 from ..symbol.tables import RowTableInfo
 from .needed_rows import NeededRows, needed_rows
-from .rows import batch_labels
 from .sampled_metrics import check_metric
 from .tables import TableModule
 
@@ -148,25 +147,6 @@ class StepModule(TableModule):
         """
         super().reshape(self._with_inputs(data_shapes) if self._tables else data_shapes, label_shapes)
 
-    def forward(self, data_batch: DataBatch, is_train: bool | None = None) -> None:
-        """Run forward as `mx.mod.Module` does, with the rows of the tables that the batch needs.
-
-        Parameters
-        ----------
-        data_batch : mxnet.io.DataBatch
-            Data and labels.
-        is_train : bool or None
-            None: the value of `for_training` in `bind`.
-
-        Raises
-        ------
-        ValueError
-            In training, the batch has more classes than a sampled class layer has room for.
-        """
-        if self._tables:
-            data_batch = self._with_rows(data_batch, self.for_training if is_train is None else is_train)
-        super().forward(data_batch, is_train)
-
     def backward(self, out_grads: list[NDArray] | None = None) -> None:
         """Run backward as `mx.mod.Module` does.
 
@@ -256,12 +236,13 @@ class StepModule(TableModule):
             requests.setdefault(table.rows, 'null' if table.name in self._fixed_tables else of_table)
         return requests
 
-    def _with_rows(self, data_batch: DataBatch, trains: bool) -> DataBatch:
+    def _with_rows(self, data_batch: DataBatch, labels: Mapping[str, np.ndarray], trains: bool) -> DataBatch:
         """Return the batch with the rows that it needs, and where the row of each sample is among them."""
+        if not self._tables:
+            return data_batch
         if isinstance(data_batch, list):
             raise ValueError(f'the row table {self._tables[0].name} needs one batch, not a list of batches')
         size = data_batch.data[0].shape[DataDesc.get_batch_axis(self._data_shapes[0].layout)]
-        labels = batch_labels(self, data_batch, self._tables)
         draw = (self._epoch, self._step) if trains else ()
         try:
             needed = {
